@@ -1,0 +1,50 @@
+"""The `nmt` program and its commands."""
+
+import typer
+
+from nmt import __version__
+from nmt.cli import options
+from nmt.cli.data import prepare, tokenizer_app
+from nmt.cli.demo import demo
+from nmt.cli.inspect import info
+from nmt.cli.score import evaluate
+from nmt.cli.train import average, train
+from nmt.cli.translate import translate
+
+app = typer.Typer(
+    help="Neural machine translation: train a Transformer on your sentence pairs, translate, evaluate.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+app.add_typer(tokenizer_app, name="tokenizer")
+for name, function in (
+    ("prepare", prepare),
+    ("train", train),
+    ("translate", translate),
+    ("eval", evaluate),
+    ("average", average),
+    ("info", info),
+    ("demo", demo),
+):
+    options.command(app, name)(function)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"nmt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Show the version and exit."
+    ),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Run a command and exit with its code."""
+    app(prog_name="nmt")

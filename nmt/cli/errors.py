@@ -1,0 +1,49 @@
+"""The one place where what went wrong becomes a message on stderr and an exit code.
+
+0: done; 1: the input or the environment is at fault; 2: usage (Typer's own); 128 + n: stopped by signal n, SIGINT or
+SIGTERM, after saving what there was to save.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+import typer
+
+from nmt.errors import NmtError, StoppedBySignal
+
+
+def run_command(command: Callable[[], None], *, debug: bool) -> int:
+    """Run a command; its exit code."""
+    try:
+        command()
+        sys.stdout.flush()
+        return 0
+    except StoppedBySignal as stop:
+        return 128 + stop.number
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has seen enough, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's flush at exit succeeds
+        return 0
+    except typer.Exit:
+        raise
+    except Exception as error:
+        if debug:
+            traceback.print_exception(error)
+        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(_message(error), err=True)
+        return 1
+
+
+def _message(error: Exception) -> str:
+    match error:
+        case NmtError():
+            return f"{error.problem}\n  {error.hint}" if error.hint else error.problem
+        case OSError():
+            return f"{error.filename or 'input or output'}: {error.strerror or error}"
+        case MemoryError():
+            return "out of memory\n  use smaller batches: --batch-tokens"
+    first = (str(error).splitlines() or [""])[0]
+    return f"internal error: {type(error).__name__}: {first}\n  run again with --debug for the traceback"

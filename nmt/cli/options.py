@@ -1,0 +1,158 @@
+"""Options made of settings: a command says which config classes it takes, and gets an option for each of their fields.
+
+    def translate(common: Common, given: Annotated[Given, SearchConfig, RuntimeConfig]) -> None: ...
+
+Every command also takes the common options. What was given, and not the defaults, is kept, so that `Given.build` can
+put flags over the file, the file over the preset and the preset over the default.
+"""
+
+import inspect
+import logging
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+
+import typer
+
+from nmt.cli.errors import run_command
+from nmt.config import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
+
+T = TypeVar("T")
+
+
+class Common(NamedTuple):
+    """What every command is told."""
+
+    run: Path
+    quiet: bool
+
+    @property
+    def model(self) -> Path:
+        """The run's model directory."""
+        return self.run / "model"
+
+    @property
+    def data(self) -> Path:
+        """The run's prepared data."""
+        return self.run / "data"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Settings that the user gave, as flags and in a file."""
+
+    configs: tuple[type[Any], ...]
+    flags: Mapping[str, Value]
+    file: Mapping[str, Value]
+
+    def build(self, config: type[T], **fixed: Value) -> T:
+        """A config of what was given and, where nothing was, of preset and defaults."""
+        return build(config, self.values(), **fixed)
+
+    def values(self) -> dict[str, Value]:
+        """All settings resolved."""
+        return resolve(self.configs, self.flags, self.file)
+
+    def over(self, base: Mapping[str, Value]) -> "Given":
+        """The same with `base` below flags and file, in place of the preset: the settings of a run that goes on."""
+        return Given(self.configs, self.flags, {**base, **self.file})
+
+
+RUN = typer.Option("--run", envvar="NMT_RUN", help="Directory of the run.", rich_help_panel="Common")
+CONFIG = typer.Option("--config", help="TOML file with settings under the command's name.", rich_help_panel="Common")
+QUIET = typer.Option("--quiet", "-q", help="Say nothing but warnings and errors.", rich_help_panel="Common")
+DEBUG = typer.Option("--debug", help="Show tracebacks of errors.", rich_help_panel="Common")
+_COMMON = {
+    "run": (Annotated[Path, RUN], Path("run")),
+    "config": (Annotated[Path | None, CONFIG], None),
+    "quiet": (Annotated[bool, QUIET], False),
+    "debug": (Annotated[bool, DEBUG], False),
+}
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the command `name`; its TOML table has the name of its first word."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(function, include_extras=True)
+        configs: tuple[type[Any], ...] = get_args(hints["given"])[1:] if "given" in hints else ()
+        own = [one for key, one in inspect.signature(function).parameters.items() if key not in ("common", "given")]
+
+        def run(**values: Any) -> None:
+            common, file = Common(values.pop("run"), values.pop("quiet")), values.pop("config")
+            values.pop("debug")
+            set_up_logging(quiet=common.quiet)
+            fields = [key for config in configs for key in settings_of(config)]
+            flags = {key: values.pop(key) for key in fields}
+            if configs:
+                given = {key: _plain(value) for key, value in flags.items() if value not in (None, [])}
+                table = read_settings(file, name, configs) if file else {}
+                values["given"] = Given(configs, given, table)
+            function(common=common, **values)
+
+        def guarded(**values: Any) -> None:
+            if code := run_command(lambda: run(**values), debug=values["debug"]):
+                raise typer.Exit(code)
+
+        parameters = own + [_option(key, config) for config in configs for key in settings_of(config)]
+        parameters += [_keyword(key, annotation, default) for key, (annotation, default) in _COMMON.items()]
+        guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        guarded.__annotations__ = {one.name: one.annotation for one in parameters}
+        guarded.__doc__ = function.__doc__
+        app.command(name)(guarded)
+        return function
+
+    return register
+
+
+def _plain(value: Any) -> Value:
+    return list(value) if isinstance(value, tuple | list) else value
+
+
+def _option(name: str, config: type[Any]) -> inspect.Parameter:
+    known: Setting = settings_of(config)[name].metadata["setting"]
+    default = default_of(settings_of(config)[name])
+    made = typer.Option(
+        help=known.help[0].upper() + known.help[1:] + ".",
+        show_default=False if default is None else _shown(default),
+        rich_help_panel=known.group or "Options",
+    )
+    annotation: Any = Literal[known.choices] if known.choices else plain_type(get_type_hints(config)[name])
+    return _keyword(name, Annotated[annotation | None, made], None)
+
+
+def _shown(default: Value) -> str:
+    return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
+
+
+def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+# ---------------------------------------------------------------------------------------------------- stderr and stdout
+
+
+class _Formatter(logging.Formatter):
+    """Messages as they are; warnings and errors with their level in front."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        text = record.getMessage()
+        return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
+
+
+def set_up_logging(*, quiet: bool) -> None:
+    """Send the library's messages to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    logger = logging.getLogger("nmt")
+    logger.handlers[:] = [handler]
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.propagate = False
+
+
+def write_line(text: str) -> None:
+    """Write a line of data to stdout as UTF-8, whatever the terminal's locale says."""
+    sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")

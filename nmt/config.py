@@ -1,0 +1,436 @@
+"""Every setting of nmt, declared once: its default, its bounds and its help stand together in a frozen dataclass.
+
+The command line makes an option of each field, a TOML file may hold any of them under the command's name, and presets
+are named sets of values. `resolve` joins the three (flags win over the file, the file over the preset, the preset over
+the default) and lists every problem at once.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from nmt.errors import NmtError
+
+T = TypeVar("T")
+Value = int | float | str | bool | list[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What a user may know of a field: `minimum` is inclusive, `above` and `below` are exclusive bounds."""
+
+    help: str
+    minimum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[str, ...] = ()
+    group: str = ""
+
+
+def setting(
+    default: T,
+    help: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: tuple[str, ...] = (),
+    group: str = "",
+) -> T:
+    """A dataclass field that users can set; typed as its default, as `dataclasses.field` is."""
+    described = Setting(help=help, minimum=minimum, above=above, below=below, choices=choices, group=group)
+    made: T = field(default=default, metadata={"setting": described})
+    return made
+
+
+# ------------------------------------------------------------------------------------------------------ the settings
+
+_MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout", "When to stop", "Runtime"
+_OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """The shape of an encoder-decoder Transformer (Vaswani et al. 2017, Table 3 gives base and big)."""
+
+    source_vocabulary: int
+    target_vocabulary: int
+    shared_vocabulary: bool
+    dim: int = setting(256, "width of the model, d_model in the paper", minimum=2, group=_MODEL)
+    feed_forward: int = setting(1024, "inner width of the feed-forward layers, d_ff", minimum=1, group=_MODEL)
+    heads: int = setting(4, "attention heads, h; must divide --dim", minimum=1, group=_MODEL)
+    encoder_layers: int = setting(3, "identical layers in the encoder, N", minimum=1, group=_MODEL)
+    decoder_layers: int = setting(3, "identical layers in the decoder, N", minimum=1, group=_MODEL)
+    norm: str = setting(
+        "post",
+        "layer normalisation after each residual sum, as in the paper, or before each sub-layer",
+        choices=("post", "pre"),
+        group=_MODEL,
+    )
+    tied: bool = setting(True, "use the target embeddings as the output projection", group=_MODEL)
+    max_length: int = setting(256, "longest sentence in tokens, end-of-sentence included", minimum=2, group=_MODEL)
+    dropout: float = setting(
+        0.1, "dropped share of embeddings and of each sub-layer's output", minimum=0, below=1, group=_DROPOUT
+    )
+    attention_dropout: float = setting(0.0, "dropped share of attention weights", minimum=0, below=1, group=_DROPOUT)
+    activation_dropout: float = setting(
+        0.0, "dropped share of feed-forward activations", minimum=0, below=1, group=_DROPOUT
+    )
+    embedding_dropout: float | None = setting(
+        None, "dropped share of embeddings, where it differs from --dropout", minimum=0, below=1, group=_DROPOUT
+    )
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        found = []
+        if self.dim % self.heads:
+            found.append(f"--heads {self.heads} does not divide --dim {self.dim}")
+        if self.dim % 2:
+            found.append(f"--dim {self.dim} is odd; sinusoidal positions need sine and cosine pairs")
+        return found
+
+
+MODEL_SHAPE = frozenset(
+    [
+        "source_vocabulary",
+        "target_vocabulary",
+        "shared_vocabulary",
+        "dim",
+        "feed_forward",
+        "heads",
+        "encoder_layers",
+        "decoder_layers",
+        "norm",
+        "tied",
+    ]
+)
+"""The fields of ModelConfig that decide which tensors there are and what they mean; the rest may change in a run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """How to train: batches, the optimiser and its schedule, validation, checkpoints, and when to stop."""
+
+    preset: str = setting("small", "model size and what fits it: tiny, small, base or big", choices=())
+    steps: int = setting(100_000, "stop after this many updates", minimum=1, group=_STOP)
+    epochs: int | None = setting(None, "stop after this many passes over the data", minimum=1, group=_STOP)
+    minutes: float | None = setting(None, "stop after this much training time", above=0, group=_STOP)
+    patience: int = setting(
+        10, "stop after this many validations in a row without a better one (0: never)", minimum=0, group=_STOP
+    )
+    batch_tokens: int = setting(
+        4096, "tokens in a batch, padding included, on its longer side", minimum=16, group=_BATCHES
+    )
+    accumulate: int = setting(1, "batches whose gradients make up one update", minimum=1, group=_BATCHES)
+    peak_rate: float = setting(2e-3, "learning rate at the end of the warm-up", above=0, group=_OPTIMISER)
+    warmup: int = setting(400, "updates over which the learning rate rises to its peak", minimum=1, group=_OPTIMISER)
+    schedule: str = setting(
+        "inverse-sqrt",
+        "after the warm-up: the paper's inverse square root of the step; or hold the peak, then fall linearly to zero "
+        "at --steps; or hold it for ever",
+        choices=("inverse-sqrt", "linear", "constant"),
+        group=_OPTIMISER,
+    )
+    decay_start: float = setting(
+        0.3, "share of --steps at which the linear schedule starts to fall", minimum=0, below=1, group=_OPTIMISER
+    )
+    beta1: float = setting(0.9, "Adam's decay of the mean gradient", minimum=0, below=1, group=_OPTIMISER)
+    beta2: float = setting(0.98, "Adam's decay of the mean squared gradient", minimum=0, below=1, group=_OPTIMISER)
+    epsilon: float = setting(1e-9, "Adam's epsilon", above=0, group=_OPTIMISER)
+    weight_decay: float = setting(0.0, "decoupled weight decay of matrices (AdamW)", minimum=0, group=_OPTIMISER)
+    clip: float = setting(1.0, "largest norm of the gradient (0: no clipping)", minimum=0, group=_OPTIMISER)
+    label_smoothing: float = setting(
+        0.1, "probability mass spread over the vocabulary", minimum=0, below=1, group=_OPTIMISER
+    )
+    validate_every: int = setting(500, "updates between validations", minimum=1, group=_VALIDATION)
+    metric: str = setting(
+        "bleu", "what makes a validation the best", choices=("bleu", "chrf", "loss"), group=_VALIDATION
+    )
+    valid_beam: int = setting(
+        1, "beam size of the translations that validation scores (1: greedy)", minimum=1, group=_VALIDATION
+    )
+    save_every: int = setting(500, "updates between checkpoints", minimum=1, group=_CHECKPOINTS)
+    keep: int = setting(2, "checkpoints kept whole, for resuming", minimum=1, group=_CHECKPOINTS)
+    average: int = setting(
+        5, "checkpoints whose weights are kept, and averaged when training ends (1: off)", minimum=1, group=_CHECKPOINTS
+    )
+    log_every: int = setting(50, "updates between lines of the log", minimum=1)
+    seed: int = setting(1, "what all randomness is derived from", minimum=0)
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        found = []
+        if self.schedule == "linear" and self.warmup > self.steps:
+            found.append(f"--warmup {self.warmup} is longer than --steps {self.steps}; lower it or raise --steps")
+        return found
+
+
+PRESETS: Mapping[str, Mapping[str, Value]] = {
+    "tiny": dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=5e-3, warmup=400),
+    "small": dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=2e-3, warmup=400),
+    "base": dict(
+        dim=512,
+        feed_forward=2048,
+        heads=8,
+        encoder_layers=6,
+        decoder_layers=6,
+        peak_rate=7e-4,
+        warmup=4000,
+    ),
+    "big": dict(
+        dim=1024,
+        feed_forward=4096,
+        heads=16,
+        encoder_layers=6,
+        decoder_layers=6,
+        peak_rate=5e-4,
+        warmup=4000,
+        dropout=0.3,
+    ),
+}
+"""Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerConfig:
+    """How to train a SentencePiece tokenizer."""
+
+    vocab_size: str | int = setting("auto", "pieces in the vocabulary, or auto: chosen by the size of the corpus")
+    type: str = setting("bpe", "how pieces are found", choices=("bpe", "unigram"))
+    separate: bool = setting(False, "one tokenizer for each language, in place of one for both")
+    character_coverage: float = setting(
+        0.9999, "share of the corpus's characters that get a piece of their own", above=0.9
+    )
+    byte_fallback: bool = setting(True, "spell other characters as bytes, so that no text is unknown")
+    normalization: str = setting(
+        "nmt_nfkc",
+        "SentencePiece's rule for folding characters before they are cut",
+        choices=("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"),
+    )
+    symbol: list[str] | None = setting(None, "a piece that is never cut, such as <2de>; may be repeated")
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        found = []
+        if self.vocab_size != "auto" and not re.fullmatch("[1-9][0-9]*", str(self.vocab_size)):
+            found.append(f"--vocab-size {self.vocab_size} is neither a number nor auto")
+        if self.character_coverage > 1:
+            found.append(f"--character-coverage {self.character_coverage} is more than 1, which covers everything")
+        found += [f"--symbol {symbol!r} is blank" for symbol in self.symbol or [] if not symbol.strip()]
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareConfig:
+    """Which sentence pairs to keep, and which to set apart."""
+
+    max_length: int = setting(256, "drop pairs with a side of more tokens than this", minimum=2)
+    max_ratio: float = setting(9.0, "drop pairs with one side this many times longer than the other", above=1)
+    keep_duplicates: bool = setting(False, "keep pairs that occurred before")
+    clean: bool = setting(True, "drop pairs by rule; --no-clean drops only empty and too long ones")
+    split: int = setting(0, "cut this many pairs off for --valid and --test each, where they are not given", minimum=0)
+    source_language: str | None = setting(None, "code of the source language; else taken from the file's name")
+    target_language: str | None = setting(None, "code of the target language; else taken from the file's name")
+
+    def problems(self) -> list[str]:
+        """Nothing to check across fields."""
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchConfig:
+    """How to look for the best translation."""
+
+    beam: int = setting(5, "hypotheses kept at each step (1: greedy)", minimum=1)
+    length_penalty: float = setting(
+        1.0, "alpha of Wu et al. 2016: scores are divided by ((5 + length) / 6) ** alpha", minimum=0
+    )
+    max_length: int | None = setting(None, "longest translation in tokens (default: by the source)", minimum=1)
+    n_best: int = setting(1, "translations given for each line, best first", minimum=1)
+    batch_tokens: int = setting(2048, "source tokens decoded together, padding included", minimum=1)
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        if self.n_best > self.beam:
+            return [f"--n-best {self.n_best} is more than --beam {self.beam}; raise --beam"]
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig:
+    """Where and how to compute."""
+
+    device: str = setting("auto", "cpu, cuda, cuda:1 ..., or auto: a GPU where there is one", group=_RUNTIME)
+    precision: str = setting(
+        "auto",
+        "number format of the arithmetic; auto takes what suits command and hardware",
+        choices=("auto", "float32", "bfloat16"),
+        group=_RUNTIME,
+    )
+    threads: int = setting(0, "CPU threads (0: one for each core)", minimum=0, group=_RUNTIME)
+
+    def problems(self) -> list[str]:
+        """Nothing to check across fields."""
+        return []
+
+
+# -------------------------------------------------------------------------------------------------------- resolving
+
+
+def settings_of(config: type[Any]) -> dict[str, Field[Any]]:
+    """The fields of a config class that users can set, by name."""
+    return {one.name: one for one in fields(config) if "setting" in one.metadata}
+
+
+def default_of(one: Field[Any]) -> Value:
+    """The one default of a setting."""
+    assert one.default is not MISSING
+    value: Value = one.default
+    return value
+
+
+def resolve(
+    configs: Iterable[type[Any]], flags: Mapping[str, Value], file: Mapping[str, Value] | None = None
+) -> dict[str, Value]:
+    """The value of each setting of `configs`: flags over the file over the preset over the default.
+
+    `flags` and `file` hold what was given, and nothing else; unknown keys in `file` were refused by `read_settings`.
+    """
+    known = {name: one for config in configs for name, one in settings_of(config).items()}
+    given = {**(file or {}), **flags}
+    preset: Mapping[str, Value] = {}
+    if "preset" in known:
+        name = str(given.get("preset", default_of(known["preset"])))
+        if name not in PRESETS:
+            raise NmtError(f"--preset {name} is unknown", f"choose from {', '.join(PRESETS)}")
+        preset = PRESETS[name]
+    values = {name: default_of(one) for name, one in known.items()}
+    return {**values, **preset, **given}
+
+
+def build(config: type[T], values: Mapping[str, Value], **fixed: Value) -> T:
+    """Make a config of the values that belong to it, and check it: one NmtError lists every problem."""
+    types = get_type_hints(config)
+    chosen = {name: values[name] for name in settings_of(config) if name in values}
+    found = [
+        problem
+        for name, one in settings_of(config).items()
+        if name in chosen
+        for problem in _field_problems(name, chosen[name], types[name], one.metadata["setting"])
+    ]
+    if not found:
+        made: Any = config(**{**chosen, **fixed})
+        found = made.problems()
+        if not found:
+            return made
+    raise NmtError("; ".join(found))
+
+
+def option_name(name: str) -> str:
+    """The flag of a field.
+
+    >>> option_name("batch_tokens")
+    '--batch-tokens'
+    """
+    return "--" + name.replace("_", "-")
+
+
+def _field_problems(name: str, value: Value, annotation: object, known: Setting) -> list[str]:
+    flag = option_name(name)
+    if not _fits(value, annotation):
+        return [f"{flag} {value!r} is not of type {_type_name(annotation)}"]
+    if known.choices and value not in known.choices:
+        return [f"{flag} {value} is unknown; choose from {', '.join(known.choices)}"]
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return []
+    if known.minimum is not None and not value >= known.minimum:
+        return [f"{flag} {value} is below its minimum, {known.minimum:g}"]
+    if known.above is not None and not value > known.above:
+        return [f"{flag} {value} must be above {known.above:g}"]
+    if known.below is not None and not value < known.below:
+        return [f"{flag} {value} must be below {known.below:g}"]
+    return []
+
+
+def _alternatives(annotation: object) -> tuple[object, ...]:
+    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+
+
+def plain_type(annotation: object) -> object:
+    """A field's type without its None."""
+    return next(one for one in _alternatives(annotation) if one is not type(None))
+
+
+def _fits(value: Value, annotation: object) -> bool:
+    kinds = _alternatives(annotation)
+    if value is None:
+        return type(None) in kinds
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, list):
+        return list[str] in kinds and all(isinstance(one, str) for one in value)
+    return type(value) in kinds or (isinstance(value, int) and float in kinds)
+
+
+def _type_name(annotation: object) -> str:
+    plain = plain_type(annotation)
+    return plain.__name__ if isinstance(plain, type) else str(plain)
+
+
+# -------------------------------------------------------------------------------------------------------- TOML files
+
+
+def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:
+    """The settings that a TOML file holds under `[command]`.
+
+    Raises NmtError for a file that is no TOML, and for an unknown key: with its place and the nearest valid name.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NmtError(f"{path}: no such file", "check the path given to --config") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise NmtError(f"{path}: not readable as TOML: {error}") from None
+    table = document.get(command, {})
+    if not isinstance(table, dict):
+        raise NmtError(f"{path}: {command} is not a table", f"put settings under a line [{command}]")
+    known = [name for config in configs for name in settings_of(config)]
+    values = {name.replace("-", "_"): value for name, value in table.items()}
+    unknown = [f"{path}: [{command}] {name}: unknown setting{_nearest(name, known)}" for name in values.keys() - known]
+    if unknown:
+        raise NmtError("; ".join(sorted(unknown)))
+    return values
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def format_settings(command: str, values: Mapping[str, Value]) -> str:
+    """The settings as a TOML table that `read_settings` reads back; None is left out.
+
+    >>> print(format_settings("train", {"steps": 10, "epochs": None, "schedule": "linear", "tied": True}), end="")
+    [train]
+    steps = 10
+    schedule = "linear"
+    tied = true
+    """
+    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
+    return "\n".join([f"[{command}]", *lines]) + "\n"
+
+
+def _toml(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    if isinstance(value, str):
+        escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or c in '"\\\x7f' else c for c in value)
+        return f'"{escaped}"'
+    return repr(value)

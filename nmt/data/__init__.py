@@ -1,0 +1,1 @@
+"""Prepared data: memory-mapped token arrays, and the plan that cuts them into batches."""

@@ -1,0 +1,129 @@
+"""Which sentences make up which batch: the plan of an epoch, and the tensors of one batch.
+
+The plan is a pure function of (lengths, budget, seed, epoch), so a place in the data is two integers and nothing
+needs to be stored to resume. Sentences are shuffled, cut into windows, sorted by length inside a window so that
+little of a batch is padding, and the window's batches are shuffled again.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from nmt.data.binary import Rows
+from nmt.errors import NmtError
+from nmt.text.tokenizer import BEGIN, PAD
+
+Indices = npt.NDArray[np.int64]
+
+WINDOW = 1 << 17
+"""Sentences that are sorted together: enough that padding stays under 5 %, few enough to plan in no time."""
+
+
+class Position(NamedTuple):
+    """A place in the data: the epoch, and the batches of it that were used."""
+
+    epoch: int
+    batch: int
+
+
+class Batch(NamedTuple):
+    """Sentence pairs as padded tensors of tokens; `target_input` is `target_output` shifted right behind `<s>`."""
+
+    source: Tensor  # [batch, source]
+    source_mask: Tensor  # [batch, source], True at real tokens
+    target_input: Tensor  # [batch, target]
+    target_output: Tensor  # [batch, target], PAD where there is none
+    source_tokens: int  # real tokens, a host integer so that nothing waits for the device
+    target_tokens: int
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        source, source_mask, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:4])
+        return Batch(source, source_mask, target_input, target_output, self.source_tokens, self.target_tokens)
+
+
+def plan_epoch(source: Indices, target: Indices, budget: int, seed: int, epoch: int) -> Iterator[Indices]:
+    """The batches of an epoch as arrays of row indices; each row is in exactly one.
+
+    `source` and `target` are the lengths of all rows; a batch holds at most `budget` tokens, padding included, on its
+    longer side, but always one sentence at least.
+    """
+    random = np.random.default_rng((seed, epoch))
+    order = random.permutation(len(source))
+    for start in range(0, len(order), WINDOW):
+        window = order[start : start + WINDOW]
+        batches = _cut(window[_by_length(source[window], target[window])], source, target, budget)
+        for index in random.permutation(len(batches)):
+            yield batches[index]
+
+
+def _by_length(source: Indices, target: Indices) -> Indices:
+    """Order by the longer side, then by target and source, so that both sides of neighbours are alike."""
+    order: Indices = np.lexsort((source, target, np.maximum(source, target)))
+    return order
+
+
+def _cut(order: Indices, source: Indices, target: Indices, budget: int) -> list[Indices]:
+    """Cut rows that are sorted by their longer side into batches within the budget."""
+    longest = np.maximum(source[order], target[order])
+    batches, start = [], 0
+    while start < len(order):
+        # longest[start + n - 1] * n rises with n, so the first n that is over the budget ends the batch
+        end = start + max(1, min(budget // int(longest[start]), len(order) - start))
+        sizes = longest[start:end] * np.arange(1, end - start + 1)
+        end = start + max(1, int(np.searchsorted(sizes, budget, side="right")))
+        batches.append(order[start:end])
+        start = end
+    return batches
+
+
+def stream_batches(
+    source: Indices, target: Indices, budget: int, seed: int, position: Position
+) -> Iterator[tuple[Position, Indices]]:
+    """Batches without end from a position on, each with the position after it."""
+    epoch, done = position
+    while True:
+        plan = enumerate(plan_epoch(source, target, budget, seed, epoch), start=1)
+        number, rows = next(plan)
+        for next_number, next_rows in plan:
+            if number > done:
+                yield Position(epoch, number), rows
+            number, rows = next_number, next_rows
+        if number > done:
+            yield Position(epoch + 1, 0), rows
+        epoch, done = epoch + 1, 0
+
+
+def make_batch(source: Rows, target: Rows, rows: Indices, source_size: int, target_size: int) -> Batch:
+    """Read rows from disk into the tensors of a batch; the sizes are those of the vocabularies.
+
+    Raises NmtError when a row holds a token beyond its vocabulary, which would read outside the embeddings.
+    """
+    inputs = _padded([source[row] for row in rows], source_size)
+    output = _padded([target[row] for row in rows], target_size)
+    begin = torch.full((len(rows), 1), BEGIN)
+    lengths = torch.from_numpy(source.lengths[rows])
+    return Batch(
+        source=inputs,
+        source_mask=torch.arange(inputs.shape[1]) < lengths[:, None],
+        target_input=torch.cat([begin, output[:, :-1]], dim=1),
+        target_output=output,
+        source_tokens=int(lengths.sum()),
+        target_tokens=int(target.lengths[rows].sum()),
+    )
+
+
+def _padded(rows: list[npt.NDArray[np.integer]], vocabulary: int) -> Tensor:
+    """Rows of unequal length -> [row, longest], filled up with PAD."""
+    padded = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
+    for i, row in enumerate(rows):
+        padded[i, : len(row)] = row
+    if padded.max() >= vocabulary:
+        raise NmtError(
+            f"the data holds token {padded.max()}, beyond the {vocabulary} pieces there are", "run nmt prepare again"
+        )
+    return torch.from_numpy(padded)

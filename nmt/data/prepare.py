@@ -1,0 +1,184 @@
+"""From text files to a data directory: read, clean, tokenize, write token rows and what was counted on the way."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import nmt
+from nmt.config import PrepareConfig
+from nmt.data.binary import RowWriter
+from nmt.errors import NmtError
+from nmt.files import atomic_directory, chunks, read_json, sha256, write_json, write_text
+from nmt.text.clean import Cleaner
+from nmt.text.corpus import SentencePair, read_pairs
+from nmt.text.tokenizer import END, Tokenizer, Tokenizers
+
+logger = logging.getLogger("nmt")
+
+FORMAT = 1
+CHUNK = 4096
+"""Pairs that are cleaned and tokenized at a time."""
+
+SIDES = ("source", "target")
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """The files of each set; None where there is none."""
+
+    train: tuple[Path, ...]
+    valid: tuple[Path, ...] | None = None
+    test: tuple[Path, ...] | None = None
+
+
+def prepare(
+    sets: Sets,
+    tokenizers: Tokenizers,
+    output: Path,
+    config: PrepareConfig,
+    threads: int = 1,
+    progress: Progress = lambda pairs: None,
+) -> dict[str, Any]:
+    """Write the data directory `output` (replacing an older one when complete) and return what data.json holds.
+
+    The validation and test sets are kept whole: what is scored must not depend on cleaning. `progress` is called with
+    the number of pairs read so far.
+    """
+    held_out = {name: list(read_pairs(files)) for name, files in (("valid", sets.valid), ("test", sets.test)) if files}
+    train: Iterable[SentencePair] = read_pairs(sets.train)
+    wanted = [name for name in ("valid", "test") if config.split and name not in held_out]
+    if wanted:
+        held_out |= _cut_off(sets.train, wanted, config)
+    _check_held_out(held_out)
+    cleaner = Cleaner(config, held_out=[pair for pairs in held_out.values() for pair in pairs])
+    with atomic_directory(output) as directory:
+        train_counts = _write_rows(directory / "train", _counted(train, progress), cleaner, tokenizers, threads)
+        if not train_counts["pairs"]:
+            raise NmtError(
+                f"no pair of {' and '.join(map(str, sets.train))} is left to train on: {_counts(cleaner)}",
+                "are the files in the right order, and not empty? --no-clean keeps all but empty pairs",
+            )
+        counts = {"train": train_counts}
+        for name, pairs in held_out.items():
+            counts[name] = _write_held_out(directory, name, pairs, tokenizers, config)
+        content = _description(directory, sets, tokenizers, config, counts)
+        write_json(directory / "data.json", content)
+    return content
+
+
+def _check_held_out(held_out: dict[str, list[SentencePair]]) -> None:
+    for name, pairs in held_out.items():
+        if not any(pair.source.strip() and pair.target.strip() for pair in pairs):
+            raise NmtError(f"the {name} set is empty", f"check the files given to --{name}")
+
+
+def _cut_off(files: tuple[Path, ...], names: Sequence[str], config: PrepareConfig) -> dict[str, list[SentencePair]]:
+    """Draw `split` pairs for each name, at random but the same in every run, among those that cleaning keeps."""
+    kept = [pair.line for pair in Cleaner(config).keep(read_pairs(files))]
+    needed = config.split * len(names)
+    if len(kept) < 2 * needed:
+        raise NmtError(
+            f"--split {config.split} takes {needed:,} pairs, more than half of the {len(kept):,} there are",
+            "lower it, or give --valid and --test files",
+        )
+    drawn = np.random.default_rng(0).choice(np.asarray(kept), size=needed, replace=False).tolist()
+    place = {line: names[i // config.split] for i, line in enumerate(drawn)}
+    cut: dict[str, list[SentencePair]] = {name: [] for name in names}
+    for pair in read_pairs(files):
+        if pair.line in place:
+            cut[place[pair.line]].append(pair)
+    return cut
+
+
+def _counted(pairs: Iterable[SentencePair], progress: Progress) -> Iterator[SentencePair]:
+    for number, pair in enumerate(pairs, start=1):
+        if number % CHUNK == 0:
+            progress(number)
+        yield pair
+
+
+def _write_rows(
+    directory: Path, pairs: Iterable[SentencePair], cleaner: Cleaner, tokenizers: Tokenizers, threads: int
+) -> dict[str, Any]:
+    directory.mkdir()
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(RowWriter(directory, side, len(tokenizer)))
+            for side, tokenizer in zip(SIDES, (tokenizers.source, tokenizers.target), strict=True)
+        ]
+        for chunk in chunks(cleaner.keep(pairs), CHUNK):
+            sources = rows_of([pair.source for pair in chunk], tokenizers.source, threads)
+            targets = rows_of([pair.target for pair in chunk], tokenizers.target, threads)
+            kept = [both for both in zip(sources, targets, strict=True) if not cleaner.too_long(*both)]
+            for writer, rows in zip(writers, zip(*kept, strict=True), strict=True) if kept else ():
+                writer.append(rows)
+        written = writers[0].offsets.length - 1
+        tokens = {side: writer.ids.length for side, writer in zip(SIDES, writers, strict=True)}
+    dropped = dict(sorted(cleaner.dropped.items()))
+    return {"pairs": written, "read": written + sum(dropped.values()), "dropped": dropped, "tokens": tokens}
+
+
+def _write_held_out(
+    directory: Path, name: str, pairs: list[SentencePair], tokenizers: Tokenizers, config: PrepareConfig
+) -> dict[str, Any]:
+    for side, lines in zip(SIDES, zip(*[(pair.source, pair.target) for pair in pairs], strict=True), strict=True):
+        write_text(directory / f"{name}.{side}", "".join(line + "\n" for line in lines))
+    if name != "valid":
+        return {"pairs": len(pairs)}
+    # for the loss on the validation set, which reads rows, empty and too long pairs have no meaning
+    only_length = Cleaner(PrepareConfig(clean=False, max_length=config.max_length))
+    return _write_rows(directory / name, pairs, only_length, tokenizers, threads=1) | {"pairs": len(pairs)}
+
+
+def rows_of(lines: Sequence[str], tokenizer: Tokenizer, threads: int = 1) -> list[list[int]]:
+    """The tokens of each line with the end of the sentence, as the model reads and writes them."""
+    return [[*row, END] for row in tokenizer.encode(lines, threads)]
+
+
+def _counts(cleaner: Cleaner) -> str:
+    return ", ".join(f"{count:,} {rule}" for rule, count in sorted(cleaner.dropped.items())) or "the files are empty"
+
+
+def _description(
+    directory: Path, sets: Sets, tokenizers: Tokenizers, config: PrepareConfig, counts: dict[str, Any]
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "nmt": nmt.__version__,
+        "languages": _languages(sets.train, config),
+        "files": {name: [str(path) for path in files] for name, files in asdict(sets).items() if files},
+        "sets": counts,
+        "settings": asdict(config),
+        "vocabulary": {"source": len(tokenizers.source), "target": len(tokenizers.target)},
+        "tokenizer": tokenizers.fingerprint(),
+        "sha256": {str(path.relative_to(directory)): sha256(path) for path in sorted(directory.rglob("*.npy"))},
+    }
+
+
+def _languages(files: tuple[Path, ...], config: PrepareConfig) -> dict[str, str | None]:
+    guessed: list[str | None] = [None, None]
+    if len(files) == 2:
+        suffixes = [[s[1:] for s in path.suffixes if s not in (".gz", ".bz2", ".xz", ".zst", ".txt")] for path in files]
+        guessed = [found[-1] if found else None for found in suffixes]
+    return {"source": config.source_language or guessed[0], "target": config.target_language or guessed[1]}
+
+
+def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> dict[str, Any]:
+    """The content of data.json, checked against the tokenizers where they are given.
+
+    Raises NmtError when there is no prepared data, when it is of another format, or made with other tokenizers.
+    """
+    if not (directory / "data.json").exists():
+        raise NmtError(f"{directory}: no prepared data there", "run nmt prepare SOURCE TARGET --valid SOURCE TARGET")
+    content = read_json(directory / "data.json")
+    if content.get("format") != FORMAT:
+        raise NmtError(f"{directory}: data of format {content.get('format')}, not {FORMAT}", "run nmt prepare again")
+    if tokenizers is not None and content.get("tokenizer") != tokenizers.fingerprint():
+        raise NmtError(f"{directory}: prepared with another tokenizer than the one beside it", "run nmt prepare again")
+    return content

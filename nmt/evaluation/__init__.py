@@ -1,0 +1,1 @@
+"""Scores of translations, and a look inside the model that made them."""

@@ -1,0 +1,229 @@
+"""Files as nmt reads and writes them: byte lines, transparent compression, atomic writes, hashes.
+
+A line ends at `\\n` and nowhere else. A lone `\\r`, U+2028, form feed or NUL is text: Python's own line iteration over
+text would turn a four-line file that holds them into five lines or more, and shift every translation after it.
+"""
+
+import bz2
+import gzip
+import hashlib
+import io
+import json
+import logging
+import lzma
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import count, islice
+from pathlib import Path
+from typing import IO, Any, BinaryIO, TypeVar, cast
+
+from nmt.errors import NmtError
+
+logger = logging.getLogger("nmt")
+
+T = TypeVar("T")
+
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+_LONGEST_MAGIC = max(map(len, _MAGIC))
+
+
+# ---------------------------------------------------------------------------------------------------------- reading
+
+
+def open_input(path: Path | None) -> BinaryIO:
+    """Open `path` for reading bytes, decompressing gzip, bzip2, xz and zstd; None or `-` is standard input."""
+    if path is None or str(path) == "-":
+        return sys.stdin.buffer
+    try:
+        raw = open(path, "rb")
+    except FileNotFoundError:
+        raise NmtError(f"{path}: no such file", "check the path") from None
+    except IsADirectoryError:
+        raise NmtError(f"{path}: is a directory", "name a file") from None
+    except OSError as error:
+        raise NmtError(f"{path}: {error.strerror}") from None
+    return _decompressed(raw, path)
+
+
+def _decompressed(raw: io.BufferedReader, path: Path) -> BinaryIO:
+    start = raw.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
+    match next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None):
+        case "gzip":
+            return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+        case "bzip2":
+            return cast(BinaryIO, bz2.BZ2File(raw))
+        case "xz":
+            return cast(BinaryIO, lzma.LZMAFile(raw))
+        case "zstd":
+            return _zstd_reader(raw, path)
+    return raw
+
+
+def _zstd_reader(raw: BinaryIO, path: Path) -> BinaryIO:
+    try:
+        import zstandard
+    except ImportError:
+        raise NmtError(f"{path}: reading .zst needs the zstandard package", "pip install 'nmt[zstd]'") from None
+    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    """Yield the lines of a byte stream without their `\\n`; a missing final newline is fine.
+
+    Raises NmtError where compressed data is broken, naming the line that was reached.
+    """
+    number = 0
+    try:
+        for line in stream:
+            number += 1
+            yield line.removesuffix(b"\n")
+    except (EOFError, lzma.LZMAError, OSError, ValueError) as error:
+        raise NmtError(f"{name}: cannot read past line {number}: {error}", "is the file complete?") from None
+
+
+def decode_line(line: bytes, name: str, number: int, *, strict: bool = False) -> str:
+    """UTF-8 text of a line; invalid bytes become U+FFFD with a warning, or an NmtError when `strict`."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        where = f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} (0x{line[error.start]:02x})"
+        if strict:
+            raise NmtError(where, "convert the file to UTF-8, for example with iconv, or leave out --strict") from None
+        logger.warning("%s; replaced by U+FFFD", where)
+        return line.decode("utf-8", errors="replace")
+
+
+def read_text(path: Path | None, *, strict: bool = False) -> Iterator[str]:
+    """The lines of a file (None: standard input) as text, each without its newline."""
+    name = "standard input" if path is None or str(path) == "-" else str(path)
+    with open_input(path) as stream:
+        for number, line in zip(count(1), read_lines(stream, name), strict=False):
+            yield decode_line(line, name, number, strict=strict)
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Consecutive items in lists of `size`, the last one shorter.
+
+    >>> list(chunks("abc", 2))
+    [['a', 'b'], ['c']]
+    """
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; NmtError when it is missing, no JSON, or no object."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NmtError(f"{path}: no such file", "was it copied whole?") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise NmtError(f"{path}: not readable as JSON: {error}", "the file is damaged or is something else") from None
+    if not isinstance(value, dict):
+        raise NmtError(f"{path}: expected a JSON object", "the file is damaged or is something else")
+    return value
+
+
+# ---------------------------------------------------------------------------------------------------------- writing
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames inside a directory durable (a no-op where directories cannot be opened)."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """A binary file that appears under its name only when it is complete: temporary name, flush, fsync, rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(path)
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        sync_directory(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically."""
+    with atomic_write(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")
+
+
+@contextmanager
+def atomic_directory(path: Path) -> Iterator[Path]:
+    """A directory that appears under its name only when it is complete, in place of an older one.
+
+    Between removing the old name and giving the new one there is an instant without either; the content of both is
+    then on disk under hidden names, and `recover_directory` puts one of them back.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = _temporary(path), path.with_name(f".{path.name}.old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _sync_tree(temporary)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.replace(old)
+        temporary.replace(path)
+        sync_directory(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def recover_directory(path: Path) -> None:
+    """Undo a replacement by `atomic_directory` that was cut between its two renames."""
+    old = path.with_name(f".{path.name}.old")
+    if old.is_dir() and not path.exists():
+        old.replace(path)
+
+
+def _sync_tree(root: Path) -> None:
+    for path in root.rglob("*"):
+        if path.is_file():
+            with open(path, "rb") as stream:
+                os.fsync(stream.fileno())
+    sync_directory(root)
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def directory_size(paths: Iterable[Path]) -> int:
+    """Bytes in all of these files together."""
+    return sum(path.stat().st_size for path in paths if path.is_file())
+
+
+def available_threads() -> int:
+    """One for each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

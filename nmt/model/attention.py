@@ -1,0 +1,101 @@
+"""Attention (Vaswani et al. 2017, section 3.2): one query's weighted mean of values, and many heads of it at once.
+
+Queries, keys and values are always named and passed in that order. Which key a query may see is said by a bias that
+is added to the scores, 0 where it may and -inf where it may not. Dimensions: batch, heads, query, key, dim; in a head
+dim is d_model / heads.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nmt.config import ModelConfig
+from nmt.model.dropout import Dropout
+
+
+def padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Hide padding: [batch, key], True at real tokens -> [batch, 1, 1, key]."""
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -math.inf)[:, None, None, :]
+
+
+def causal_bias(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Hide the future: a position sees itself and what is before it -> [1, 1, query, key].
+
+    >>> causal_bias(3, torch.float32, torch.device("cpu"))[0, 0].tolist()
+    [[0.0, -inf, -inf], [0.0, 0.0, -inf], [0.0, 0.0, 0.0]]
+    """
+    return torch.full((length, length), -math.inf, dtype=dtype, device=device).triu_(1)[None, None]
+
+
+def attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
+    """softmax(Q K^T / sqrt(d_k)), the left part of equation 1: [batch, heads, query, key], each row sums to 1.
+
+    The division keeps the variance of the scores at 1 however wide a head is; without it softmax would saturate and
+    its gradient vanish.
+    """
+    scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)
+    if bias is not None:
+        scores = scores + bias
+    return scores.softmax(dim=-1)
+
+
+class MultiHeadAttention(nn.Module):
+    """MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O with head_i = Attention(Q W^Q_i, K W^K_i, V W^V_i).
+
+    Its three uses (section 3.2.3): the encoder attends to itself, the decoder to itself up to the present position,
+    and the decoder to the encoder's output. W^Q, W^K and W^V of all heads stand in one matrix, so that
+    self-attention projects its input in one product.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads = config.heads
+        self.project_in = nn.Linear(config.dim, 3 * config.dim)
+        self.project_out = nn.Linear(config.dim, config.dim)
+        self.dropout = Dropout(config.attention_dropout)
+        self.observed: Tensor | None = None  # the newest weights, while `observe` is on
+        self.observe = False
+
+    def forward(self, queries: Tensor, memory: Tensor, bias: Tensor | None) -> Tensor:
+        """Each of `queries` [batch, query, dim] attends to `memory` [batch, key, dim]; they may be the same tensor."""
+        if queries is memory:
+            return self.attend(*self.queries_keys_values(queries), bias)
+        return self.attend(self.queries(queries), *self.keys_values(memory), bias)
+
+    def queries(self, x: Tensor) -> Tensor:
+        """X W^Q, split into heads: [batch, query, dim] -> [batch, heads, query, dim / heads]."""
+        dim = x.size(-1)
+        return self._split(F.linear(x, self.project_in.weight[:dim], self.project_in.bias[:dim]), 1)[0]
+
+    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """X W^K and x W^V, split into heads: two of [batch, heads, key, dim / heads]."""
+        dim = x.size(-1)
+        key, value = self._split(F.linear(x, self.project_in.weight[dim:], self.project_in.bias[dim:]), 2)
+        return key, value
+
+    def queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """X W^Q, x W^K and x W^V, split into heads: three of [batch, heads, time, dim / heads]."""
+        query, key, value = self._split(self.project_in(x), 3)
+        return query, key, value
+
+    def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """[batch, time, parts * dim] -> parts of [batch, heads, time, dim / heads]."""
+        batch, time, _ = x.shape
+        return x.view(batch, time, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+        """Attention in each head (equation 1), heads merged again and projected: [batch, query, dim].
+
+        On a CPU the equation is computed as it is written: at a sentence's length that is faster, backward above all,
+        than the fused kernel, which is for the memory of an accelerator.
+        """
+        if self.observe:
+            self.observed = attention_weights(query, key, bias)
+        if query.is_cuda:
+            rate = self.dropout.rate if self.training else 0.0
+            heads = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=rate)
+        else:
+            heads = self.dropout(attention_weights(query, key, bias)) @ value
+        return self.project_out(heads.transpose(1, 2).flatten(2))

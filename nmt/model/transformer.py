@@ -1,0 +1,115 @@
+"""The encoder-decoder Transformer of "Attention Is All You Need" (Vaswani et al. 2017).
+
+    source -> embedding + positions -> N encoder layers -> memory
+    target -> embedding + positions -> N decoder layers, each attending to memory -> projection -> log-probabilities
+
+It does not know of batches on disk, of beams beyond a dimension of its input, or of how it is trained.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nmt.config import ModelConfig
+from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
+from nmt.model.dropout import Dropout
+from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache
+from nmt.model.loss import LossSum, label_smoothed_loss
+from nmt.model.positions import sinusoidal_positions
+
+
+class Transformer(nn.Module):
+    """Encoder and decoder; parameters are initialised as Glorot & Bengio 2010 (matrices) and N(0, 1/d) (embeddings)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.source_embedding = nn.Embedding(config.source_vocabulary, config.dim)
+        self.target_embedding = (
+            self.source_embedding if config.shared_vocabulary else nn.Embedding(config.target_vocabulary, config.dim)
+        )
+        rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
+        self.embedding_dropout = Dropout(rate)
+        self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
+        self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
+        pre = config.norm == "pre"  # there each layer's output is a bare sum, so the last needs a norm of its own
+        self.encoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
+        self.decoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
+        self.projection = nn.Linear(config.dim, config.target_vocabulary, bias=False)
+        if config.tied:
+            self.projection.weight = self.target_embedding.weight
+        self.positions = sinusoidal_positions(config.max_length, config.dim)
+        self._initialise()
+
+    def place_positions(self, device: torch.device, dtype: torch.dtype) -> None:
+        """Place the position encodings, which are computed and never stored, where the parameters are."""
+        self.positions = sinusoidal_positions(self.config.max_length, self.config.dim).to(device, dtype)
+
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear) and module is not self.projection:
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, MultiHeadAttention):
+                for matrix in module.project_in.weight.chunk(3):  # W^Q, W^K and W^V are three matrices
+                    nn.init.xavier_uniform_(matrix)
+        for weight in (self.source_embedding.weight, self.target_embedding.weight, self.projection.weight):
+            nn.init.normal_(weight, std=self.config.dim**-0.5)
+
+    # ------------------------------------------------------------------------------------------- all positions at once
+
+    def forward(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
+        """The decoder's output at each target position: [batch, source], [batch, target] -> [batch, target, dim]."""
+        memory = self.encode(source, source_mask)
+        return self.decode(target_input, memory, source_mask)
+
+    def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
+        """[batch, source] tokens, with True in the mask at real ones -> memory [batch, source, dim]."""
+        x = self._embed(source, self.source_embedding)
+        padding = padding_bias(source_mask, x.dtype)
+        for layer in self.encoder:
+            x = layer(x, padding)
+        return self.encoder_norm(x)
+
+    def decode(self, target_input: Tensor, memory: Tensor, source_mask: Tensor) -> Tensor:
+        """[batch, target] tokens that begin with `<s>` -> the decoder's output [batch, target, dim].
+
+        Output t depends on tokens 0 to t alone. Padding at the end of a target needs no mask: it lies in the future.
+        """
+        x = self._embed(target_input, self.target_embedding)
+        causal, padding = causal_bias(x.size(1), x.dtype, x.device), padding_bias(source_mask, x.dtype)
+        for layer in self.decoder:
+            x = layer(x, memory, causal, padding)
+        return self.decoder_norm(x)
+
+    def _embed(self, tokens: Tensor, embedding: nn.Embedding) -> Tensor:
+        """sqrt(d_model) * embedding + position (sections 3.4 and 3.5): [batch, time] -> [batch, time, dim]."""
+        scaled = embedding(tokens) * math.sqrt(self.config.dim)
+        return self.embedding_dropout(scaled + self.positions[: tokens.size(1)])
+
+    def log_probs(self, x: Tensor) -> Tensor:
+        """Decoder output [..., dim] -> log-probabilities of the next token [..., vocab], in float32."""
+        return F.log_softmax(self.projection(x), dim=-1, dtype=torch.float32)
+
+    def loss(
+        self, source: Tensor, source_mask: Tensor, target_input: Tensor, target_output: Tensor, smoothing: float
+    ) -> LossSum:
+        """Label-smoothed cross-entropy, summed over the real tokens of `target_output`."""
+        hidden = self(source, source_mask, target_input)
+        return label_smoothed_loss(hidden, self.projection.weight, target_output, smoothing)
+
+    # ----------------------------------------------------------------------------------------- one position at a time
+
+    def start(self, memory: Tensor) -> list[LayerCache]:
+        """A cache for each decoder layer, for sentences whose encoder output is `memory`."""
+        return [layer.start(memory) for layer in self.decoder]  # type: ignore[operator]
+
+    def step(self, tokens: Tensor, position: int, caches: list[LayerCache], padding: Tensor) -> Tensor:
+        """The decoder's output at one position, those before it cached: [batch, beam] -> [batch, beam, dim]."""
+        x = self.target_embedding(tokens) * math.sqrt(self.config.dim) + self.positions[position]
+        for layer, cache in zip(self.decoder, caches, strict=True):
+            x = layer.step(x, cache, padding)  # type: ignore[operator]
+        return self.decoder_norm(x)

@@ -1,0 +1,1 @@
+"""Text: reading sentence pairs, cleaning them, and turning them into tokens. Nothing here knows of tensors."""

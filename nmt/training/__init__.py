@@ -1,0 +1,1 @@
+"""Training: schedule, optimiser, checkpoints, and the loop that joins them."""

@@ -1,0 +1,128 @@
+"""What training tells people: a live line on a terminal, plain lines now and then elsewhere."""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+logger = logging.getLogger("nmt")
+
+Numbers = Mapping[str, float]
+
+
+class Reporter(Protocol):
+    """What the trainer calls; every number is a mean since the last call."""
+
+    def start(self, step: int, last_step: int) -> None:
+        """Training starts or goes on behind `step`."""
+
+    def train(self, numbers: Numbers) -> None:
+        """step, epoch, loss, perplexity, rate, tokens_per_second."""
+
+    def validation(self, numbers: Numbers, *, best: bool) -> None:
+        """step, loss, perplexity, bleu, chrf."""
+
+    def stop(self) -> None:
+        """Training has ended, for whatever reason."""
+
+
+def describe_training(numbers: Numbers) -> str:
+    """One line of a training log."""
+    return (
+        f"epoch {numbers['epoch'] + 1:.0f}, loss {numbers['loss']:.3f}, ppl {numbers['perplexity']:.2f}, "
+        f"rate {numbers['rate']:.2e}, {numbers['tokens_per_second']:,.0f} tokens/s"
+    )
+
+
+def describe_validation(numbers: Numbers, *, best: bool) -> str:
+    """One line about a validation."""
+    return (
+        f"step {numbers['step']:.0f}: validation loss {numbers['loss']:.3f}, ppl {numbers['perplexity']:.2f}, "
+        f"BLEU {numbers['bleu']:.2f}, chrF {numbers['chrf']:.2f}{' (best so far)' if best else ''}"
+    )
+
+
+class PlainReporter:
+    """Log lines, for a file or a pipe: at first often, then every half minute."""
+
+    SECONDS = 30.0
+
+    def __init__(self) -> None:
+        self.due = 0.0
+
+    def start(self, step: int, last_step: int) -> None:
+        """Nothing to show yet."""
+
+    def train(self, numbers: Numbers) -> None:
+        """Log a line if the last one is long enough ago."""
+        now = time.monotonic()
+        if now >= self.due:
+            logger.info(
+                "step %d: %s, %s left", numbers["step"], describe_training(numbers), duration(numbers["seconds_left"])
+            )
+            self.due = now + self.SECONDS
+
+    def validation(self, numbers: Numbers, *, best: bool) -> None:
+        """Log a line."""
+        logger.info(describe_validation(numbers, best=best))
+
+    def stop(self) -> None:
+        """Nothing to take down."""
+
+
+class RichReporter:
+    """A progress bar that lives at the bottom of a terminal, validations above it."""
+
+    def __init__(self, console: Console) -> None:
+        self.progress = Progress(
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self.task: TaskID | None = None
+
+    def start(self, step: int, last_step: int) -> None:
+        """Draw the bar."""
+        self.task = self.progress.add_task("starting", total=last_step, completed=step)
+        self.progress.start()
+
+    def train(self, numbers: Numbers) -> None:
+        """Move the bar."""
+        assert self.task is not None
+        self.progress.update(self.task, completed=numbers["step"], description=describe_training(numbers))
+
+    def validation(self, numbers: Numbers, *, best: bool) -> None:
+        """Print a line above the bar."""
+        self.progress.console.print(describe_validation(numbers, best=best), highlight=False)
+
+    def stop(self) -> None:
+        """Take the bar down."""
+        self.progress.stop()
+
+
+def make_reporter(*, quiet: bool) -> Reporter:
+    """A live display where stderr is a terminal, log lines elsewhere."""
+    if sys.stderr.isatty() and not quiet:
+        return RichReporter(Console(stderr=True))
+    return PlainReporter()
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people.
+
+    >>> duration(59), duration(3700), duration(float("inf"))
+    ('59 s', '1 h 1 min', 'unknown time')
+    """
+    if not math.isfinite(seconds):
+        return "unknown time"
+    minutes = int(seconds) // 60
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {int(seconds) % 60} s" if minutes else f"{int(seconds)} s"

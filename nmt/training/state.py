@@ -1,0 +1,160 @@
+"""Checkpoints: all that exact resume needs, written whole or not at all, checked when read.
+
+    checkpoints/step-000500/
+      model.safetensors        1. the master weights, float32, by parameter name
+      optimizer.safetensors    2. Adam's two moments, flat (absent in a checkpoint that is kept only for averaging)
+      state.json               3. step and position in the data, best score and patience, training time
+      manifest.json            sizes and SHA-256 of the files above
+
+Randomness is derived from (seed, step, batch) and the schedule from the step, so nothing else is stored.
+"""
+
+import logging
+import re
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nmt.errors import NmtError
+from nmt.files import atomic_directory, read_json, sha256, write_json
+from nmt.model.weights import WEIGHTS, load_tensors, save_tensors
+
+logger = logging.getLogger("nmt")
+
+FORMAT = 1
+OPTIMIZER, STATE, MANIFEST = "optimizer.safetensors", "state.json", "manifest.json"
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainingState:
+    """Where training is; what is not here follows from the settings and the step."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0  # batches of the epoch that were used
+    seconds: float = 0.0  # of training so far, over all starts
+    best_score: float | None = None
+    best_step: int = 0
+    worse_in_a_row: int = 0  # validations since the best one
+    finished: str = ""  # why training ended, if it did
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A checkpoint read back."""
+
+    state: TrainingState
+    weights: dict[str, Tensor]
+    moments: dict[str, Tensor]
+
+
+def checkpoint_name(step: int) -> str:
+    """The name of a checkpoint's directory.
+
+    >>> checkpoint_name(500)
+    'step-000500'
+    """
+    return f"step-{step:06d}"
+
+
+def save_checkpoint(
+    directory: Path, state: TrainingState, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor]
+) -> Path:
+    """Write `step-N` into a run's checkpoints."""
+    path = directory / checkpoint_name(state.step)
+    with atomic_directory(path) as temporary:
+        save_tensors(temporary / WEIGHTS, weights)
+        save_file({name: tensor.cpu() for name, tensor in moments.items()}, temporary / OPTIMIZER)
+        write_json(temporary / STATE, {"format": FORMAT, **asdict(state)})
+        parts = {
+            part.name: {"bytes": part.stat().st_size, "sha256": sha256(part)} for part in sorted(temporary.iterdir())
+        }
+        write_json(temporary / MANIFEST, parts)
+    return path
+
+
+def list_checkpoints(directory: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
+    found = {path: re.fullmatch(r"step-(\d+)", path.name) for path in directory.glob("step-*")}
+    steps = {path: int(match[1]) for path, match in found.items() if match and path.is_dir()}
+    return sorted(steps, key=steps.__getitem__)
+
+
+def load_newest(directory: Path) -> Checkpoint | None:
+    """The newest checkpoint that is whole, with a warning for each damaged one passed over; None if there are none.
+
+    Raises NmtError when there are checkpoints and all of them are damaged.
+    """
+    candidates = [path for path in reversed(list_checkpoints(directory)) if (path / OPTIMIZER).exists()]
+    for path in candidates:
+        try:
+            return load_checkpoint(path)
+        except NmtError as error:
+            logger.warning("%s; trying the checkpoint before it", error.problem)
+    if candidates:
+        raise NmtError(f"{directory}: every checkpoint is damaged", "move the folder away to train from the start")
+    return None
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint, every file of it checked against the manifest."""
+    manifest = read_json(path / MANIFEST)
+    for name in (WEIGHTS, OPTIMIZER, STATE):
+        _check(path, name, manifest)
+    content = read_json(path / STATE)
+    if content.pop("format", None) != FORMAT or content.keys() != {one.name for one in fields(TrainingState)}:
+        raise NmtError(f"{path / STATE}: not the state of a training run of this nmt")
+    return Checkpoint(TrainingState(**content), load_tensors(path / WEIGHTS), load_tensors(path / OPTIMIZER))
+
+
+def load_weights(path: Path) -> dict[str, Tensor]:
+    """The weights of a checkpoint, checked against its manifest."""
+    _check(path, WEIGHTS, read_json(path / MANIFEST))
+    return load_tensors(path / WEIGHTS)
+
+
+def _check(path: Path, name: str, manifest: Mapping[str, Any]) -> None:
+    part, expected = path / name, manifest.get(name)
+    if not isinstance(expected, dict) or not part.is_file():
+        raise NmtError(f"{part}: missing", "the checkpoint is damaged")
+    if part.stat().st_size != expected.get("bytes") or sha256(part) != expected.get("sha256"):
+        raise NmtError(f"{part}: does not match its manifest", "the checkpoint is damaged")
+
+
+def average_weights(checkpoints: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """The mean of the weights of several checkpoints (Vaswani et al. 2017, section 6.1), summed in float64.
+
+    Raises NmtError when they are not checkpoints of the same model.
+    """
+    total: dict[str, Tensor] = {}
+    count = 0
+    for count, weights in enumerate(checkpoints, start=1):
+        if count > 1 and _shapes(weights) != _shapes(total):
+            raise NmtError("the checkpoints are not of one model", "average checkpoints of one run")
+        total = {name: total[name] + tensor if total else tensor.double() for name, tensor in weights.items()}
+    return {name: (tensor / count).float() for name, tensor in total.items()}
+
+
+def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def prune(directory: Path, keep: int, average: int) -> None:
+    """Keep the newest `keep` checkpoints whole, of the newest `average` the weights, and nothing of the others."""
+    for age, path in enumerate(reversed(list_checkpoints(directory))):
+        if age >= max(keep, average):
+            shutil.rmtree(path)
+        elif age >= keep:
+            (path / OPTIMIZER).unlink(missing_ok=True)
+
+
+def clear_leftovers(directory: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for path in directory.glob(".step-*"):
+        shutil.rmtree(path, ignore_errors=True)
