@@ -25,9 +25,9 @@ for name, function in (
     ("eval", evaluate),
     ("average", average),
     ("info", info),
-    ("demo", demo),
 ):
     options.command(app, name)(function)
+options.command(app, "demo", run="nmt-demo")(demo)
 
 
 def _version(value: bool) -> None:

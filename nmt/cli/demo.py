@@ -1,8 +1,127 @@
-"""`nmt demo`: the whole pipeline on the embedded corpus."""
+"""`nmt demo`: the whole pipeline on the corpus that travels with nmt, each command shown before it runs."""
 
-from nmt.cli.options import Common
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+import nmt
+from nmt.cli.options import Common, command_line
+from nmt.errors import NmtError
+from nmt.files import read_text
+
+SAMPLES = 6
+"""Sentences of the test set that are shown."""
+
+TRAINING = (
+    "--preset tiny --steps 1000 --batch-tokens 3072 --peak-rate 3e-3 --warmup 200 --schedule linear --validate-every 250 "
+    "--save-every 250 --average 1 --minutes 3"
+)
+
+
+def corpus_directory() -> Path:
+    """Where the embedded corpus is: inside the installed package, or beside it in a checkout."""
+    package = Path(nmt.__file__).parent
+    return next(place for place in (package / "corpus", package.parent / "data") if (place / "train.ko").exists())
 
 
 def demo(common: Common) -> None:
-    """Placeholder."""
-    raise NotImplementedError
+    """Train a Korean-English translator on the embedded corpus, in minutes, showing each command.
+
+    The run is kept: `nmt translate --run nmt-demo` goes on with it.
+    """
+    started = time.monotonic()
+    corpus = corpus_directory()
+    _refuse_a_foreign_run(common.run, corpus)
+    console = Console(stderr=True, quiet=common.quiet, highlight=False)
+    for text, arguments in _chapters(corpus, common.run):
+        console.print(f"\n{text}")
+        shown = " ".join(arguments).replace(str(corpus), "CORPUS")
+        console.print(f"[bold cyan]$ nmt {shown}[/]", soft_wrap=True)
+        command_line([*arguments, *(["--quiet"] if common.quiet else [])])
+    _show_samples(common.run, Console(highlight=False))
+    console.print(
+        f"\nAll of this took {time.monotonic() - started:.0f} seconds. The translator is {common.run / 'model'}:"
+    )
+    console.print(f"[bold cyan]$ nmt translate --run {common.run} < korean.txt[/]")
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        _answer_the_user(common.run, console)
+
+
+def _refuse_a_foreign_run(run: Path, corpus: Path) -> None:
+    """A run directory that holds something else must not be trained over."""
+    from nmt.files import read_json
+
+    if not run.exists() or not any(run.iterdir()):
+        return
+    description = run / "data" / "data.json"
+    files = read_json(description).get("files", {}) if description.exists() else {}
+    if files.get("train") != [str(corpus / "train.ko"), str(corpus / "train.en")]:
+        raise NmtError(f"{run} exists and is no earlier demo", "name another directory with --run")
+
+
+def _chapters(corpus: Path, run: Path) -> list[tuple[str, list[str]]]:
+    """What the demo tells, and the command that does it."""
+
+    def pair(name: str) -> list[str]:
+        return [str(corpus / f"{name}.ko"), str(corpus / f"{name}.en")]
+
+    where = ["--run", str(run)]
+    return [
+        (
+            "1. A tokenizer cuts text into pieces of words. One SentencePiece model serves both languages.",
+            ["tokenizer", "train", *pair("train"), "--vocab-size", "2000", *where],
+        ),
+        (
+            "2. Sentence pairs are cleaned, cut into pieces and stored as arrays that training can map into memory.",
+            ["prepare", *pair("train"), "--valid", *pair("valid"), "--test", *pair("test"), *where],
+        ),
+        (
+            "3. The Transformer learns: it reads Korean and predicts each next piece of English. Now and then it\n"
+            "   translates the validation set; the model that does so best is kept.",
+            ["train", *TRAINING.split(), *where],
+        ),
+        (
+            "4. Beam search translates the test set, 500 sentences with combinations of words never seen in training,\n"
+            "   and the translations are scored against the right ones.",
+            ["eval", *where],
+        ),
+    ]
+
+
+def _show_samples(run: Path, console: Console) -> None:
+    """A handful of test sentences with translation and reference, and what one of them attends to."""
+    from nmt.cli.heatmap import draw
+    from nmt.decoding.translate import Translator
+    from nmt.evaluation.attention_maps import by_word, cross_attention
+
+    translator = Translator.load(run / "model")
+    sources, references = (list(read_text(run / "data" / f"test.{side}")) for side in ("source", "target"))
+    step = len(sources) // SAMPLES
+    chosen = range(0, step * SAMPLES, step)
+    found = translator.translate([sources[i] for i in chosen])
+    console.print("\nSome sentences of the test set:")
+    for i, translation in zip(chosen, found, strict=True):
+        console.print(f"  {sources[i]}\n  [bold]{translation.text}[/]")
+        if translation.text != references[i]:
+            console.print(f"  (the reference is: {references[i]})")
+    sentence = min((i for i in chosen), key=lambda i: abs(len(sources[i].split()) - 6))
+    text = found[list(chosen).index(sentence)].text
+    attention = by_word(cross_attention(translator, sources[sentence], text))
+    console.print(
+        "\nWhere the last decoder layer looks in the Korean sentence (columns) while it writes each English word (rows),\n"
+        "in percent, mean of its heads; Korean puts the verb last, so attention jumps:"
+    )
+    for line in draw(attention.source, attention.target, attention.weights[-1].mean(0), colour=console.is_terminal):
+        console.print(line, soft_wrap=True)
+
+
+def _answer_the_user(run: Path, console: Console) -> None:
+    """Translate what is typed, until an empty line."""
+    from nmt.decoding.translate import Translator
+
+    translator = Translator.load(run / "model")
+    console.print("\nType a Korean sentence in the words of this corpus (an empty line ends):")
+    while line := console.input("> ").strip():
+        console.print(f"  [bold]{translator.translate([line])[0].text}[/]")

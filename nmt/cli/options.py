@@ -18,6 +18,7 @@ import typer
 
 from nmt.cli.errors import run_command
 from nmt.config import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
+from nmt.errors import NmtError
 
 T = TypeVar("T")
 
@@ -72,15 +73,15 @@ _COMMON = {
 }
 
 
-def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function as the command `name`; its TOML table has the name of its first word."""
+def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as the command `name`, which is also its TOML table; `run` is its default for --run."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
         configs: tuple[type[Any], ...] = get_args(hints["given"])[1:] if "given" in hints else ()
         own = [one for key, one in inspect.signature(function).parameters.items() if key not in ("common", "given")]
 
-        def run(**values: Any) -> None:
+        def call(**values: Any) -> None:
             common, file = Common(values.pop("run"), values.pop("quiet")), values.pop("config")
             values.pop("debug")
             set_up_logging(quiet=common.quiet)
@@ -93,11 +94,12 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Call
             function(common=common, **values)
 
         def guarded(**values: Any) -> None:
-            if code := run_command(lambda: run(**values), debug=values["debug"]):
+            if code := run_command(lambda: call(**values), debug=values["debug"]):
                 raise typer.Exit(code)
 
         parameters = own + [_option(key, config) for config in configs for key in settings_of(config)]
-        parameters += [_keyword(key, annotation, default) for key, (annotation, default) in _COMMON.items()]
+        defaults = {**{key: default for key, (_, default) in _COMMON.items()}, "run": Path(run)}
+        parameters += [_keyword(key, annotation, defaults[key]) for key, (annotation, _) in _COMMON.items()]
         guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         guarded.__annotations__ = {one.name: one.annotation for one in parameters}
         guarded.__doc__ = function.__doc__
@@ -129,6 +131,15 @@ def _shown(default: Value) -> str:
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def command_line(arguments: list[str]) -> None:
+    """Run another command of nmt in this process, as if typed; NmtError when it fails (it has told why)."""
+    from nmt.cli.app import app
+
+    code = app(arguments, prog_name="nmt", standalone_mode=False)
+    if code:
+        raise NmtError(f"nmt {arguments[0]} failed with exit code {code}")
 
 
 # ---------------------------------------------------------------------------------------------------- stderr and stdout

@@ -1,0 +1,118 @@
+"""What must hold of the model whatever its weights: masks, caches, positions, tying."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nmt.config import ModelConfig
+from nmt.decoding.translate import ModelStep
+from nmt.model.positions import sinusoidal_positions
+from nmt.model.transformer import Transformer
+
+
+def model(**changes: object) -> Transformer:
+    shape = dict(source_vocabulary=40, target_vocabulary=40, shared_vocabulary=True, dropout=0.1, norm="post")
+    shape |= dict(dim=32, feed_forward=64, heads=4, encoder_layers=2, decoder_layers=2, max_length=64)
+    torch.manual_seed(0)
+    return Transformer(ModelConfig(**{**shape, **changes})).eval()
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@given(padding=st.integers(1, 20), data=st.data())
+@settings(max_examples=20)
+def test_padding_changes_nothing(norm: str, padding: int, data: st.DataObject) -> None:
+    net = model(norm=norm)
+    length = data.draw(st.integers(1, 12))
+    source, target = torch.randint(4, 40, (1, length)), torch.randint(4, 40, (1, 7))
+    alone = net(source, torch.ones(1, length, dtype=torch.bool), target)
+    filler = torch.randint(0, 40, (1, padding))
+    mask = torch.arange(length + padding)[None] < length
+    padded = net(torch.cat([source, filler], 1), mask, torch.cat([target, filler], 1))
+    torch.testing.assert_close(padded[:, :7], alone, rtol=0, atol=1e-6 * 5)
+
+
+@given(position=st.integers(1, 9), token=st.integers(4, 39))
+@settings(max_examples=20)
+def test_a_future_target_token_never_changes_an_earlier_output(position: int, token: int) -> None:
+    net = model()
+    source, mask = torch.randint(4, 40, (2, 6)), torch.ones(2, 6, dtype=torch.bool)
+    target = torch.randint(4, 40, (2, 10))
+    changed = target.clone()
+    changed[:, position:] = token
+    torch.testing.assert_close(net(source, mask, changed)[:, :position], net(source, mask, target)[:, :position])
+
+
+@pytest.mark.parametrize("norm", ["post", "pre"])
+@pytest.mark.parametrize("beam", [1, 3])
+def test_decoding_with_a_cache_gives_the_outputs_of_decoding_at_once(norm: str, beam: int) -> None:
+    net = model(norm=norm)
+    source = torch.randint(4, 40, (4, 9))
+    mask = torch.arange(9) < torch.tensor([9, 2, 5, 7])[:, None]
+    target = torch.randint(4, 40, (4, beam, 11))
+    memory = net.encode(source, mask)
+    step = ModelStep(net, source, mask)
+    stepwise = torch.stack([step(target[:, :, t], t) for t in range(11)], dim=2)
+    for hypothesis in range(beam):
+        whole = net.log_probs(net.decode(target[:, hypothesis], memory, mask))
+        torch.testing.assert_close(stepwise[:, hypothesis], whole, rtol=1e-5, atol=1e-5)
+
+
+def test_selecting_hypotheses_moves_their_caches() -> None:
+    net = model()
+    source, mask = torch.randint(4, 40, (3, 5)), torch.ones(3, 5, dtype=torch.bool)
+    tokens = torch.randint(4, 40, (3, 2, 3))
+    step = ModelStep(net, source, mask)
+    for t in range(2):
+        step(tokens[:, :, t], t)
+    rows = torch.tensor([5, 4, 1, 1])  # sentence 2 swapped, sentence 0 twice its second hypothesis
+    step.select(rows, torch.tensor([2, 0]))
+    chosen = tokens.flatten(0, 1)[rows].view(2, 2, 3)
+    fresh = ModelStep(net, source[[2, 0]], mask[[2, 0]])
+    for t in range(3):
+        expected = fresh(chosen[:, :, t], t)
+    torch.testing.assert_close(step(chosen[:, :, 2], 2), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_positions_are_those_of_the_paper() -> None:
+    table = sinusoidal_positions(50, 6)
+    for position in (0, 1, 7, 49):
+        for i in range(3):
+            angle = position / 10000 ** (2 * i / 6)
+            assert table[position, 2 * i].item() == pytest.approx(math.sin(angle), abs=1e-6)
+            assert table[position, 2 * i + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+def test_embeddings_are_scaled_by_the_square_root_of_the_width() -> None:
+    net = model(dim=16)
+    tokens = torch.tensor([[5, 6]])
+    expected = net.source_embedding.weight[[5, 6]] * 4.0 + sinusoidal_positions(2, 16)
+    torch.testing.assert_close(net._embed(tokens, net.source_embedding)[0], expected)
+
+
+@pytest.mark.parametrize(
+    ("shared", "tied", "matrices"), [(True, True, 1), (True, False, 2), (False, True, 2), (False, False, 3)]
+)
+def test_tied_matrices_are_one(shared: bool, tied: bool, matrices: int) -> None:
+    net = model(shared_vocabulary=shared, tied=tied)
+    weights = {id(w) for w in (net.source_embedding.weight, net.target_embedding.weight, net.projection.weight)}
+    assert len(weights) == matrices
+
+
+def test_the_base_preset_has_the_paper_s_parameters() -> None:
+    """Table 3 gives 65 million for base with a vocabulary of 37,000, counted here by hand."""
+    from nmt.config import PRESETS, build
+
+    shape = build(
+        ModelConfig, PRESETS["base"], source_vocabulary=37000, target_vocabulary=37000, shared_vocabulary=True
+    )
+    with torch.device("meta"):
+        count = sum(parameter.numel() for parameter in Transformer(shape).parameters())
+    d, ff = 512, 2048
+    attention, feed_forward, norm = 4 * (d * d + d), 2 * d * ff + ff + d, 2 * d
+    assert count == 37000 * d + 6 * (attention + feed_forward + 2 * norm) + 6 * (
+        2 * attention + feed_forward + 3 * norm
+    )
+    assert 62e6 < count < 66e6

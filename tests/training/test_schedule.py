@@ -1,0 +1,28 @@
+"""The learning rate against the paper's formula, computed by hand."""
+
+import pytest
+
+from nmt.config import TrainingConfig
+from nmt.training.schedule import learning_rate
+
+
+def test_inverse_square_root_is_equation_3_of_the_paper() -> None:
+    d_model, warmup = 512, 4000
+    config = TrainingConfig(peak_rate=(d_model * warmup) ** -0.5, warmup=warmup)
+    for step in (1, 100, 3999, 4000, 4001, 100_000):
+        expected = d_model**-0.5 * min(step**-0.5, step * warmup**-1.5)
+        assert learning_rate(step, config) == pytest.approx(expected, rel=1e-12)
+
+
+def test_linear_rises_holds_and_falls_to_zero_behind_the_last_step() -> None:
+    config = TrainingConfig(schedule="linear", peak_rate=1.0, warmup=10, steps=100, decay_start=0.5)
+    assert learning_rate(5, config) == pytest.approx(0.5)
+    assert [learning_rate(step, config) for step in (10, 30, 50)] == [1.0, 1.0, 1.0]
+    assert learning_rate(76, config) == pytest.approx(0.5)
+    assert learning_rate(100, config) == pytest.approx(1 / 50)
+    assert learning_rate(101, config) == 0.0
+
+
+def test_constant_stays() -> None:
+    config = TrainingConfig(schedule="constant", peak_rate=0.3, warmup=10)
+    assert [learning_rate(step, config) for step in (10, 10_000)] == [0.3, 0.3]

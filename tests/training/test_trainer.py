@@ -1,0 +1,202 @@
+"""Training learns, and a run that is stopped and started again is the same run."""
+
+import json
+import random
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt.config import ModelConfig, PrepareConfig, TokenizerConfig, TrainingConfig
+from nmt.data.prepare import Sets, prepare
+from nmt.decoding.translate import Translator
+from nmt.errors import NmtError, StoppedBySignal
+from nmt.model.weights import load_tensors
+from nmt.text.tokenizer import Tokenizers, train_tokenizers
+from nmt.training.progress import PlainReporter
+from nmt.training.state import list_checkpoints, load_newest
+from nmt.training.trainer import Trainer, TrainingData
+
+CPU = torch.device("cpu")
+
+
+def write_task(folder: Path, pairs: int, task: str, seed: int) -> Tokenizers:
+    """A data directory whose target is the source, or the source reversed: words of one letter."""
+    draw = random.Random(seed)
+    sources = [[draw.choice("abcdefgh") for _ in range(draw.randint(3, 8))] for _ in range(pairs)]
+    targets = [words[::-1] if task == "reverse" else words for words in sources]
+    folder.mkdir(exist_ok=True)
+    for name, part in (("train", slice(20, None)), ("valid", slice(0, 20))):
+        for side, lines in (("source", sources), ("target", targets)):
+            (folder / f"{name}.{side}").write_text("".join(" ".join(x) + "\n" for x in lines[part]), encoding="utf-8")
+    tokenizers = train_tokenizers([folder / "train.source"], TokenizerConfig(vocab_size=20, byte_fallback=False))
+    tokenizers.save(folder)
+    sets = Sets((folder / "train.source", folder / "train.target"), (folder / "valid.source", folder / "valid.target"))
+    prepare(sets, tokenizers, folder / "data", PrepareConfig(clean=False))
+    return tokenizers
+
+
+def trainer(folder: Path, training: TrainingConfig, **changes: object) -> Trainer:
+    """A trainer that goes on from the run's newest checkpoint, as the command does."""
+    tokenizers = Tokenizers.load(folder)
+    size = len(tokenizers.source)
+    shape = dict(dim=32, feed_forward=64, heads=4, encoder_layers=2, decoder_layers=2, max_length=32, dropout=0.1)
+    config = ModelConfig(source_vocabulary=size, target_vocabulary=size, shared_vocabulary=True, **{**shape, **changes})
+    made = Trainer(folder, config, training, TrainingData.open(folder / "data"), tokenizers, CPU, torch.float32, {})
+    if checkpoint := load_newest(folder / "checkpoints"):
+        made.restore(checkpoint)
+    return made
+
+
+def exact_matches(folder: Path, lines: list[str], expected: list[str]) -> float:
+    found = Translator.load(folder / "model").translate(lines, beam_size=1)
+    return sum(one.text == right for one, right in zip(found, expected, strict=True)) / len(lines)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("task", ["copy", "reverse"])
+def test_learns_to_copy_and_to_reverse(tmp_path: Path, task: str, seed: int) -> None:
+    write_task(tmp_path, 3020, task, seed=0)
+    training = TrainingConfig(
+        steps=800, batch_tokens=1024, peak_rate=5e-3, warmup=100, schedule="linear", seed=seed, validate_every=800,
+        save_every=800, average=1, label_smoothing=0.0,
+    )  # fmt: skip
+    trainer(tmp_path, training, dim=64, feed_forward=128, dropout=0.0).train(PlainReporter())
+    draw = random.Random(99)
+    words = [[draw.choice("abcdefgh") for _ in range(draw.randint(3, 8))] for _ in range(200)]
+    expected = [" ".join(x[::-1] if task == "reverse" else x) for x in words]
+    assert exact_matches(tmp_path, [" ".join(x) for x in words], expected) >= 0.98
+
+
+def test_overfits_32_pairs(tmp_path: Path) -> None:
+    write_task(tmp_path, 52, "reverse", seed=5)
+    training = TrainingConfig(steps=200, batch_tokens=512, peak_rate=5e-3, warmup=40, validate_every=200, average=1)
+    trainer(tmp_path, training, dim=64, feed_forward=128, dropout=0.0).train(PlainReporter())
+    lines, expected = (
+        (tmp_path / f"train.{side}").read_text(encoding="utf-8").splitlines() for side in ("source", "target")
+    )
+    assert exact_matches(tmp_path, lines, expected) == 1.0
+
+
+RESUMABLE = dict(steps=12, batch_tokens=400, warmup=4, validate_every=5, save_every=1, log_every=1, keep=20, average=20)
+
+
+def final_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], str]:
+    newest = list_checkpoints(folder / "checkpoints")[-1]
+    log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    timeless = [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in log]
+    return load_tensors(newest / "model.safetensors"), load_tensors(newest / "optimizer.safetensors"), str(timeless)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_run_that_was_stopped_at_any_step_is_bit_equal_to_one_that_was_not(tmp_path: Path, accumulate: int) -> None:
+    """Mid-epoch, at the edge of an epoch (the data gives 5 to 6 batches), and right after a validation; dropout on."""
+    write_task(tmp_path / "whole", 320, "reverse", seed=1)
+    training = TrainingConfig(**RESUMABLE, accumulate=accumulate)  # type: ignore[arg-type]
+    whole = trainer(tmp_path / "whole", training, attention_dropout=0.1, activation_dropout=0.1)
+    whole.train(PlainReporter())
+    assert whole.state.epoch >= 2
+    expected = final_state(tmp_path / "whole")
+    for stop in (1, 4, 5, 6, 7, 11):
+        part = tmp_path / f"stopped-{stop}"
+        shutil.copytree(tmp_path / "whole", part)
+        for checkpoint in list_checkpoints(part / "checkpoints")[stop:]:
+            shutil.rmtree(checkpoint)
+        torch.manual_seed(stop)  # what the process drew before must not matter
+        again = trainer(part, training, attention_dropout=0.1, activation_dropout=0.1)
+        assert again.state.step == stop
+        again.train(PlainReporter())
+        weights, moments, log = final_state(part)
+        assert log == expected[2]
+        for found, right in ((weights, expected[0]), (moments, expected[1])):
+            assert found.keys() == right.keys()
+            assert all(torch.equal(found[name], right[name]) for name in right)
+
+
+def test_accumulating_batches_gives_the_update_of_one_large_batch(tmp_path: Path) -> None:
+    """The gradient is divided by the target tokens of all batches, not averaged over batches of unequal size."""
+    write_task(tmp_path, 320, "copy", seed=1)
+    one = trainer(tmp_path, TrainingConfig(batch_tokens=100_000), dropout=0.0)
+    many = trainer(tmp_path, TrainingConfig(batch_tokens=300), dropout=0.0)
+    count = sum(1 for position, _ in zip(many._batches(), range(1000), strict=False) if position[0].epoch == 0) + 1
+    many.config = TrainingConfig(batch_tokens=300, accumulate=count)
+    for each in (one, many):
+        _, cross_entropy, tokens, _ = each._step(each._batches())
+        each.summary = (float(cross_entropy), tokens)  # type: ignore[attr-defined]
+    assert one.summary[1] == many.summary[1]  # type: ignore[attr-defined]
+    assert one.summary[0] == pytest.approx(many.summary[0], rel=1e-5)  # type: ignore[attr-defined]
+    torch.testing.assert_close(one.master.master, many.master.master, rtol=1e-4, atol=1e-6)
+
+
+def test_epochs_end_at_their_edge(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(epochs=2, batch_tokens=400, validate_every=1000, average=1))
+    assert made.train(PlainReporter()) == "reached --epochs 2"
+    assert (made.state.epoch, made.state.batch) == (2, 0)
+
+
+def test_patience_ends_training_and_the_best_model_is_kept(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    training = TrainingConfig(steps=500, patience=2, validate_every=1, metric="loss", peak_rate=1e-30, average=1)
+    made = trainer(tmp_path, training)
+    assert "patience" in made.train(PlainReporter())
+    assert made.state.step == 3
+    config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    assert config["made"]["step"] == made.state.best_step == 1
+
+
+def test_old_checkpoints_are_pruned_and_weights_kept_for_averaging(tmp_path: Path) -> None:
+    write_task(tmp_path, 100, "copy", seed=1)
+    training = TrainingConfig(steps=6, save_every=1, validate_every=6, keep=2, average=4, batch_tokens=400)
+    trainer(tmp_path, training).train(PlainReporter())
+    found = {
+        path.name: (path / "optimizer.safetensors").exists() for path in list_checkpoints(tmp_path / "checkpoints")
+    }
+    assert found == {"step-000003": False, "step-000004": False, "step-000005": True, "step-000006": True}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_step_and_saves(tmp_path: Path, number: int) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(steps=50, batch_tokens=400, save_every=1000, validate_every=1000))
+    step, handler = made._step, signal.getsignal(number)
+
+    def signalled(batches: object) -> object:
+        if made.state.step == 3:
+            signal.raise_signal(number)
+        return step(batches)  # type: ignore[arg-type]
+
+    made._step = signalled  # type: ignore[method-assign, assignment]
+    with pytest.raises(StoppedBySignal) as stop:
+        made.train(PlainReporter())
+    assert stop.value.number == number
+    assert signal.getsignal(number) is handler
+    assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step-000004"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])
+@pytest.mark.parametrize("damage", ["truncated", "missing"])
+def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(
+    tmp_path: Path, name: str, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_task(tmp_path, 100, "copy", seed=1)
+    trainer(tmp_path, TrainingConfig(steps=2, save_every=1, validate_every=2, batch_tokens=400)).train(PlainReporter())
+    path = list_checkpoints(tmp_path / "checkpoints")[-1] / name
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "truncated":
+        path.write_bytes(content[: len(content) // 2])
+    checkpoint = load_newest(tmp_path / "checkpoints")
+    assert checkpoint is not None
+    assert checkpoint.state.step == 1
+
+
+def test_damage_to_every_checkpoint_is_an_error_and_not_a_fresh_start(tmp_path: Path) -> None:
+    write_task(tmp_path, 100, "copy", seed=1)
+    trainer(tmp_path, TrainingConfig(steps=2, save_every=1, validate_every=2, batch_tokens=400)).train(PlainReporter())
+    for path in list_checkpoints(tmp_path / "checkpoints"):
+        (path / "state.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(NmtError, match="every checkpoint"):
+        load_newest(tmp_path / "checkpoints")
