@@ -170,28 +170,15 @@ class TrainingConfig:
         return found
 
 
+_SHALLOW: dict[str, Value] = dict(
+    norm="pre", warmup=400
+)  # learns from the first minutes on, and small corpora have no others
+_PAPER: dict[str, Value] = dict(encoder_layers=6, decoder_layers=6, norm="post", warmup=4000)
 PRESETS: Mapping[str, Mapping[str, Value]] = {
-    "tiny": dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=5e-3, warmup=400),
-    "small": dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=2e-3, warmup=400),
-    "base": dict(
-        dim=512,
-        feed_forward=2048,
-        heads=8,
-        encoder_layers=6,
-        decoder_layers=6,
-        peak_rate=7e-4,
-        warmup=4000,
-    ),
-    "big": dict(
-        dim=1024,
-        feed_forward=4096,
-        heads=16,
-        encoder_layers=6,
-        decoder_layers=6,
-        peak_rate=5e-4,
-        warmup=4000,
-        dropout=0.3,
-    ),
+    "tiny": dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=4e-3, **_SHALLOW),
+    "small": dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=2e-3, **_SHALLOW),
+    "base": dict(dim=512, feed_forward=2048, heads=8, peak_rate=7e-4, **_PAPER),
+    "big": dict(dim=1024, feed_forward=4096, heads=16, peak_rate=5e-4, dropout=0.3, **_PAPER),
 }
 """Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
 
@@ -385,6 +372,10 @@ def _type_name(annotation: object) -> str:
 # -------------------------------------------------------------------------------------------------------- TOML files
 
 
+COMMANDS = ("tokenizer", "prepare", "train", "translate", "eval")
+"""The tables of a settings file."""
+
+
 def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:
     """The settings that a TOML file holds under `[command]`.
 
@@ -396,6 +387,11 @@ def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dic
         raise NmtError(f"{path}: no such file", "check the path given to --config") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise NmtError(f"{path}: not readable as TOML: {error}") from None
+    strangers = [
+        f"{path}: {name}: no command takes this{_nearest(name, COMMANDS)}" for name in document.keys() - COMMANDS
+    ]
+    if strangers:
+        raise NmtError("; ".join(sorted(strangers)), f"put settings under a line [{command}]")
     table = document.get(command, {})
     if not isinstance(table, dict):
         raise NmtError(f"{path}: {command} is not a table", f"put settings under a line [{command}]")

@@ -12,6 +12,7 @@ import json
 import logging
 import lzma
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -26,8 +27,13 @@ logger = logging.getLogger("nmt")
 
 T = TypeVar("T")
 
-_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
-_LONGEST_MAGIC = max(map(len, _MAGIC))
+_MAGIC = {
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "bzip2": re.compile(rb"BZh[1-9](?:1|\x17)"),  # a block, or the end at once; "BZh" alone may begin a text
+    "xz": re.compile(rb"\xfd7zXZ\x00"),
+    "zstd": re.compile(rb"\x28\xb5\x2f\xfd"),
+}
+_LONGEST_MAGIC = 7
 
 
 # ---------------------------------------------------------------------------------------------------------- reading
@@ -50,7 +56,7 @@ def open_input(path: Path | None) -> BinaryIO:
 
 def _decompressed(raw: io.BufferedReader, path: Path) -> BinaryIO:
     start = raw.peek(_LONGEST_MAGIC)[:_LONGEST_MAGIC]
-    match next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None):
+    match next((name for name, magic in _MAGIC.items() if magic.match(start)), None):
         case "gzip":
             return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
         case "bzip2":
@@ -64,10 +70,10 @@ def _decompressed(raw: io.BufferedReader, path: Path) -> BinaryIO:
 
 def _zstd_reader(raw: BinaryIO, path: Path) -> BinaryIO:
     try:
-        import zstandard
+        from backports.zstd import ZstdFile  # compression.zstd from Python 3.14 on
     except ImportError:
-        raise NmtError(f"{path}: reading .zst needs the zstandard package", "pip install 'nmt[zstd]'") from None
-    return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+        raise NmtError(f"{path}: reading .zst needs a package more", "pip install 'nmt[zstd]'") from None
+    return cast(BinaryIO, ZstdFile(raw))
 
 
 def read_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
@@ -80,7 +86,7 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
         for line in stream:
             number += 1
             yield line.removesuffix(b"\n")
-    except (EOFError, lzma.LZMAError, OSError, ValueError) as error:
+    except Exception as error:  # each decompressor has errors of its own
         raise NmtError(f"{name}: cannot read past line {number}: {error}", "is the file complete?") from None
 
 

@@ -9,7 +9,9 @@ from nmt.cli.options import Common, Given, command, write_line
 from nmt.config import PrepareConfig, TokenizerConfig
 from nmt.errors import NmtError
 
-tokenizer_app = typer.Typer(help="Train a SentencePiece tokenizer, and use it as a pipe.", no_args_is_help=True)
+tokenizer_app = typer.Typer(
+    name="tokenizer", help="Train a SentencePiece tokenizer, and use it as a pipe.", no_args_is_help=True
+)
 
 Files = Annotated[list[Path], typer.Argument(help="Text files, one sentence a line; .tsv gives all its columns.")]
 Side = Annotated[Literal["source", "target"], typer.Option(help="Which of two separate tokenizers.")]
@@ -20,10 +22,9 @@ LINES_AT_ONCE = 1000
 
 def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], files: Files) -> None:
     """Train on the text of both languages: RUN/tokenizer.model."""
-    from nmt.files import available_threads
     from nmt.text.tokenizer import train_tokenizers
 
-    tokenizers = train_tokenizers(files, given.build(TokenizerConfig), available_threads())
+    tokenizers = train_tokenizers(files, given.build(TokenizerConfig))
     tokenizers.save(common.run)
     sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
     log(f"wrote {' and '.join(f'{size:,}' for size in sizes)} pieces to {common.run}")

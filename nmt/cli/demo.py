@@ -4,10 +4,11 @@ import sys
 import time
 from pathlib import Path
 
+import typer
 from rich.console import Console
 
 import nmt
-from nmt.cli.options import Common, command_line
+from nmt.cli.options import Common
 from nmt.errors import NmtError
 from nmt.files import read_text
 
@@ -15,8 +16,8 @@ SAMPLES = 6
 """Sentences of the test set that are shown."""
 
 TRAINING = (
-    "--preset tiny --steps 1000 --batch-tokens 3072 --peak-rate 3e-3 --warmup 200 --schedule linear --validate-every 250 "
-    "--save-every 250 --average 1 --minutes 3"
+    "--preset tiny --steps 1000 --minutes 3 --batch-tokens 3072 --peak-rate 3e-3 --warmup 200 --schedule linear "
+    "--validate-every 250 --save-every 250 --average 1"
 )
 
 
@@ -26,7 +27,7 @@ def corpus_directory() -> Path:
     return next(place for place in (package / "corpus", package.parent / "data") if (place / "train.ko").exists())
 
 
-def demo(common: Common) -> None:
+def demo(common: Common, context: typer.Context) -> None:
     """Train a Korean-English translator on the embedded corpus, in minutes, showing each command.
 
     The run is kept: `nmt translate --run nmt-demo` goes on with it.
@@ -36,17 +37,21 @@ def demo(common: Common) -> None:
     _refuse_a_foreign_run(common.run, corpus)
     console = Console(stderr=True, quiet=common.quiet, highlight=False)
     for text, arguments in _chapters(corpus, common.run):
-        console.print(f"\n{text}")
+        console.print(f"\n{text}", soft_wrap=True)
         shown = " ".join(arguments).replace(str(corpus), "CORPUS")
         console.print(f"[bold cyan]$ nmt {shown}[/]", soft_wrap=True)
-        command_line([*arguments, *(["--quiet"] if common.quiet else [])])
+        _run(context, [*arguments, *(["--quiet"] if common.quiet else [])])
     _show_samples(common.run, Console(highlight=False))
-    console.print(
-        f"\nAll of this took {time.monotonic() - started:.0f} seconds. The translator is {common.run / 'model'}:"
-    )
+    seconds = time.monotonic() - started
+    console.print(f"\nAll of this took {seconds:.0f} seconds. The translator is {common.run / 'model'}:")
     console.print(f"[bold cyan]$ nmt translate --run {common.run} < korean.txt[/]")
     if sys.stdin.isatty() and sys.stdout.isatty():
         _answer_the_user(common.run, console)
+
+
+def _run(context: typer.Context, arguments: list[str]) -> None:
+    if code := context.find_root().command.main(arguments, prog_name="nmt", standalone_mode=False):
+        raise typer.Exit(code)  # it has told why
 
 
 def _refuse_a_foreign_run(run: Path, corpus: Path) -> None:
@@ -110,8 +115,8 @@ def _show_samples(run: Path, console: Console) -> None:
     text = found[list(chosen).index(sentence)].text
     attention = by_word(cross_attention(translator, sources[sentence], text))
     console.print(
-        "\nWhere the last decoder layer looks in the Korean sentence (columns) while it writes each English word (rows),\n"
-        "in percent, mean of its heads; Korean puts the verb last, so attention jumps:"
+        "\nWhere the last decoder layer looks in the Korean sentence (columns) to write each English word (rows), in\n"
+        "percent, mean of its heads; Korean puts the verb last, so attention jumps:"
     )
     for line in draw(attention.source, attention.target, attention.weights[-1].mean(0), colour=console.is_terminal):
         console.print(line, soft_wrap=True)

@@ -18,7 +18,6 @@ import typer
 
 from nmt.cli.errors import run_command
 from nmt.config import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
-from nmt.errors import NmtError
 
 T = TypeVar("T")
 
@@ -78,6 +77,7 @@ def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(function, include_extras=True)
+        table_name = app.info.name or name
         configs: tuple[type[Any], ...] = get_args(hints["given"])[1:] if "given" in hints else ()
         own = [one for key, one in inspect.signature(function).parameters.items() if key not in ("common", "given")]
 
@@ -89,7 +89,7 @@ def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable
             flags = {key: values.pop(key) for key in fields}
             if configs:
                 given = {key: _plain(value) for key, value in flags.items() if value not in (None, [])}
-                table = read_settings(file, name, configs) if file else {}
+                table = read_settings(file, table_name, configs) if file else {}
                 values["given"] = Given(configs, given, table)
             function(common=common, **values)
 
@@ -131,15 +131,6 @@ def _shown(default: Value) -> str:
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-
-def command_line(arguments: list[str]) -> None:
-    """Run another command of nmt in this process, as if typed; NmtError when it fails (it has told why)."""
-    from nmt.cli.app import app
-
-    code = app(arguments, prog_name="nmt", standalone_mode=False)
-    if code:
-        raise NmtError(f"nmt {arguments[0]} failed with exit code {code}")
 
 
 # ---------------------------------------------------------------------------------------------------- stderr and stdout

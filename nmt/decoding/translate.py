@@ -138,6 +138,8 @@ class Translator:
 
     def _parts(self, line: str) -> list[list[int]]:
         """The tokens of a line with the end of sentence, in as many parts as the model's length asks for."""
+        if not line.strip():
+            return []
         limit = self.model.config.max_length - 1
         encode = self.tokenizers.source.encode
         tokens = encode([line])[0]

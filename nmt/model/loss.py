@@ -20,7 +20,7 @@ from torch import Tensor
 from nmt.text.tokenizer import PAD
 
 PIECE = 1 << 22
-"""Logits in a piece; in float32 that is 16 MB, the order of a processor's last cache."""
+"""Logits in a piece: of the order of a processor's last cache."""
 
 
 class LossSum(NamedTuple):
@@ -46,23 +46,23 @@ class _ProjectedLoss(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, weight: Tensor, tokens: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-        vocab = weight.size(0)
-        ctx.backward_follows = any(ctx.needs_input_grad)
+        smoothed, cross_entropy = torch.zeros(2, device=hidden.device)
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
-        smoothed = torch.zeros((), device=hidden.device)
-        cross_entropy = torch.zeros((), device=hidden.device)
-        step = max(1, PIECE // vocab)
+        mean_weight = weight.mean(dim=0, dtype=torch.float32)  # the mean of a row's logits is this times hidden
+        step = max(1, PIECE // weight.size(0))
         for start in range(0, len(hidden), step):
             piece, gold = hidden[start : start + step], tokens[start : start + step, None]
-            log_probs = (piece @ weight.T).float().log_softmax(dim=-1)
-            nll = -log_probs.gather(1, gold).sum()
+            logits = piece @ weight.T
+            probabilities = logits.softmax(dim=-1)
+            log_normalizer = _log_normalizer(logits, probabilities)
+            nll = (log_normalizer - logits.gather(1, gold).float()).sum()
             cross_entropy += nll
-            smoothed += (1 - smoothing) * nll - (smoothing / vocab) * log_probs.sum()
-            if ctx.backward_follows:
-                gradient = log_probs.exp_().sub_(smoothing / vocab)
-                gradient.scatter_add_(1, gold, gradient.new_full((), smoothing - 1).expand_as(gold))
-                gradient = gradient.to(hidden.dtype)
+            spread = log_normalizer.sum() - piece.sum(dim=0, dtype=torch.float32) @ mean_weight
+            smoothed += (1 - smoothing) * nll + smoothing * spread
+            if any(ctx.needs_input_grad):
+                gradient = probabilities.sub_(smoothing / weight.size(0))
+                gradient.scatter_(1, gold, gradient.gather(1, gold) - (1 - smoothing))
                 hidden_gradient[start : start + step] = gradient @ weight
                 weight_gradient += gradient.T @ piece
         ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
@@ -71,11 +71,13 @@ class _ProjectedLoss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
-        hidden_gradient, weight_gradient = ctx.saved_tensors
-        scale = gradients[0]
-        return (
-            hidden_gradient * scale.to(hidden_gradient.dtype),
-            weight_gradient * scale.to(weight_gradient.dtype),
-            None,
-            None,
-        )
+        hidden, weight = (saved * gradients[0].to(saved.dtype) for saved in ctx.saved_tensors)
+        return hidden, weight, None, None
+
+
+def _log_normalizer(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """The log of the sum of exp(logits) in each row, [row, 1] in float32, from a softmax that is there already.
+
+    log Z = logit - log p holds for every entry; the largest one is where p cannot underflow.
+    """
+    return logits.amax(dim=-1, keepdim=True).float() - probabilities.amax(dim=-1, keepdim=True).float().log()

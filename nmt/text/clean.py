@@ -60,7 +60,7 @@ class Cleaner:
 
     def too_long(self, source: list[int], target: list[int]) -> bool:
         """Whether the tokens of a pair, end of sentence included, are too many; counts it if so."""
-        if max(len(source), len(target)) < self.config.max_length:
+        if max(len(source), len(target)) <= self.config.max_length:
             return False
         self.dropped["too long"] += 1
         return True

@@ -26,8 +26,10 @@ PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 """Tokens of the control symbols `<pad>`, `<unk>`, `<s>`, `</s>` in every tokenizer that nmt trains."""
 
 _SHARED, _SOURCE, _TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
+_NORMALIZER = re.compile(rb"\n.(nmt_)?(nfkc|nfkc_cf|identity)\x12?", re.DOTALL)
 _AUTO_SIZES = ((10_000, 4_000), (100_000, 8_000), (1_000_000, 16_000))
 _LARGEST_AUTO = 32_000
+_TRAINING_THREADS = 4  # the same everywhere: the model depends on it
 
 
 class Tokenizer:
@@ -43,6 +45,8 @@ class Tokenizer:
             raise NmtError(
                 f"{name}: not a SentencePiece model: {_first_line(error)}", "is the file complete?"
             ) from None
+        if not _NORMALIZER.search(model):  # a protobuf may be cut between two fields; this one is the last
+            raise NmtError(f"{name}: the rules of normalisation are missing", "is the file complete?")
         if control != [PAD, UNKNOWN, BEGIN, END]:
             raise NmtError(
                 f"{name}: <pad>, <unk>, <s>, </s> are pieces {control}, not 0 to 3", "train it with nmt tokenizer train"
@@ -75,7 +79,7 @@ class Tokenizer:
 
     def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text that a row of pieces stands for."""
-        return str(self._processor.decode_pieces(list(pieces)))
+        return str(self._processor.decode_pieces(list(pieces))).replace("\n", " ")
 
     def pieces(self, tokens: Iterable[int]) -> list[str]:
         """The pieces that tokens stand for."""
@@ -135,20 +139,20 @@ def _load(path: Path) -> Tokenizer:
 # --------------------------------------------------------------------------------------------------------- training
 
 
-def train_tokenizers(files: Sequence[Path], config: TokenizerConfig, threads: int = 1) -> Tokenizers:
+def train_tokenizers(files: Sequence[Path], config: TokenizerConfig) -> Tokenizers:
     """Train one tokenizer on all files, or with `separate` one on each of two: source, then target.
 
     TSV files (`.tsv`, also compressed) give the text of all their columns.
     """
     if not config.separate:
-        both = train_tokenizer(files, config, threads)
+        both = train_tokenizer(files, config)
         return Tokenizers(both, both)
     if len(files) != 2:
         raise NmtError(f"--separate needs two files, source and target, but got {len(files)}")
-    return Tokenizers(train_tokenizer(files[:1], config, threads), train_tokenizer(files[1:], config, threads))
+    return Tokenizers(train_tokenizer(files[:1], config), train_tokenizer(files[1:], config))
 
 
-def train_tokenizer(files: Sequence[Path], config: TokenizerConfig, threads: int = 1) -> Tokenizer:
+def train_tokenizer(files: Sequence[Path], config: TokenizerConfig) -> Tokenizer:
     """Train a tokenizer on the lines of files.
 
     A corpus that cannot fill the vocabulary gives a smaller one and a notice; one whose characters alone are more than
@@ -156,10 +160,10 @@ def train_tokenizer(files: Sequence[Path], config: TokenizerConfig, threads: int
     """
     names = ", ".join(map(str, files))
     wanted = _vocabulary_size(files, config)
-    model = io.BytesIO()
+    model, problems = io.BytesIO(), list[NmtError]()
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_not_empty(_training_lines(files), names),
+            sentence_iterator=_noting(_not_empty(_training_lines(files), names), problems),
             model_writer=model,
             model_type=config.type,
             vocab_size=wanted,
@@ -173,11 +177,11 @@ def train_tokenizer(files: Sequence[Path], config: TokenizerConfig, threads: int
             bos_id=BEGIN,
             eos_id=END,
             max_sentence_length=1 << 20,
-            num_threads=threads,
+            num_threads=_TRAINING_THREADS,
             minloglevel=3,
         )
     except RuntimeError as error:
-        raise _training_problem(error, wanted, names) from None
+        raise (problems[0] if problems else _training_problem(error, wanted, names)) from None
     tokenizer = Tokenizer(model.getvalue(), names)
     if len(tokenizer) < wanted:
         logger.warning(
@@ -213,6 +217,15 @@ def _training_lines(files: Sequence[Path]) -> Iterator[str]:
         for path in files
     )
     return (line.replace("\0", " ") for line in lines)  # SentencePiece skips a sentence that holds NUL
+
+
+def _noting(lines: Iterator[str], problems: list[NmtError]) -> Iterator[str]:
+    """The lines; an NmtError on the way is kept, because SentencePiece makes a RuntimeError of it."""
+    try:
+        yield from lines
+    except NmtError as error:
+        problems.append(error)
+        raise
 
 
 def _not_empty(lines: Iterator[str], names: str) -> Iterator[str]:

@@ -1,0 +1,125 @@
+"""`nmt eval` gives sacrebleu's numbers for any files, and refuses to score lines that do not pair up."""
+
+import json
+import random
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import Program, environment
+
+METRICS = ("BLEU", "chrF2", "TER")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """A hypothesis and two references: English-like sentences with some words changed."""
+    draw = random.Random(3)
+    words = ["the", "a", "dog's", "cat", ",", "sees", "3.5", "times", "-", "green", "today", "&", "?", "Grüße", "漢字"]
+    reference = [[draw.choice(words) for _ in range(draw.randint(1, 15))] for _ in range(60)]
+    sides = [
+        [[draw.choice(words) if draw.random() < share else word for word in line] for line in reference]
+        for share in (0.25, 0.0, 0.4)
+    ]
+    sides[0][5] = []
+    paths = [tmp_path_factory.mktemp("scores") / name for name in ("hypothesis", "reference", "reference.2")]
+    for path, lines in zip(paths, sides, strict=True):
+        path.write_text("".join(" ".join(line) + "\n" for line in lines), encoding="utf-8")
+    return paths[0], paths[1], paths[2]
+
+
+def sacrebleu(hypothesis: Path, *references: Path) -> dict[str, tuple[float, str]]:
+    """Score and signature of each metric as the sacrebleu command prints them."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sacrebleu", *references, "-i", hypothesis, "-m", "bleu", "chrf", "ter", "-w", "8"],
+        env=environment(),
+        capture_output=True,
+        check=True,
+    )
+    return {one["name"]: (one["score"], one["signature"]) for one in json.loads(done.stdout)}
+
+
+def same_as_sacrebleu(output: bytes, expected: dict[str, tuple[float, str]]) -> bool:
+    found = json.loads(output)
+    return all(
+        (round(found[name]["score"], 8), found[name]["signature"]) == (round(score, 8), signature)
+        for name, (score, signature) in expected.items()
+    )
+
+
+def test_numbers_and_signatures_are_those_of_the_sacrebleu_command(
+    command: Program, files: tuple[Path, Path, Path]
+) -> None:
+    """JoeyNMT and fairseq score tokenised or lower-cased text by their own code, and nobody can compare."""
+    hypothesis, reference, other = files
+    expected = sacrebleu(hypothesis, reference)
+    assert set(expected) == set(METRICS)
+    from_file = command("eval", hypothesis, "--reference", reference, "--json")
+    from_stdin = command("eval", "--reference", reference, "--json", stdin=hypothesis.read_bytes())
+    from_dash = command("eval", "-", "--reference", reference, "--json", stdin=hypothesis.read_bytes())
+    assert from_file.returncode == from_stdin.returncode == 0
+    assert from_file.stdout == from_stdin.stdout == from_dash.stdout
+    assert json.loads(from_file.stdout)["lines"] == 60
+    assert same_as_sacrebleu(from_file.stdout, expected)
+    plain = command("eval", hypothesis, "--reference", reference).stdout.decode()
+    for line, name in zip(plain.splitlines(), METRICS, strict=True):
+        score, signature = expected[name]
+        assert re.fullmatch(rf"{name} +{score:.2f} +{re.escape(signature)}", line)
+    two = command("eval", hypothesis, "--reference", reference, "--reference", other, "--json")
+    assert same_as_sacrebleu(two.stdout, sacrebleu(hypothesis, reference, other))
+
+
+def test_it_is_a_pipe(nmt: Program, files: tuple[Path, Path, Path]) -> None:
+    done = nmt("eval", "--reference", files[1], stdin=files[1].read_bytes())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [line.split()[1] for line in done.stdout.decode().splitlines()] == ["100.00", "100.00", "0.00"]
+
+
+@pytest.mark.parametrize("lines", [b"", b"one\n", b"x\n" * 61])
+def test_unequal_counts_are_refused_with_both(command: Program, files: tuple[Path, Path, Path], lines: bytes) -> None:
+    """sacrebleu's own interface scores two lines against one as BLEU 100."""
+    done = command("eval", "--reference", files[1], stdin=lines)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert f"{lines.count(10)} hypotheses but 60 lines" in done.stderr
+
+
+def test_the_reference_that_is_too_short_is_named_by_its_number(
+    command: Program, files: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "short").write_text("x\n", encoding="utf-8")
+    done = command("eval", files[0], "--reference", files[1], "--reference", tmp_path / "short")
+    assert done.returncode == 1
+    assert "1 lines in reference 2" in done.stderr
+
+
+def test_nothing_to_score_is_no_score(command: Program, tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b"")
+    done = command("eval", tmp_path / "empty", "--reference", tmp_path / "empty")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert "nothing to score" in done.stderr
+
+
+def test_strange_separators_do_not_shift_the_lines(command: Program, tmp_path: Path) -> None:
+    text = "a\u2028b c d\ne\x85f g h\ni\fj k l\rm\n".encode()
+    (tmp_path / "reference").write_bytes(text)
+    done = command("eval", "--reference", tmp_path / "reference", "--json", stdin=text)
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["lines"] == 3
+    assert json.loads(done.stdout)["BLEU"]["score"] == pytest.approx(100)
+
+
+def test_without_arguments_the_runs_model_translates_its_test_set(command: Program, run_copy: Path) -> None:
+    """What was scored is kept, so that the number can be checked by anyone."""
+    done = command("eval", "--run", run_copy, "--json", "--beam", 1, "--max-length", 8, "--threads", 1)
+    assert done.returncode == 0
+    translation = run_copy / "eval" / "test.translation"
+    assert translation.read_bytes().count(b"\n") == 8
+    assert same_as_sacrebleu(done.stdout, sacrebleu(translation, run_copy / "data" / "test.target"))
+
+
+def test_a_file_alone_is_scored_against_the_runs_test_set(command: Program, run: Path) -> None:
+    done = command("eval", run / "data" / "test.target", "--run", run)
+    assert [line.split()[1] for line in done.stdout.decode().splitlines()] == ["100.00", "100.00", "0.00"]

@@ -1,0 +1,128 @@
+"""What scripts rely on: the commands, their options, and that --help does not make anyone wait."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer
+from conftest import ROOT, Program, environment
+
+import nmt as package
+from nmt.cli.app import app
+
+COMMON = "--run --config --quiet -q --debug"
+RUNTIME = "--device --precision --threads"
+SEARCH = "--beam --length-penalty --max-length --n-best --batch-tokens"
+MODEL = (
+    "--dim --feed-forward --heads --encoder-layers --decoder-layers --norm --tied --no-tied --max-length --dropout "
+    "--attention-dropout --activation-dropout --embedding-dropout"
+)
+TRAINING = (
+    "--preset --steps --epochs --minutes --patience --batch-tokens --accumulate --peak-rate --warmup --schedule "
+    "--decay-start --beta1 --beta2 --epsilon --weight-decay --clip --label-smoothing --validate-every --metric "
+    "--valid-beam --save-every --keep --average --log-every --seed"
+)
+
+SURFACE = {
+    "tokenizer train": "files --vocab-size --type --separate --no-separate --character-coverage --byte-fallback "
+    "--no-byte-fallback --normalization --symbol",
+    "tokenizer encode": "file --side --strict",
+    "tokenizer decode": "file --side --strict",
+    "prepare": "files --valid --test --valid-tsv --test-tsv --max-length --max-ratio --keep-duplicates "
+    "--no-keep-duplicates --clean --no-clean --split --source-language --target-language",
+    "train": f"{TRAINING} {MODEL} {RUNTIME}",
+    "translate": f"file --model --scores --strict --buffer-lines {SEARCH} {RUNTIME}",
+    "eval": f"hypothesis --reference --model --strict --json {SEARCH} {RUNTIME}",
+    "average": "checkpoints --last --output",
+    "info": "directory --json",
+    "demo": "",
+}
+"""Every command's arguments and options, COMMON left out. A change here is a decision: scripts rely on them."""
+
+LATE = ("torch", "numpy", "sentencepiece", "sacrebleu", "safetensors")
+
+
+def leaves(command: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands that do something, by their whole name."""
+    if hasattr(command, "commands"):
+        for word, inner in command.commands.items():
+            yield from leaves(inner, f"{name} {word}".strip())
+    else:
+        yield name, command
+
+
+COMMANDS = dict(leaves(typer.main.get_command(app)))
+
+
+def names(command: Any) -> list[str]:
+    """Its arguments by name and its options as they are typed."""
+    options = [text for one in command.params for text in (*one.opts, *one.secondary_opts)]
+    return sorted(set(options) - {"--help", "-h"})
+
+
+def test_there_are_these_commands() -> None:
+    assert sorted(COMMANDS) == sorted(SURFACE)
+
+
+@pytest.mark.parametrize("name", sorted(SURFACE))
+def test_a_command_has_these_arguments_and_options(name: str) -> None:
+    assert names(COMMANDS[name]) == sorted(f"{SURFACE[name]} {COMMON}".split())
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_help_explains_every_option(command: Program, name: str) -> None:
+    done = command(*name.split(), "--help")
+    assert done.returncode == 0
+    text = done.stdout.decode()
+    assert [one for one in names(COMMANDS[name]) if one.startswith("--") and one not in text] == []
+    assert COMMANDS[name].help
+    assert all(one.help for one in COMMANDS[name].params if one.param_type_name == "option")
+
+
+def test_help_lists_the_commands(command: Program) -> None:
+    text = command("--help").stdout.decode()
+    assert all(name.split()[0] in text for name in COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["translate", "--help"], ["--version"]])
+def test_help_comes_without_importing_what_takes_long(arguments: list[str]) -> None:
+    """fairseq takes seconds to print its help, because it imports torch and all of itself."""
+    code = f"""
+import sys
+sys.argv = ["nmt", *{arguments!r}]
+from nmt.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert not end.code
+late = [name for name in {LATE!r} if name in sys.modules]
+sys.exit(f"imported {{late}}" if late else 0)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=environment(), cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_version_is_the_packages(nmt: Program) -> None:
+    assert nmt("--version").stdout.decode() == f"nmt {package.__version__}\n"
+
+
+def test_the_translator_is_at_the_front_door() -> None:
+    from nmt import Translator
+    from nmt.decoding import translate
+
+    assert Translator is translate.Translator
+    with pytest.raises(AttributeError, match="no attribute 'Translater'"):
+        package.Translater  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nonsense"], ["train", "--stesp", "3"], ["translate", "--beam", "many"], ["prepare"], ["tokenizer", "x"]],
+)
+def test_wrong_usage_is_exit_code_2(command: Program, arguments: list[str]) -> None:
+    done = command(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,244 @@
+"""Preparing data: what is counted is what is there, the same bytes every time, and what cannot be used is refused."""
+
+import gzip
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nmt.config import PrepareConfig, TokenizerConfig
+from nmt.data.binary import Rows
+from nmt.data.prepare import Sets, prepare, read_description
+from nmt.errors import NmtError
+from nmt.text.tokenizer import END, Tokenizers, train_tokenizers
+
+PAIRS = [
+    ("ich sehe den Hund", "I see the dog"),
+    ("", "nothing"),
+    ("ich sehe den Hund", "I see the dog"),
+    ("du hörst den Vogel", "you hear the bird"),
+    ("x", "y" * 120),
+    ("wir suchen", "we seek"),
+    ("wir suchen heute den Baum " * 5, "today we seek the tree " * 5),
+    ("geheim", "secret"),
+    ("ganz anders", "very different"),
+]
+VALID = [("geheim", "secret"), ("ich höre", "I hear"), ("ich höre", "I hear"), ("", ""), ("viel " * 60, "much " * 60)]
+
+
+def write(folder: Path, name: str, pairs: list[tuple[str, str]]) -> tuple[Path, Path]:
+    files = folder / f"{name}.de", folder / f"{name}.en"
+    for side, path in enumerate(files):
+        path.write_text("".join(pair[side] + "\n" for pair in pairs), encoding="utf-8")
+    return files
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizers:
+    """Separate tokenizers of ten words: a piece is a letter, more or less."""
+    files = write(tmp_path_factory.mktemp("small"), "text", PAIRS)
+    return train_tokenizers(files, TokenizerConfig(vocab_size=290, separate=True))
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
+
+
+def decoded(directory: Path, tokenizers: Tokenizers) -> list[tuple[str, str]]:
+    """The pairs of a set as text, read back from its token rows."""
+    sides = []
+    for name, tokenizer in (("source", tokenizers.source), ("target", tokenizers.target)):
+        rows = Rows(directory, name)
+        tokens = [rows[i].tolist() for i in range(len(rows))]
+        assert all(row[-1] == END for row in tokens)
+        sides.append(tokenizer.decode([row[:-1] for row in tokens]))
+    return list(zip(*sides, strict=True))
+
+
+def test_counts_and_rows_are_those_counted_by_hand(tmp_path: Path, small: Tokenizers) -> None:
+    sets = Sets(write(tmp_path, "train", PAIRS), write(tmp_path, "valid", VALID), write(tmp_path, "test", PAIRS[3:4]))
+    content = prepare(sets, small, tmp_path / "data", PrepareConfig(max_length=60))
+    train = content["sets"]["train"]
+    # 2 is empty, 3 a duplicate, 4 is in the test set, 5 of unlike lengths, 7 too long, 8 in the validation set
+    assert train["dropped"] == {"duplicate": 1, "empty": 1, "held out": 2, "ratio": 1, "too long": 1}
+    assert (train["pairs"], train["read"]) == (3, len(PAIRS))
+    kept = [PAIRS[0], PAIRS[5], PAIRS[8]]
+    assert decoded(tmp_path / "data" / "train", small) == kept
+    for side, tokenizer in enumerate((small.source, small.target)):
+        tokens = sum(len(row) + 1 for row in tokenizer.encode([pair[side] for pair in kept]))
+        assert train["tokens"][("source", "target")[side]] == tokens
+
+
+def test_data_json_tells_how_the_data_was_made(tmp_path: Path, small: Tokenizers) -> None:
+    """With other toolkits one looks at a .bin file and wonders which corpus and which settings it was."""
+    sets = Sets(write(tmp_path, "train", PAIRS))
+    returned = prepare(sets, small, tmp_path / "data", PrepareConfig(max_ratio=5.0))
+    content = json.loads((tmp_path / "data" / "data.json").read_text(encoding="utf-8"))
+    assert content == json.loads(json.dumps(returned))
+    assert content["languages"] == {"source": "de", "target": "en"}
+    assert content["files"] == {"train": [str(path) for path in sets.train]}
+    assert content["settings"]["max_ratio"] == 5.0
+    assert content["vocabulary"] == {"source": len(small.source), "target": len(small.target)}
+    assert set(content["sha256"]) == {f"train/{s}.{p}.npy" for s in ("source", "target") for p in ("ids", "offsets")}
+
+
+@pytest.mark.parametrize(
+    ("names", "settings", "expected"),
+    [
+        (("train.de", "train.en"), {}, ("de", "en")),
+        (("a.ko.gz", "b.en_GB.txt"), {}, ("ko", "en_GB")),
+        (("source", "target"), {}, (None, None)),
+        (("source", "x.fr"), {"source_language": "mi"}, ("mi", "fr")),
+    ],
+)
+def test_languages_come_from_the_names_unless_given(
+    tmp_path: Path, small: Tokenizers, names: tuple[str, str], settings: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    files = tuple(tmp_path / name for name in names)
+    for path in files:
+        path.write_text("Hund\n", encoding="utf-8")
+    content = prepare(Sets(files), small, tmp_path / "data", PrepareConfig(**settings))
+    assert content["languages"] == dict(zip(("source", "target"), expected, strict=True))
+
+
+def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
+    for name, threads in (("one", 1), ("other", 2)):
+        prepare(Sets(corpus.train, corpus.valid), tokenizers, tmp_path / name, PrepareConfig(split=10), threads)
+    assert contents(tmp_path / "one") == contents(tmp_path / "other")
+
+
+def test_a_table_and_compressed_files_give_the_same_rows(tmp_path: Path, small: Tokenizers) -> None:
+    plain = write(tmp_path, "train", PAIRS)
+    packed = tuple(tmp_path / f"packed.{path.name}" for path in plain)
+    for path, copy in zip(plain, packed, strict=True):
+        copy.write_bytes(gzip.compress(path.read_bytes()))
+    table = tmp_path / "table"
+    table.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
+    found = [prepare(Sets(files), small, tmp_path / "data", PrepareConfig()) for files in (plain, packed, (table,))]
+    assert found[0]["sha256"] == found[1]["sha256"] == found[2]["sha256"]
+
+
+def test_validation_and_test_sets_are_kept_whole(tmp_path: Path, small: Tokenizers) -> None:
+    """A score over a cleaned test set is no score of that test set."""
+    valid, test = write(tmp_path, "valid", VALID), write(tmp_path, "test", VALID[::-1])
+    content = prepare(Sets(write(tmp_path, "train", PAIRS), valid, test), small, tmp_path / "data", PrepareConfig())
+    for name, files in (("valid", valid), ("test", test)):
+        assert content["sets"][name]["pairs"] == len(VALID)
+        for side, path in zip(("source", "target"), files, strict=True):
+            assert (tmp_path / "data" / f"{name}.{side}").read_bytes() == path.read_bytes()
+    # the rows are for the loss, which has no meaning for an empty pair or one that the model cannot read
+    rows = prepare(Sets(write(tmp_path, "train", PAIRS), valid), small, tmp_path / "data", PrepareConfig(max_length=40))
+    assert decoded(tmp_path / "data" / "valid", small) == VALID[:3]
+    assert rows["sets"]["valid"]["dropped"] == {"empty": 1, "too long": 1}
+
+
+# ------------------------------------------------------------------------------------------------------------ splitting
+
+
+def test_a_split_takes_pairs_out_of_the_training_set(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
+    """No pair that is scored was trained on."""
+    content = prepare(Sets(corpus.train), tokenizers, tmp_path / "data", PrepareConfig(split=12))
+    counts = {name: part["pairs"] for name, part in content["sets"].items()}
+    assert counts == {"train": 200 - 24, "valid": 12, "test": 12}
+    pairs = {"train": decoded(tmp_path / "data" / "train", tokenizers)}
+    for name in ("valid", "test"):
+        sides = [
+            (tmp_path / "data" / f"{name}.{side}").read_text("utf-8").splitlines() for side in ("source", "target")
+        ]
+        pairs[name] = list(zip(*sides, strict=True))
+    whole = [path.read_text("utf-8").splitlines() for path in corpus.train]
+    assert sorted(pair for part in pairs.values() for pair in part) == sorted(zip(*whole, strict=True))
+    sources = {name: {source for source, _ in part} for name, part in pairs.items()}
+    assert not sources["train"] & (sources["valid"] | sources["test"])
+
+
+def test_a_split_is_drawn_from_all_over_and_from_what_cleaning_keeps(tmp_path: Path, small: Tokenizers) -> None:
+    """The last pages of a corpus are of another kind than its first, and a duplicate is in training too."""
+    pairs = [(f"Hund {i}", f"dog {i}") for i in range(300)] + [("", "nothing")] * 100 + [("Hund 7", "dog 7")] * 100
+    prepare(Sets(write(tmp_path, "train", pairs)), small, tmp_path / "data", PrepareConfig(split=30))
+    drawn = [int(line.split()[1]) for line in (tmp_path / "data" / "test.source").read_text("utf-8").splitlines()]
+    assert len(set(drawn)) == 30
+    assert max(drawn) - min(drawn) > 150
+    assert abs(sum(drawn) / 30 - 150) < 60
+
+
+def test_a_split_leaves_alone_what_was_given(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
+    content = prepare(Sets(corpus.train, corpus.valid), tokenizers, tmp_path / "data", PrepareConfig(split=12))
+    assert {name: part["pairs"] for name, part in content["sets"].items()} == {"train": 188, "valid": 8, "test": 12}
+    assert (tmp_path / "data" / "valid.source").read_bytes() == corpus.valid[0].read_bytes()
+
+
+def test_a_split_that_takes_more_than_half_is_refused(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
+    with pytest.raises(NmtError, match="--split 51 takes 102 pairs, more than half of the 200"):
+        prepare(Sets(corpus.train), tokenizers, tmp_path / "data", PrepareConfig(split=51))
+    assert not (tmp_path / "data").exists()
+
+
+# -------------------------------------------------------------------------------------------------- what cannot be used
+
+
+@pytest.mark.parametrize("pairs", [[], [("", "")], [("a", ""), ("", "b")]])
+def test_an_empty_result_is_an_error_and_not_an_empty_run(
+    tmp_path: Path, small: Tokenizers, pairs: list[tuple[str, str]]
+) -> None:
+    with pytest.raises(NmtError, match=r"no pair of .* is left to train on"):
+        prepare(Sets(write(tmp_path, "train", pairs)), small, tmp_path / "data", PrepareConfig())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["train.de", "train.en"]
+
+
+@pytest.mark.parametrize("name", ["valid", "test"])
+def test_an_empty_held_out_set_is_an_error(tmp_path: Path, small: Tokenizers, name: str) -> None:
+    sets = Sets(write(tmp_path, "train", PAIRS), **{name: write(tmp_path, name, [("", "")])})
+    with pytest.raises(NmtError, match=f"the {name} set is empty"):
+        prepare(sets, small, tmp_path / "data", PrepareConfig())
+
+
+@pytest.mark.parametrize("name", ["train", "valid", "test"])
+def test_unequal_files_leave_the_old_data_as_it_was(tmp_path: Path, small: Tokenizers, name: str) -> None:
+    files = {one: write(tmp_path, one, PAIRS) for one in ("train", "valid", "test")}
+    prepare(Sets(files["train"]), small, tmp_path / "data", PrepareConfig())
+    before = contents(tmp_path / "data")
+    files[name][1].write_text("one line\n", encoding="utf-8")
+    with pytest.raises(NmtError, match=rf"{name}\.de has 9 lines but .*{name}\.en has 1 "):
+        prepare(Sets(**files), small, tmp_path / "data", PrepareConfig())
+    assert contents(tmp_path / "data") == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_new_data_replaces_the_old(tmp_path: Path, small: Tokenizers) -> None:
+    """A validation set of another corpus must not stay behind."""
+    train = write(tmp_path, "train", PAIRS)
+    prepare(Sets(train, write(tmp_path, "valid", VALID)), small, tmp_path / "data", PrepareConfig())
+    prepare(Sets(train), small, tmp_path / "data", PrepareConfig())
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["data.json", "train"]
+
+
+def test_data_of_another_tokenizer_is_refused(tmp_path: Path, small: Tokenizers, run: Path) -> None:
+    """Its tokens would mean other pieces: training goes on and learns nothing."""
+    assert read_description(run / "data", Tokenizers.load(run))["format"] == 1
+    with pytest.raises(NmtError, match="prepared with another tokenizer") as caught:
+        read_description(run / "data", small)
+    assert "nmt prepare" in caught.value.hint
+
+
+def test_missing_or_foreign_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NmtError, match="no prepared data there"):
+        read_description(tmp_path)
+    for content in ("{", "[]", '{"format": 99}'):
+        (tmp_path / "data.json").write_text(content, encoding="utf-8")
+        with pytest.raises(NmtError, match=str(tmp_path)):
+            read_description(tmp_path)
+
+
+def test_invalid_bytes_are_warned_of_once_for_each_line(
+    tmp_path: Path, small: Tokenizers, caplog: pytest.LogCaptureFixture
+) -> None:
+    files = write(tmp_path, "train", PAIRS[:2])
+    files[0].write_bytes(b"ich h\xf6re\nich sehe\n")
+    with caplog.at_level(logging.WARNING, logger="nmt"):
+        prepare(Sets(files), small, tmp_path / "data", PrepareConfig())
+    assert [record.getMessage().split(";")[0] for record in caplog.records] == [
+        f"{files[0]}, line 1: invalid UTF-8 at byte 6 (0xf6)"
+    ]

@@ -1,0 +1,318 @@
+"""Tokenizers: a round trip gives the normalised text back, and control symbols are never cut from text."""
+
+import io
+import logging
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import sentencepiece
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.config import TokenizerConfig
+from nmt.errors import NmtError
+from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, Tokenizers, train_tokenizer, train_tokenizers
+
+LINES = [
+    f"{who} {what} the {which} {thing}{end}"
+    for who in ("I", "you", "we", "Jörg")
+    for what in ("see", "hear", "höre")
+    for which in ("big", "small", "green")
+    for thing in ("house", "tree", "bird's nest")
+    for end in (".", "?")
+]
+TYPES = ("bpe", "unigram")
+CONTROL = {PAD, UNKNOWN, BEGIN, END}
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("text") / "text"
+    path.write_text("".join(line + "\n" for line in LINES), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(text: Path) -> Callable[..., Tokenizer]:
+    """`trained(type=..., ...)` gives a tokenizer, each kind trained once."""
+    made: dict[str, Tokenizer] = {}
+
+    def train(**settings: object) -> Tokenizer:
+        config = TokenizerConfig(**{"vocab_size": 330, **settings})
+        if repr(config) not in made:
+            made[repr(config)] = train_tokenizer([text], config)
+        return made[repr(config)]
+
+    return train
+
+
+def round_trip(tokenizer: Tokenizer, line: str) -> str:
+    return tokenizer.decode(tokenizer.encode([line]))[0]
+
+
+def control_like() -> st.SearchStrategy[str]:
+    parts = ["</s>", "<s>", "<pad>", "<unk>", "<0x41>", "<0x0A>", "▁", " ", "a", "house", "\u2047", " \u2047 "]
+    return st.lists(st.sampled_from(parts)).map("".join)
+
+
+# ---------------------------------------------------------------------------------------------------------- round trips
+
+
+@pytest.mark.parametrize("type", TYPES)
+@given(line=st.one_of(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), control_like()))
+def test_decoding_gives_back_the_normalised_text_of_any_line(
+    trained: Callable[..., Tokenizer], type: str, line: str
+) -> None:
+    """No <unk> for a new emoji, no lost character: what the model reads is what the user wrote."""
+    tokenizer = trained(type=type)
+    (tokens,) = tokenizer.encode([line])
+    assert tokenizer.decode([tokens]) == [tokenizer.normalize(line)]
+    assert not CONTROL & set(tokens)
+    assert all(0 <= token < len(tokenizer) for token in tokens)
+
+
+@pytest.mark.parametrize("type", TYPES)
+@given(line=st.text(st.characters(min_codepoint=33, max_codepoint=126) | st.just(" ")))
+def test_plain_text_comes_back_as_it_was_but_for_folded_spaces(
+    trained: Callable[..., Tokenizer], type: str, line: str
+) -> None:
+    """Independent of what `normalize` says: ASCII is its own NFKC."""
+    assert round_trip(trained(type=type), line) == " ".join(line.split())
+
+
+@given(line=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n \u2581")))
+def test_without_normalisation_every_character_comes_back(trained: Callable[..., Tokenizer], line: str) -> None:
+    assert round_trip(trained(normalization="identity"), line) == line
+
+
+@pytest.mark.parametrize(
+    "line", ["한국어", "日本語", "🙂👩‍👩‍👧", "a\0b", "\x85", "\U0010ffff", "ﬁ → fi", "Ａ", "<0x41>"]
+)
+def test_scripts_never_seen_in_training_come_back(trained: Callable[..., Tokenizer], line: str) -> None:
+    tokenizer = trained()
+    assert round_trip(tokenizer, line) == tokenizer.normalize(line)
+    assert UNKNOWN not in tokenizer.encode([line])[0]
+
+
+def test_normalisation_is_the_declared_one(trained: Callable[..., Tokenizer]) -> None:
+    assert trained().normalize(" ﬁve  Ｈouses\u3000") == "five Houses"  # NFKC
+    assert trained(normalization="nmt_nfkc_cf").normalize("Große HÄUSER") == "große häuser"
+    assert trained(normalization="identity").normalize("ﬁve") == "ﬁve"
+
+
+def test_without_byte_fallback_unknown_characters_are_unknown(trained: Callable[..., Tokenizer]) -> None:
+    (tokens,) = trained(byte_fallback=False, vocab_size=60).encode(["house 한"])
+    assert tokens.count(UNKNOWN) == 1
+
+
+def test_many_lines_are_cut_like_each_alone_whatever_the_threads(trained: Callable[..., Tokenizer]) -> None:
+    tokenizer = trained()
+    alone = [tokenizer.encode([line])[0] for line in LINES]
+    assert tokenizer.encode(LINES) == tokenizer.encode(LINES, threads=3) == alone
+
+
+def test_pieces_are_the_tokens_as_strings(trained: Callable[..., Tokenizer]) -> None:
+    tokenizer = trained()
+    for line in [*LINES[:5], "한 </s>"]:
+        (tokens,), (pieces,) = tokenizer.encode([line]), tokenizer.encode_pieces([line])
+        assert tokenizer.pieces(tokens) == pieces
+        assert tokenizer.decode_pieces(pieces) == tokenizer.normalize(line)
+
+
+def test_decoded_text_is_always_one_line(trained: Callable[..., Tokenizer]) -> None:
+    """A model may write the bytes of a newline; in the output it would shift every line behind it."""
+    tokenizer = trained()
+    newline = tokenizer.pieces(range(len(tokenizer))).index("<0x0A>")
+    house = tokenizer.encode(["house"])[0]
+    (line,) = tokenizer.decode([[*house, newline, *house]])
+    assert "\n" not in line
+    assert line.split() == ["house", "house"]
+    assert "\n" not in tokenizer.decode_pieces(["▁a", "<0x0A>", "▁b"])
+
+
+def test_control_symbols_are_left_out_of_the_text(trained: Callable[..., Tokenizer]) -> None:
+    tokenizer = trained()
+    house = tokenizer.encode(["house"])[0]
+    assert tokenizer.decode([[BEGIN, *house, END, PAD, PAD], []]) == ["house", ""]
+
+
+# ------------------------------------------------------------------------------------------------------ control symbols
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("line", ["</s> <pad> <0x41>", "<s>", "a</s>b", "<unk><unk>", "</s>" * 9])
+def test_text_that_spells_control_symbols_is_text(trained: Callable[..., Tokenizer], type: str, line: str) -> None:
+    """In toolkits that join pieces with spaces, a line with </s> ends the sentence there."""
+    tokenizer = trained(type=type)
+    assert not CONTROL & set(tokenizer.encode([line])[0])
+    assert round_trip(tokenizer, line) == line
+
+
+def test_a_corpus_that_holds_control_symbols_trains_a_sound_tokenizer(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("".join(f"{line} </s> <pad> <s> <unk> <0x41>\n" for line in LINES), encoding="utf-8")
+    tokenizer = train_tokenizer([path], TokenizerConfig(vocab_size=360))
+    assert tokenizer.pieces([PAD, UNKNOWN, BEGIN, END]) == ["<pad>", "<unk>", "<s>", "</s>"]
+    line = "we see </s> <pad> <0x41>"
+    assert not CONTROL & set(tokenizer.encode([line])[0])
+    assert round_trip(tokenizer, line) == line
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_user_symbols_stay_whole_wherever_they_stand(trained: Callable[..., Tokenizer], type: str) -> None:
+    tokenizer = trained(type=type, symbol=["<2de>", "｟x｠"])
+    for line in ("<2de> the house", "the<2de>house", "<2de><2de>", "｟x｠ house"):
+        (pieces,) = tokenizer.encode_pieces([line])
+        wanted = [symbol for symbol in ("<2de>", "｟x｠") for _ in range(line.count(symbol))]
+        assert [piece for piece in pieces if piece in ("<2de>", "｟x｠")] == wanted
+        assert round_trip(tokenizer, line) == line
+
+
+# ------------------------------------------------------------------------------------------------------------- training
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_training_twice_gives_the_same_bytes(trained: Callable[..., Tokenizer], text: Path, type: str) -> None:
+    again = train_tokenizer([text], TokenizerConfig(vocab_size=330, type=type))
+    assert again.model == trained(type=type).model
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_a_vocabulary_that_the_corpus_cannot_fill_is_made_smaller_with_a_notice(
+    text: Path, type: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        tokenizer = train_tokenizer([text], TokenizerConfig(vocab_size=5000, type=type))
+    assert 290 < len(tokenizer) < 5000
+    assert f"{len(tokenizer)} pieces, not 5000" in caplog.text
+    assert round_trip(tokenizer, LINES[0]) == LINES[0]
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_a_vocabulary_too_small_for_the_characters_names_the_size_that_is_needed(text: Path, type: str) -> None:
+    with pytest.raises(NmtError, match="--vocab-size 40 is too small") as caught:
+        train_tokenizer([text], TokenizerConfig(vocab_size=40, type=type))
+    needed = int(re.search(r"--vocab-size above (\d+)", caught.value.hint)[1])
+    assert len(train_tokenizer([text], TokenizerConfig(vocab_size=needed + 1, type=type))) <= needed + 1
+
+
+def test_the_automatic_size_follows_the_corpus(text: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="nmt"):
+        tokenizer = train_tokenizer([text], TokenizerConfig())
+    assert "4000 pieces, chosen for" in caplog.text
+    assert len(tokenizer) < 4000
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n  \n", "\u3000\n\t\n".encode()])
+@pytest.mark.parametrize("size", ["auto", 300])
+def test_an_empty_corpus_is_refused(tmp_path: Path, content: bytes, size: str | int) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(content)
+    with pytest.raises(NmtError, match=f"{path}: no text there"):
+        train_tokenizer([path], TokenizerConfig(vocab_size=size))
+
+
+@pytest.mark.parametrize("size", ["auto", 330])
+def test_a_problem_with_a_later_file_is_told_as_it_is(text: Path, tmp_path: Path, size: str | int) -> None:
+    """SentencePiece reads the lines from C++, where an exception must not lose its message."""
+    with pytest.raises(NmtError) as caught:
+        train_tokenizer([text, tmp_path / "nothing"], TokenizerConfig(vocab_size=size))
+    assert (caught.value.problem, caught.value.hint) == (f"{tmp_path / 'nothing'}: no such file", "check the path")
+
+
+def test_a_sentence_with_nul_is_not_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("zebra\0zebra\n" * 50 + "house\n" * 50, encoding="utf-8")
+    tokenizer = train_tokenizer([path], TokenizerConfig(vocab_size=280))
+    assert tokenizer.encode_pieces(["zebra"]) == [["▁zebra"]]
+
+
+def test_a_table_gives_the_text_of_its_columns(tmp_path: Path) -> None:
+    path = tmp_path / "text.tsv"
+    path.write_text("".join(f"{line}\t{line[::-1]}\n" for line in LINES), encoding="utf-8")
+    two = tmp_path / "two"
+    two.write_text("".join(f"{line}\n{line[::-1]}\n" for line in LINES), encoding="utf-8")
+    config = TokenizerConfig(vocab_size=330)
+    assert train_tokenizer([path], config) == train_tokenizer([two], config)
+
+
+# ---------------------------------------------------------------------------------------------- files and separate ones
+
+
+def test_separate_tokenizers_know_their_own_language_only(text: Path, tmp_path: Path) -> None:
+    other = tmp_path / "ko"
+    other.write_text("나는 집을 본다\n너는 새를 듣는다\n" * 30, encoding="utf-8")
+    config = TokenizerConfig(vocab_size=330, separate=True)
+    tokenizers = train_tokenizers([text, other], config)
+    assert not tokenizers.shared
+    assert tokenizers.source == train_tokenizer([text], config)
+    assert tokenizers.target == train_tokenizer([other], config)
+    assert tokenizers.target.encode_pieces(["집을"]) == [["▁집을"]]
+    assert tokenizers.source.encode_pieces(["집을"])[0][1:] == [f"<0x{byte:02X}>" for byte in "집을".encode()]
+    tokenizers.save(tmp_path / "run")
+    assert Tokenizers.load(tmp_path / "run") == tokenizers
+    assert tokenizers.fingerprint()["source"] != tokenizers.fingerprint()["target"]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_separate_tokenizers_need_two_files(text: Path, count: int) -> None:
+    with pytest.raises(NmtError, match=f"got {count}"):
+        train_tokenizers([text] * count, TokenizerConfig(separate=True))
+
+
+def test_saving_shared_ones_removes_the_separate_ones_and_the_other_way_round(
+    trained: Callable[..., Tokenizer], tmp_path: Path
+) -> None:
+    """An old tokenizer.model beside two new ones would be read in their place."""
+    one, other = trained(type="bpe"), trained(type="unigram")
+    for tokenizers in (Tokenizers(one, one), Tokenizers(one, other), Tokenizers(other, other)):
+        tokenizers.save(tmp_path)
+        assert Tokenizers.load(tmp_path) == tokenizers
+    assert [path.name for path in tmp_path.iterdir()] == ["tokenizer.model"]
+
+
+def test_a_directory_without_a_tokenizer_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(NmtError, match="no tokenizer there") as caught:
+        Tokenizers.load(tmp_path)
+    assert "nmt tokenizer train" in caught.value.hint
+
+
+def test_half_a_pair_of_tokenizers_is_refused_by_name(trained: Callable[..., Tokenizer], tmp_path: Path) -> None:
+    Tokenizers(trained(type="bpe"), trained(type="unigram")).save(tmp_path)
+    (tmp_path / "tokenizer.target.model").unlink()
+    with pytest.raises(NmtError, match=r"tokenizer\.target\.model"):
+        Tokenizers.load(tmp_path)
+
+
+def test_a_model_of_another_program_is_refused(tmp_path: Path) -> None:
+    """SentencePiece's own default puts <unk> at 0 and has no <pad>: every token would mean another piece."""
+    foreign = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(LINES), model_writer=foreign, vocab_size=36, minloglevel=3
+    )
+    (tmp_path / "tokenizer.model").write_bytes(foreign.getvalue())
+    with pytest.raises(NmtError, match=r"tokenizer\.model: <pad>, <unk>, <s>, </s> are pieces"):
+        Tokenizers.load(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"\0" * 100, b'{"model": 1}', b"\n" * 50])
+def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "tokenizer.model").write_bytes(content)
+    with pytest.raises(NmtError, match=r"tokenizer\.model"):
+        Tokenizers.load(tmp_path)
+
+
+@pytest.mark.parametrize("type", TYPES)
+def test_a_truncated_model_is_refused_wherever_it_was_cut(trained: Callable[..., Tokenizer], type: str) -> None:
+    """A protobuf that ends between two fields is a valid one: without its last part, the rules of normalisation."""
+    model = trained(type=type).model
+    loaded = []
+    for length in [*range(8000), len(model) // 2, len(model) - 1]:
+        try:
+            Tokenizer(model[:length], "cut")
+        except NmtError:
+            continue
+        loaded.append(length)
+    assert not loaded
