@@ -137,10 +137,6 @@ def read_json(path: Path) -> dict[str, Any]:
 # ---------------------------------------------------------------------------------------------------------- writing
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
-
-
 def sync_directory(path: Path) -> None:
     """Make renames inside a directory durable (a no-op where directories cannot be opened)."""
     try:
@@ -157,7 +153,7 @@ def sync_directory(path: Path) -> None:
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that appears under its name only when it is complete: temporary name, flush, fsync, rename."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = _temporary(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with open(temporary, "wb") as stream:
             yield stream
@@ -188,7 +184,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     then on disk under hidden names, and `recover_directory` puts one of them back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = _temporary(path), path.with_name(f".{path.name}.old")
+    temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:

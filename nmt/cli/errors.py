@@ -5,9 +5,11 @@ SIGTERM, after saving what there was to save.
 """
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
+from types import FrameType
 
 import typer
 
@@ -16,6 +18,7 @@ from nmt.errors import NmtError, StoppedBySignal
 
 def run_command(command: Callable[[], None], *, debug: bool) -> int:
     """Run a command; its exit code."""
+    signal.signal(signal.SIGTERM, _stop)
     try:
         command()
         sys.stdout.flush()
@@ -35,6 +38,11 @@ def run_command(command: Callable[[], None], *, debug: bool) -> int:
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(_message(error), err=True)
         return 1
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """Leave as an exception, so that half-written files are removed on the way out."""
+    raise StoppedBySignal(number)
 
 
 def _message(error: Exception) -> str:

@@ -82,7 +82,7 @@ def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable
         own = [one for key, one in inspect.signature(function).parameters.items() if key not in ("common", "given")]
 
         def call(**values: Any) -> None:
-            common, file = Common(values.pop("run"), values.pop("quiet")), values.pop("config")
+            common, file = Common(values.pop("run"), values.pop("quiet")), values.pop("config", None)
             values.pop("debug")
             set_up_logging(quiet=common.quiet)
             fields = [key for config in configs for key in settings_of(config)]
@@ -99,7 +99,8 @@ def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable
 
         parameters = own + [_option(key, config) for config in configs for key in settings_of(config)]
         defaults = {**{key: default for key, (_, default) in _COMMON.items()}, "run": Path(run)}
-        parameters += [_keyword(key, annotation, defaults[key]) for key, (annotation, _) in _COMMON.items()]
+        common = [key for key in _COMMON if configs or key != "config"]
+        parameters += [_keyword(key, _COMMON[key][0], defaults[key]) for key in common]
         guarded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         guarded.__annotations__ = {one.name: one.annotation for one in parameters}
         guarded.__doc__ = function.__doc__

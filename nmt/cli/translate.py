@@ -35,6 +35,8 @@ def translate(
     from nmt.model.device import prepare_runtime
     from nmt.model.weights import load_model
 
+    if file is None and sys.stdin.isatty():
+        buffer_lines = 1  # answer each line that is typed
     device, dtype = prepare_runtime(runtime, exact=True)
     loaded = load_model(model or common.model, device, dtype)
     translator = Translator(loaded.model, loaded.tokenizers, device)

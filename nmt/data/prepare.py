@@ -1,5 +1,7 @@
 """From text files to a data directory: read, clean, tokenize, write token rows and what was counted on the way."""
 
+import hashlib
+import json
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -13,7 +15,7 @@ import nmt
 from nmt.config import PrepareConfig
 from nmt.data.binary import RowWriter
 from nmt.errors import NmtError
-from nmt.files import atomic_directory, chunks, read_json, sha256, write_json, write_text
+from nmt.files import atomic_directory, chunks, read_json, recover_directory, sha256, write_json, write_text
 from nmt.text.clean import Cleaner
 from nmt.text.corpus import SentencePair, read_pairs
 from nmt.text.tokenizer import END, Tokenizer, Tokenizers
@@ -174,6 +176,7 @@ def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> d
 
     Raises NmtError when there is no prepared data, when it is of another format, or made with other tokenizers.
     """
+    recover_directory(directory)
     if not (directory / "data.json").exists():
         raise NmtError(f"{directory}: no prepared data there", "run nmt prepare SOURCE TARGET --valid SOURCE TARGET")
     content = read_json(directory / "data.json")
@@ -182,3 +185,9 @@ def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> d
     if tokenizers is not None and content.get("tokenizer") != tokenizers.fingerprint():
         raise NmtError(f"{directory}: prepared with another tokenizer than the one beside it", "run nmt prepare again")
     return content
+
+
+def fingerprint(description: dict[str, Any]) -> str:
+    """What tells prepared training data from other: a hash of its arrays' hashes."""
+    arrays = {name: value for name, value in description["sha256"].items() if name.startswith("train")}
+    return hashlib.sha256(json.dumps(arrays, sort_keys=True).encode()).hexdigest()

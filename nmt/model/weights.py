@@ -114,7 +114,10 @@ def _model_config(directory: Path, values: dict[str, Any]) -> ModelConfig:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as safetensors, in float32 on the CPU; the caller makes the write atomic."""
-    save_file({name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    try:
+        save_file({name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:
+        raise NmtError(f"{path}: cannot be written: {error}", "is the disk full?") from None
 
 
 def load_tensors(path: Path) -> dict[str, Tensor]:

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from nmt.errors import NmtError
-from nmt.files import atomic_directory, read_json, sha256, write_json
+from nmt.files import atomic_directory, read_json, recover_directory, sha256, write_json
 from nmt.model.weights import WEIGHTS, load_tensors, save_tensors
 
 logger = logging.getLogger("nmt")
@@ -43,6 +42,7 @@ class TrainingState:
     best_step: int = 0
     worse_in_a_row: int = 0  # validations since the best one
     finished: str = ""  # why training ended, if it did
+    data: str = ""  # which prepared data this is a place in
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def save_checkpoint(
     path = directory / checkpoint_name(state.step)
     with atomic_directory(path) as temporary:
         save_tensors(temporary / WEIGHTS, weights)
-        save_file({name: tensor.cpu() for name, tensor in moments.items()}, temporary / OPTIMIZER)
+        save_tensors(temporary / OPTIMIZER, moments)
         write_json(temporary / STATE, {"format": FORMAT, **asdict(state)})
         parts = {
             part.name: {"bytes": part.stat().st_size, "sha256": sha256(part)} for part in sorted(temporary.iterdir())
@@ -155,6 +155,8 @@ def prune(directory: Path, keep: int, average: int) -> None:
 
 
 def clear_leftovers(directory: Path) -> None:
-    """Remove what a killed process left half-written."""
+    """Put back a checkpoint that was being replaced, and remove what a killed process left half-written."""
+    for path in directory.glob(".step-*.old"):
+        recover_directory(directory / path.name.removeprefix(".").removesuffix(".old"))
     for path in directory.glob(".step-*"):
         shutil.rmtree(path, ignore_errors=True)

@@ -20,10 +20,10 @@ import numpy as np
 import torch
 
 from nmt.config import ModelConfig, SearchConfig, TrainingConfig
-from nmt.data.batches import Batch, Position, make_batch, plan_epoch, stream_batches
+from nmt.data.batches import Batch, Indices, Position, make_batch, plan_epoch, stream_batches
 from nmt.data.binary import Rows
 from nmt.decoding.translate import Translator
-from nmt.errors import StoppedBySignal
+from nmt.errors import NmtError, StoppedBySignal
 from nmt.evaluation.metrics import score
 from nmt.files import read_text
 from nmt.model.transformer import Transformer
@@ -46,25 +46,54 @@ from nmt.training.state import (
 logger = logging.getLogger("nmt")
 
 
-class TrainingData(NamedTuple):
-    """What training reads: token rows of both sets, and the validation set as text."""
+class Pairs(NamedTuple):
+    """Token rows of both sides of a set, and which of them are short enough for the model."""
 
-    train_source: Rows
-    train_target: Rows
-    valid_source: Rows | None
-    valid_target: Rows | None
+    source: Rows
+    target: Rows
+    fitting: Indices
+
+    @classmethod
+    def open(cls, directory: Path, max_length: int) -> "Pairs":
+        """Open one set of a data directory; what is longer than the model reads is left out, and told."""
+        source, target = Rows(directory, "source"), Rows(directory, "target")
+        if len(source) != len(target):
+            raise NmtError(f"{directory}: {len(source)} source but {len(target)} target rows", "run nmt prepare again")
+        fitting = np.flatnonzero(np.maximum(source.lengths, target.lengths) <= max_length)
+        if len(fitting) < len(source):
+            logger.warning(
+                "%s: %d pairs are longer than --max-length and left out", directory, len(source) - len(fitting)
+            )
+        if not len(fitting):
+            raise NmtError(f"{directory}: no pair is short enough for --max-length {max_length}", "raise it")
+        return cls(source, target, fitting)
+
+    def lengths(self) -> tuple[Indices, Indices]:
+        """Lengths of source and target of the pairs that fit."""
+        return self.source.lengths[self.fitting], self.target.lengths[self.fitting]
+
+    def batch(self, chosen: Indices, model: ModelConfig) -> Batch:
+        """A batch of pairs, by their places among those that fit."""
+        rows = self.fitting[chosen]
+        return make_batch(self.source, self.target, rows, model.source_vocabulary, model.target_vocabulary)
+
+
+class TrainingData(NamedTuple):
+    """What training reads: the pairs of both sets, and the validation set as text; that set may be absent."""
+
+    train: Pairs
+    valid: Pairs | None
     valid_lines: list[str]
     valid_references: list[str]
 
     @classmethod
-    def open(cls, directory: Path) -> "TrainingData":
-        """Open a prepared data directory; the validation set may be absent."""
-        train = Rows(directory / "train", "source"), Rows(directory / "train", "target")
+    def open(cls, directory: Path, max_length: int) -> "TrainingData":
+        """Open a prepared data directory for a model of this length."""
+        train = Pairs.open(directory / "train", max_length)
         if not (directory / "valid").is_dir():
-            return cls(*train, None, None, [], [])
-        valid = Rows(directory / "valid", "source"), Rows(directory / "valid", "target")
+            return cls(train, None, [], [])
         lines, references = (list(read_text(directory / f"valid.{side}")) for side in ("source", "target"))
-        return cls(*train, *valid, lines, references)
+        return cls(train, Pairs.open(directory / "valid", max_length), lines, references)
 
 
 class Trainer:
@@ -151,12 +180,9 @@ class Trainer:
         return reason
 
     def _batches(self) -> Iterator[tuple[Position, Batch]]:
-        source, target, model = self.data.train_source, self.data.train_target, self.model.config
-        start = Position(self.state.epoch, self.state.batch)
-        stream = stream_batches(source.lengths, target.lengths, self.config.batch_tokens, self.config.seed, start)
-        for position, rows in stream:
-            batch = make_batch(source, target, rows, model.source_vocabulary, model.target_vocabulary)
-            yield position, batch.to(self.device)
+        start, config = Position(self.state.epoch, self.state.batch), self.config
+        for position, rows in stream_batches(*self.data.train.lengths(), config.batch_tokens, config.seed, start):
+            yield position, self.data.train.batch(rows, self.model.config).to(self.device)
 
     def _step(self, batches: Iterator[tuple[Position, Batch]]) -> tuple[torch.Tensor, torch.Tensor, int, int]:
         """One update: summed loss and cross-entropy (on the device), target tokens, all tokens."""
@@ -186,7 +212,7 @@ class Trainer:
         if config.minutes and state.seconds >= 60 * config.minutes:
             return f"reached --minutes {config.minutes:g}"
         if config.patience and state.worse_in_a_row >= config.patience:
-            return f"no better validation in the last {config.patience} (--patience)"
+            return f"found no better model in {config.patience} validations (--patience)"
         return ""
 
     def _seconds_left(self) -> float:
@@ -198,7 +224,7 @@ class Trainer:
 
     def validate(self, reporter: Reporter) -> bool:
         """Score the present weights on the validation set; the best so far become the run's model."""
-        if self.data.valid_source is None:
+        if self.data.valid is None:
             self._publish({})
             return True
         self.model.eval()
@@ -218,11 +244,10 @@ class Trainer:
     @torch.inference_mode()
     def validation_scores(self) -> dict[str, float]:
         """Loss and perplexity over the validation set's tokens, BLEU and chrF of its translations."""
-        source, target = self.data.valid_source, self.data.valid_target
-        assert source is not None and target is not None
-        total, tokens, config = 0.0, 0, self.model.config
-        for rows in plan_epoch(source.lengths, target.lengths, self.config.batch_tokens, seed=0, epoch=0):
-            batch = make_batch(source, target, rows, config.source_vocabulary, config.target_vocabulary).to(self.device)
+        assert self.data.valid is not None
+        total, tokens = 0.0, 0
+        for rows in plan_epoch(*self.data.valid.lengths(), self.config.batch_tokens, seed=0, epoch=0):
+            batch = self.data.valid.batch(rows, self.model.config).to(self.device)
             total += float(self.model.loss(*batch[:4], 0.0).cross_entropy)
             tokens += batch.target_tokens
         loss = total / max(1, tokens)
@@ -250,7 +275,7 @@ class Trainer:
         """Validate the mean of the present weights and those of the newest checkpoints: it is often the best model."""
         paths = [path for path in list_checkpoints(self.checkpoints) if path.name != checkpoint_name(self.state.step)]
         paths = paths[len(paths) - min(len(paths), self.config.average - 1) :]
-        if not paths or self.data.valid_source is None:
+        if not paths or self.data.valid is None:
             return
         logger.info("averaging the weights of the last %d checkpoints", len(paths) + 1)
         present, worse_in_a_row, made = self.master.master.clone(), self.state.worse_in_a_row, self.made

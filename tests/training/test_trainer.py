@@ -1,6 +1,7 @@
 """Training learns, and a run that is stopped and started again is the same run."""
 
 import json
+import logging
 import random
 import shutil
 import signal
@@ -44,7 +45,16 @@ def trainer(folder: Path, training: TrainingConfig, **changes: object) -> Traine
     size = len(tokenizers.source)
     shape = dict(dim=32, feed_forward=64, heads=4, encoder_layers=2, decoder_layers=2, max_length=32, dropout=0.1)
     config = ModelConfig(source_vocabulary=size, target_vocabulary=size, shared_vocabulary=True, **{**shape, **changes})
-    made = Trainer(folder, config, training, TrainingData.open(folder / "data"), tokenizers, CPU, torch.float32, {})
+    made = Trainer(
+        folder,
+        config,
+        training,
+        TrainingData.open(folder / "data", config.max_length),
+        tokenizers,
+        CPU,
+        torch.float32,
+        {},
+    )
     if checkpoint := load_newest(folder / "checkpoints"):
         made.restore(checkpoint)
     return made
@@ -128,6 +138,20 @@ def test_accumulating_batches_gives_the_update_of_one_large_batch(tmp_path: Path
     assert one.summary[1] == many.summary[1]  # type: ignore[attr-defined]
     assert one.summary[0] == pytest.approx(many.summary[0], rel=1e-5)  # type: ignore[attr-defined]
     torch.testing.assert_close(one.master.master, many.master.master, rtol=1e-4, atol=1e-6)
+
+
+def test_a_sentence_longer_than_the_model_is_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Elsewhere one such sentence ends the run, or is cut without a word."""
+    write_task(tmp_path, 320, "copy", seed=1)
+    logging.getLogger("nmt").propagate = True
+    made = trainer(tmp_path, TrainingConfig(epochs=1, batch_tokens=400, validate_every=1000, average=1), max_length=7)
+    assert "longer than --max-length" in caplog.text
+    assert 0 < len(made.data.train.fitting) < len(made.data.train.source)
+    made.train(PlainReporter())
+    with pytest.raises(NmtError, match="--max-length 2"):
+        trainer(tmp_path, TrainingConfig(), max_length=2)
 
 
 def test_epochs_end_at_their_edge(tmp_path: Path) -> None:

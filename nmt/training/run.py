@@ -1,0 +1,84 @@
+"""A run directory as training sees it: its data, its tokenizers, its settings and the checkpoint it goes on from."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from nmt.config import (
+    MODEL_SHAPE,
+    ModelConfig,
+    RuntimeConfig,
+    TrainingConfig,
+    Value,
+    build,
+    format_settings,
+    read_settings,
+)
+from nmt.data.prepare import fingerprint, read_description
+from nmt.errors import NmtError
+from nmt.files import write_text
+from nmt.model.device import prepare_runtime
+from nmt.text.tokenizer import Tokenizers
+from nmt.training.state import Checkpoint, clear_leftovers, load_newest
+from nmt.training.trainer import Trainer, TrainingData
+
+logger = logging.getLogger("nmt")
+
+
+def newest_checkpoint(run: Path) -> Checkpoint | None:
+    """The checkpoint that a run goes on from, what a killed process left behind cleared away; None at its start."""
+    clear_leftovers(run / "checkpoints")
+    return load_newest(run / "checkpoints")
+
+
+def settings_of_run(run: Path, configs: Iterable[type[Any]]) -> dict[str, Value]:
+    """The settings that the run was trained with last."""
+    path = run / "config.toml"
+    return read_settings(path, "train", configs) if path.exists() else {}
+
+
+def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None:
+    """Tell which settings changed since a run began; NmtError where it cannot go on with them."""
+    changed = [name for name, old in sorted(before.items()) if now[name] != old]
+    told = ", ".join(f"{name} {before[name]} -> {now[name]}" for name in changed)
+    if broken := sorted(MODEL_SHAPE.intersection(changed)):
+        raise NmtError(
+            f"the run's model cannot change while it trains: {told}",
+            f"leave out {', '.join(broken)}, or train another run with --run",
+        )
+    if told:
+        logger.info("settings changed since this run began: %s", told)
+
+
+def open_trainer(run: Path, settings: Mapping[str, Value], checkpoint: Checkpoint | None) -> Trainer:
+    """A trainer that stands where the run stands, its settings written to config.toml.
+
+    Raises NmtError when tokenizer, data or settings are missing or do not belong together.
+    """
+    tokenizers = Tokenizers.load(run)
+    description = read_description(run / "data", tokenizers)
+    model = build(
+        ModelConfig,
+        settings,
+        source_vocabulary=len(tokenizers.source),
+        target_vocabulary=len(tokenizers.target),
+        shared_vocabulary=tokenizers.shared,
+    )
+    training = build(TrainingConfig, settings)
+    device, dtype = prepare_runtime(build(RuntimeConfig, settings), exact=False)
+    data = TrainingData.open(run / "data", model.max_length)
+    made = {"languages": description["languages"], "data": description["sha256"], "settings": dict(settings)}
+    trainer = Trainer(run, model, training, data, tokenizers, device, dtype, made)
+    trainer.state.data = fingerprint(description)
+    if checkpoint:
+        if checkpoint.state.data != trainer.state.data:
+            raise NmtError(
+                f"{run / 'data'} was prepared anew since this run began, so the run cannot go on",
+                "train on it in another --run, or remove the run's checkpoints",
+            )
+        trainer.restore(checkpoint)
+    write_text(run / "config.toml", format_settings("train", settings))
+    pairs, precision = description["sets"]["train"]["pairs"], str(dtype).removeprefix("torch.")
+    logger.info("%s parameters, %s pairs, %s, %s", f"{trainer.parameter_count():,}", f"{pairs:,}", device, precision)
+    return trainer

@@ -1,0 +1,127 @@
+"""`nmt train` and `nmt average` as commands: run again, they go on, or say why they do not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Corpus, Program, environment
+
+SMALL = [
+    "--dim",
+    "16",
+    "--feed-forward",
+    "16",
+    "--heads",
+    "2",
+    "--encoder-layers",
+    "1",
+    "--decoder-layers",
+    "1",
+    "--batch-tokens",
+    "200",
+    "--log-every",
+    "1",
+]
+QUICK = [*SMALL, "--validate-every", "3", "--save-every", "3", "--precision", "float32"]
+
+
+@pytest.fixture
+def trained(run_copy: Path, command: Program) -> Path:
+    """A run that was trained for six steps."""
+    done = command("train", "--run", run_copy, "--steps", 6, *QUICK)
+    assert done.returncode == 0, done.stderr
+    return run_copy
+
+
+def steps(run: Path) -> list[int]:
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [line["step"] for line in map(json.loads, lines) if line["kind"] == "train"]
+
+
+def test_a_finished_run_is_left_alone_and_says_so(trained: Path, command: Program) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (trained / "model").iterdir()}
+    again = command("train", "--run", trained, "--steps", 6, *QUICK)
+    assert again.returncode == 0
+    assert "nothing to do: this run is finished, it reached --steps 6" in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (trained / "model").iterdir()} == before
+
+
+def test_a_run_goes_on_with_its_own_settings_and_tells_what_changed(trained: Path, command: Program) -> None:
+    """Elsewhere the defaults come back when the flags are not typed again."""
+    again = command("train", "--run", trained, "--steps", 8)
+    assert again.returncode == 0, again.stderr
+    assert "going on from step 6" in again.stderr
+    assert "settings changed since this run began: steps 6 -> 8" in again.stderr
+    assert steps(trained) == list(range(1, 9))
+
+
+def test_another_model_under_a_run_is_refused(trained: Path, command: Program) -> None:
+    again = command("train", "--run", trained, "--steps", 8, "--dim", 32)
+    assert again.returncode == 1
+    assert "dim 16 -> 32" in again.stderr
+    assert "--run" in again.stderr
+
+
+def test_other_data_under_a_run_is_refused(trained: Path, corpus: Corpus, command: Program) -> None:
+    assert command("prepare", *corpus.train, "--valid", *corpus.test, "--run", trained).returncode == 0
+    again = command("train", "--run", trained, "--steps", 8)
+    assert again.returncode == 1
+    assert "prepared anew" in again.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_with_its_code_after_saving_and_the_next_start_goes_on(
+    run_copy: Path, command: Program, number: int, code: int
+) -> None:
+    arguments = [
+        "train",
+        "--run",
+        str(run_copy),
+        "--steps",
+        "100000",
+        *SMALL,
+        "--save-every",
+        "50000",
+        "--patience",
+        "0",
+    ]
+    process = subprocess.Popen([sys.executable, "-m", "nmt", *arguments], env=environment(), stderr=subprocess.PIPE)
+    log = run_copy / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == code, err
+    assert b"is saved" in err
+    saved = steps(run_copy)[-1]
+    again = command("train", "--run", run_copy, "--steps", saved + 3)
+    assert again.returncode == 0, again.stderr
+    assert steps(run_copy) == list(range(1, saved + 4))
+
+
+def test_average_gives_the_mean_of_the_checkpoints(trained: Path, command: Program, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    names = ("step-000003", "step-000006")
+    paths = [trained / "checkpoints" / name for name in names]
+    done = command("average", *paths, "--run", trained, "--output", tmp_path / "mean")
+    assert done.returncode == 0, done.stderr
+    first, second, mean = (load_file(path / "model.safetensors") for path in (*paths, tmp_path / "mean"))
+    assert all((mean[name] - (first[name] + second[name]) / 2).abs().max() < 1e-6 for name in mean)
+    assert command("translate", "--model", tmp_path / "mean", stdin=b"a\n").stdout.count(b"\n") == 1
+    assert json.loads((tmp_path / "mean" / "config.json").read_bytes())["made"]["averaged"] == list(names)
+
+
+def test_info_tells_of_run_model_and_data(trained: Path, command: Program) -> None:
+    found = json.loads(command("info", trained, "--json").stdout)
+    assert found.keys() == {"model", "data", "training"}
+    assert found["training"]["newest"]["step"] == 6
+    assert found["data"]["sets"]["train"]["pairs"] > 0
+    text = command("info", "--run", trained).stdout.decode()
+    assert "encoder_layers: 1" in text
