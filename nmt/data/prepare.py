@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,10 @@ def prepare(
     held_out = {name: list(read_pairs(files)) for name, files in (("valid", sets.valid), ("test", sets.test)) if files}
     train: Iterable[SentencePair] = read_pairs(sets.train)
     wanted = [name for name in ("valid", "test") if config.split and name not in held_out]
-    if wanted:
-        held_out |= _cut_off(sets.train, wanted, config)
+    cut = _cut_off(sets.train, wanted, config) if wanted else {}
+    held_out |= cut
     _check_held_out(held_out)
-    cleaner = Cleaner(config, held_out=[pair for pairs in held_out.values() for pair in pairs])
+    cleaner = Cleaner(config, _all(held_out), cut_lines=frozenset(pair.line for pair in _all(cut)))
     with atomic_directory(output) as directory:
         train_counts = _write_rows(directory / "train", _counted(train, progress), cleaner, tokenizers, threads)
         if not train_counts["pairs"]:
@@ -72,6 +73,10 @@ def prepare(
         content = _description(directory, sets, tokenizers, config, counts)
         write_json(directory / "data.json", content)
     return content
+
+
+def _all(held_out: dict[str, list[SentencePair]]) -> Iterator[SentencePair]:
+    return chain.from_iterable(held_out.values())
 
 
 def _check_held_out(held_out: dict[str, list[SentencePair]]) -> None:
@@ -188,6 +193,5 @@ def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> d
 
 
 def fingerprint(description: dict[str, Any]) -> str:
-    """What tells prepared training data from other: a hash of its arrays' hashes."""
-    arrays = {name: value for name, value in description["sha256"].items() if name.startswith("train")}
-    return hashlib.sha256(json.dumps(arrays, sort_keys=True).encode()).hexdigest()
+    """What tells prepared data from other: a hash of its arrays' hashes."""
+    return hashlib.sha256(json.dumps(description["sha256"], sort_keys=True).encode()).hexdigest()

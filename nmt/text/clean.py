@@ -23,6 +23,7 @@ class Cleaner:
 
     config: PrepareConfig
     held_out: InitVar[Iterable[SentencePair]] = ()
+    cut_lines: frozenset[int] = frozenset()  # lines that became part of those sets, whatever else is asked for
     dropped: Counter[str] = field(default_factory=Counter)
     seen: set[bytes] = field(default_factory=set)
     scored: set[str] = field(init=False)
@@ -44,6 +45,8 @@ class Cleaner:
         source, target = pair.source.strip(), pair.target.strip()
         if not source or not target:
             return "empty"
+        if pair.line in self.cut_lines:
+            return "held out"
         if not self.config.clean:
             return None
         if source in self.scored or target in self.scored:

@@ -164,6 +164,14 @@ def test_a_split_is_drawn_from_all_over_and_from_what_cleaning_keeps(tmp_path: P
     assert abs(sum(drawn) / 30 - 150) < 60
 
 
+def test_a_split_does_not_overlap_with_training_even_uncleaned(tmp_path: Path, small: Tokenizers) -> None:
+    pairs = [(f"satz {number}", f"phrase {number}") for number in range(100)]
+    config = PrepareConfig(split=20, clean=False)
+    content = prepare(Sets(write(tmp_path, "train", pairs)), small, tmp_path / "data", config)
+    assert content["sets"]["train"]["pairs"] == 60
+    assert content["sets"]["train"]["dropped"] == {"held out": 40}
+
+
 def test_a_split_leaves_alone_what_was_given(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
     content = prepare(Sets(corpus.train, corpus.valid), tokenizers, tmp_path / "data", PrepareConfig(split=12))
     assert {name: part["pairs"] for name, part in content["sets"].items()} == {"train": 188, "valid": 8, "test": 12}
