@@ -6,6 +6,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 import nmt
 from nmt.cli.options import Common
@@ -128,5 +129,13 @@ def _answer_the_user(run: Path, console: Console) -> None:
 
     translator = Translator.load(run / "model")
     console.print("\nType a Korean sentence in the words of this corpus (an empty line ends):")
-    while line := console.input("> ").strip():
-        console.print(f"  [bold]{translator.translate([line])[0].text}[/]")
+    while line := _typed(console):
+        console.print(f"  [bold]{escape(translator.translate([line])[0].text)}[/]")
+
+
+def _typed(console: Console) -> str:
+    """A line from the terminal; empty at its end."""
+    try:
+        return console.input("> ").strip()
+    except EOFError:
+        return ""

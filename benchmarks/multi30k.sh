@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Train on Multi30k and score test_2016_flickr: the commands behind README's results table.
+# Usage: NMT_CORPORA=folder-with-multi30k benchmarks/multi30k.sh [SOURCE TARGET [RUN]]     (en de by default)
+set -euo pipefail
+source=${1:-en} target=${2:-de} run=${3:-multi30k-${1:-en}-${2:-de}}
+data=$NMT_CORPORA/multi30k/raw
+
+echo "$(date -u +%F), $(uname -m), $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+python3 -c 'import nmt, sentencepiece, sacrebleu, torch; print("nmt", nmt.__version__, "torch", torch.__version__)'
+started=$SECONDS
+nmt tokenizer train "$data/train.$source" "$data/train.$target" --vocab-size 5000 --run "$run"
+nmt prepare "$data/train.$source" "$data/train.$target" --valid "$data/val.$source" "$data/val.$target" \
+    --test "$data/test_2016_flickr.$source" "$data/test_2016_flickr.$target" --run "$run"
+echo "tokenizer and data: $((SECONDS - started)) seconds"
+started=$SECONDS
+nmt train --run "$run" --feed-forward 512 --dropout 0.2 --batch-tokens 1024 --peak-rate 3e-3 --schedule linear \
+    --decay-start 0.1 --steps 6200 --minutes 20 --validate-every 1240 --save-every 155
+echo "training: $((SECONDS - started)) seconds"
+for beam in 1 5; do
+    echo "beam $beam"
+    nmt eval --run "$run" --beam $beam --length-penalty 1.5
+done
