@@ -170,9 +170,8 @@ class TrainingConfig:
         return found
 
 
-_SHALLOW: dict[str, Value] = dict(
-    norm="pre", warmup=400
-)  # learns from the first minutes on, and small corpora have no others
+# For corpora that take minutes: pre-norm learns from the first steps on, small batches from little text.
+_SHALLOW: dict[str, Value] = dict(norm="pre", warmup=400, batch_tokens=2048)
 _PAPER: dict[str, Value] = dict(encoder_layers=6, decoder_layers=6, norm="post", warmup=4000)
 PRESETS: Mapping[str, Mapping[str, Value]] = {
     "tiny": dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=4e-3, **_SHALLOW),
