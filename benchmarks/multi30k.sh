@@ -13,8 +13,8 @@ nmt prepare "$data/train.$source" "$data/train.$target" --valid "$data/val.$sour
     --test "$data/test_2016_flickr.$source" "$data/test_2016_flickr.$target" --run "$run"
 echo "tokenizer and data: $((SECONDS - started)) seconds"
 started=$SECONDS
-nmt train --run "$run" --feed-forward 512 --dropout 0.2 --batch-tokens 1024 --peak-rate 3e-3 --schedule linear \
-    --decay-start 0.1 --steps 6200 --minutes 20 --validate-every 1240 --save-every 155
+nmt train --run "$run" --feed-forward 512 --dropout 0.2 --batch-tokens 1024 --peak-rate 1.2e-3 --schedule linear \
+    --decay-start 0.2 --steps 6400 --minutes 20 --validate-every 800 --save-every 160
 echo "training: $((SECONDS - started)) seconds"
 for beam in 1 5; do
     echo "beam $beam"

@@ -137,21 +137,19 @@ def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 # ---------------------------------------------------------------------------------------------------- stderr and stdout
 
 
-class _Formatter(logging.Formatter):
-    """Messages as they are; warnings and errors with their level in front."""
+class _Stderr(logging.Handler):
+    """Messages as they are, warnings and errors with their level in front, above a progress bar if there is one."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        """The line of a record."""
-        text = record.getMessage()
-        return text if record.levelno < logging.WARNING else f"{record.levelname.lower()}: {text}"
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the line of a record to what is stderr now: a live display puts itself in its place."""
+        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
+        typer.echo(f"{level}{record.getMessage()}", err=True)
 
 
 def set_up_logging(*, quiet: bool) -> None:
     """Send the library's messages to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Formatter())
     logger = logging.getLogger("nmt")
-    logger.handlers[:] = [handler]
+    logger.handlers[:] = [_Stderr()]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
 
