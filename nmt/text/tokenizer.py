@@ -205,7 +205,7 @@ def _vocabulary_size(files: Sequence[Path], config: TokenizerConfig) -> int:
         return int(config.vocab_size)
     pairs = sum(1 for _ in islice(_training_lines(files), 2 * _AUTO_SIZES[-1][0])) // (1 if config.separate else 2)
     size = next((size for below, size in _AUTO_SIZES if pairs < below), _LARGEST_AUTO)
-    logger.info("vocabulary: %d pieces, the choice for %d sentence pairs", size, pairs)
+    logger.info("vocabulary: %d pieces, chosen for about %d sentence pairs", size, pairs)
     return size
 
 
