@@ -236,7 +236,9 @@ class SearchConfig:
     length_penalty: float = setting(
         1.0, "alpha of Wu et al. 2016: scores are divided by ((5 + length) / 6) ** alpha", minimum=0
     )
-    max_length: int | None = setting(None, "longest translation in tokens (default: by the source)", minimum=1)
+    max_length: int | None = setting(
+        None, "longest translation in tokens, end of sentence included (default: by the source)", minimum=1
+    )
     n_best: int = setting(1, "translations given for each line, best first", minimum=1)
     batch_tokens: int = setting(2048, "source tokens decoded together, padding included", minimum=1)
 

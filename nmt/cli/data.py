@@ -24,6 +24,7 @@ def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], fi
     """Train on the text of both languages: RUN/tokenizer.model."""
     from nmt.text.tokenizer import train_tokenizers
 
+    _warn_of_training(common)
     tokenizers = train_tokenizers(files, given.build(TokenizerConfig))
     tokenizers.save(common.run)
     sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
@@ -81,6 +82,7 @@ def prepare(
 
     sets = Sets(tuple(files), _one_of("valid", valid, valid_tsv), _one_of("test", test, test_tsv))
     config = given.build(PrepareConfig)
+    _warn_of_training(common)
     tokenizers = Tokenizers.load(common.run)
     with counting("pairs read", quiet=common.quiet) as progress:
         content = prepare(sets, tokenizers, common.data, config, available_threads(), progress)
@@ -97,6 +99,18 @@ def _one_of(name: str, pair: tuple[Path, Path] | None, table: Path | None) -> tu
     if pair and table:
         raise NmtError(f"--{name} and --{name}-tsv both name the {name} set", "give one of them")
     return pair or ((table,) if table else None)
+
+
+def _warn_of_training(common: Common) -> None:
+    """A run that was trained on other data cannot go on, and its test set may be in what it was trained on."""
+    import logging
+
+    if any((common.run / "checkpoints").glob("step-*")):
+        logging.getLogger("nmt").warning(
+            "%s was trained before: with other data or another tokenizer its training cannot go on, and its scores may "
+            "be of sentences it was trained on; another --run keeps both",
+            common.run,
+        )
 
 
 def log(message: str) -> None:

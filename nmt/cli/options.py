@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_t
 import typer
 
 from nmt.cli.errors import run_command
-from nmt.config import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
+from nmt.config import PRESETS, Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
 
 T = TypeVar("T")
 
@@ -119,14 +119,17 @@ def _option(name: str, config: type[Any]) -> inspect.Parameter:
     default = default_of(settings_of(config)[name])
     made = typer.Option(
         help=known.help[0].upper() + known.help[1:] + ".",
-        show_default=False if default is None else _shown(default),
+        show_default="by --preset" if any(name in preset for preset in PRESETS.values()) else _shown(default),
         rich_help_panel=known.group or "Options",
     )
     annotation: Any = Literal[known.choices] if known.choices else plain_type(get_type_hints(config)[name])
     return _keyword(name, Annotated[annotation | None, made], None)
 
 
-def _shown(default: Value) -> str:
+def _shown(default: Value) -> str | bool:
+    """How help shows a default; False: not at all."""
+    if default is None:
+        return False
     return {True: "yes", False: "no"}[default] if isinstance(default, bool) else str(default)
 
 

@@ -14,7 +14,7 @@ from nmt.errors import NmtError, StoppedBySignal
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
     """Train on RUN/data, or go on with the training that is there; the best model so far is RUN/model."""
     from nmt.training.progress import make_reporter
-    from nmt.training.run import check_changes, newest_checkpoint, open_trainer, settings_of_run
+    from nmt.training.run import check_changes, keep_settings, newest_checkpoint, open_trainer, settings_of_run
 
     if checkpoint := newest_checkpoint(common.run):
         before = settings_of_run(common.run, given.configs)
@@ -24,6 +24,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     if checkpoint and (reason := trainer.reason_to_stop()):
         log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
         return
+    keep_settings(common.run, given.values())
     if checkpoint:
         log(f"going on from step {trainer.state.step:,}")
     try:

@@ -108,6 +108,8 @@ class Translator:
         batch_tokens: int = 2048,
     ) -> list[Translation]:
         """Translate lines of text; the result has one translation for each, in order."""
+        if isinstance(lines, str):
+            raise NmtError("translate takes lines, not one string", "put it in a list: translate([line])")
         if n_best > beam_size:
             raise NmtError(f"n_best {n_best} is more than beam_size {beam_size}")
         config = SearchConfig(
@@ -159,7 +161,7 @@ class Translator:
 
     def _max_length(self, source_length: int, asked: int | None) -> int:
         """The longest translation, end of sentence included: as asked, else twice the source and some more."""
-        return min(self.model.config.max_length, (asked + 1) if asked else 2 * source_length + 20)
+        return min(self.model.config.max_length, asked or 2 * source_length + 20)
 
     def _join(self, parts: list[list[Hypothesis]]) -> Translation:
         """The alternatives of a line from those of its parts: best with best, second best with second best."""

@@ -76,7 +76,8 @@ def replace_weights(source: Path, output: Path, weights: Mapping[str, Tensor], m
     """Write the model of `source` with other weights of the same shapes to `output`."""
     loaded = load_model(source, torch.device("cpu"), torch.float32)
     check_shapes(dict(loaded.model.named_parameters()), weights, output)
-    save_model(output, loaded.model.config, weights, loaded.tokenizers, {**loaded.made, **made})
+    kept = {key: value for key, value in loaded.made.items() if key not in ("step", "validation", "averaged")}
+    save_model(output, loaded.model.config, weights, loaded.tokenizers, {**kept, **made})
 
 
 def read_model_config(directory: Path) -> dict[str, Any]:

@@ -38,21 +38,25 @@ def settings_of_run(run: Path, configs: Iterable[type[Any]]) -> dict[str, Value]
     return read_settings(path, "train", configs) if path.exists() else {}
 
 
+def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
+    """Write the settings that a run trains with to its config.toml."""
+    write_text(run / "config.toml", format_settings("train", settings))
+
+
 def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None:
     """Tell which settings changed since a run began; NmtError where it cannot go on with them."""
-    changed = [name for name, old in sorted(before.items()) if now[name] != old]
-    told = ", ".join(f"{name} {before[name]} -> {now[name]}" for name in changed)
-    if broken := sorted(MODEL_SHAPE.intersection(changed)):
+    told = {name: f"{name} {old} -> {now[name]}" for name, old in sorted(before.items()) if now[name] != old}
+    if broken := [change for name, change in told.items() if name in MODEL_SHAPE]:
         raise NmtError(
-            f"the run's model cannot change while it trains: {told}",
-            f"leave out {', '.join(broken)}, or train another run with --run",
+            f"the run's model cannot change while it trains: {', '.join(broken)}",
+            "leave that out, or train another run with --run",
         )
     if told:
-        logger.info("settings changed since this run began: %s", told)
+        logger.info("settings changed since this run began: %s", ", ".join(told.values()))
 
 
 def open_trainer(run: Path, settings: Mapping[str, Value], checkpoint: Checkpoint | None) -> Trainer:
-    """A trainer that stands where the run stands, its settings written to config.toml.
+    """A trainer that stands where the run stands.
 
     Raises NmtError when tokenizer, data or settings are missing or do not belong together.
     """
@@ -78,7 +82,6 @@ def open_trainer(run: Path, settings: Mapping[str, Value], checkpoint: Checkpoin
                 "train on it in another --run, or remove the run's checkpoints",
             )
         trainer.restore(checkpoint)
-    write_text(run / "config.toml", format_settings("train", settings))
     pairs, precision = description["sets"]["train"]["pairs"], str(dtype).removeprefix("torch.")
     logger.info("%s parameters, %s pairs, %s, %s", f"{trainer.parameter_count():,}", f"{pairs:,}", device, precision)
     return trainer

@@ -39,6 +39,7 @@ class TrainingState:
     batch: int = 0  # batches of the epoch that were used
     seconds: float = 0.0  # of training so far, over all starts
     best_score: float | None = None
+    best_loss: float = 0.0  # of the best validation: decides where scores are equal, as BLEU 0 is at first
     best_step: int = 0
     worse_in_a_row: int = 0  # validations since the best one
     finished: str = ""  # why training ended, if it did

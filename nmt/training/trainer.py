@@ -231,12 +231,14 @@ class Trainer:
         numbers = {"step": float(self.state.step), **self.validation_scores()}
         self.model.train()
         value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
-        best = self.state.best_score is None or value > self.state.best_score
+        state = self.state
+        best = state.best_score is None or (value, -numbers["loss"]) > (state.best_score, -state.best_loss)
         if best:
-            self.state.best_score, self.state.best_step, self.state.worse_in_a_row = value, self.state.step, 0
+            state.best_score, state.best_loss = value, numbers["loss"]
+            state.best_step, state.worse_in_a_row = state.step, 0
             self._publish(numbers)
         else:
-            self.state.worse_in_a_row += 1
+            state.worse_in_a_row += 1
         self._append_log("valid", numbers)
         reporter.validation(numbers, best=best)
         return best
@@ -251,6 +253,7 @@ class Trainer:
             total += float(self.model.loss(*batch[:4], 0.0).cross_entropy)
             tokens += batch.target_tokens
         loss = total / max(1, tokens)
+        self._check_finite(loss)
         translator = Translator(self.model, self.tokenizers, self.device)
         search = SearchConfig(beam=self.config.valid_beam)
         hypotheses = [one.text for one in translator.stream(self.data.valid_lines, search)]
@@ -295,6 +298,7 @@ class Trainer:
 
     def _log_training(self, window: "_Window", reporter: Reporter) -> None:
         loss, cross_entropy = window.means()
+        self._check_finite(loss)
         numbers = {
             "step": float(self.state.step),
             "epoch": float(self.state.epoch),
@@ -307,6 +311,13 @@ class Trainer:
         }
         self._append_log("train", {k: v for k, v in numbers.items() if k != "seconds_left"})
         reporter.train(numbers)
+
+    def _check_finite(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise NmtError(
+                f"the loss is {loss} at step {self.state.step:,}: training has diverged",
+                "lower --peak-rate or raise --warmup; earlier checkpoints are as they were",
+            )
 
     def _append_log(self, kind: str, numbers: Numbers) -> None:
         whole = {k: int(v) if k in ("step", "epoch") else v for k, v in numbers.items()}

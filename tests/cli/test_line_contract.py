@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from nmt import Translator
 from nmt.config import SearchConfig
+from nmt.errors import NmtError
 from nmt.files import read_text
 
 PARTS = [
@@ -230,3 +231,15 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly(run: Path, tmp_p
         errors = process.stderr.read()
         assert process.wait(timeout=60) == 0
     assert errors == b""
+
+
+def test_max_length_bounds_the_tokens_of_a_translation(run: Path) -> None:
+    translator = Translator.load(run / "model")
+    rows = translator.search([[5, 6, 7, 3]], SearchConfig(beam=3, n_best=3, max_length=4))
+    assert all(len(one.tokens) + (not one.truncated) <= 4 for one in rows[0])
+
+
+def test_one_string_in_place_of_lines_is_refused(run: Path) -> None:
+    """Python would hand over its letters as lines."""
+    with pytest.raises(NmtError, match="lines"):
+        Translator.load(run / "model").translate("ich sehe")

@@ -171,6 +171,23 @@ def test_patience_ends_training_and_the_best_model_is_kept(tmp_path: Path) -> No
     assert config["made"]["step"] == made.state.best_step == 1
 
 
+def test_equal_scores_are_decided_by_the_loss(tmp_path: Path) -> None:
+    """At first every BLEU is 0: the model must not stay the first one, nor patience run out, while the loss falls."""
+    write_task(tmp_path, 320, "reverse", seed=1)
+    training = TrainingConfig(steps=4, patience=2, validate_every=1, peak_rate=1e-4, warmup=1, average=1)
+    made = trainer(tmp_path, training)
+    made.validation_scores = lambda: {"loss": 5.0 - made.state.step, "perplexity": 1.0, "bleu": 0.0, "chrf": 0.0}  # type: ignore[method-assign]
+    made.train(PlainReporter())
+    assert (made.state.step, made.state.best_step) == (4, 4)
+
+
+def test_divergence_is_an_error_that_says_so(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "reverse", seed=1)
+    training = TrainingConfig(steps=50, peak_rate=1e30, warmup=1, log_every=5, average=1)
+    with pytest.raises(NmtError, match="diverged"):
+        trainer(tmp_path, training).train(PlainReporter())
+
+
 def test_old_checkpoints_are_pruned_and_weights_kept_for_averaging(tmp_path: Path) -> None:
     write_task(tmp_path, 100, "copy", seed=1)
     training = TrainingConfig(steps=6, save_every=1, validate_every=6, keep=2, average=4, batch_tokens=400)
