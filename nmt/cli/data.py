@@ -1,13 +1,16 @@
 """`nmt tokenizer train|encode|decode` and `nmt prepare`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nmt.cli.options import Common, Given, command, write_line
 from nmt.config import PrepareConfig, TokenizerConfig
 from nmt.errors import NmtError
+
+if TYPE_CHECKING:
+    from nmt.text.tokenizer import Tokenizer
 
 tokenizer_app = typer.Typer(
     name="tokenizer", help="Train a SentencePiece tokenizer, and use it as a pipe.", no_args_is_help=True
@@ -34,10 +37,8 @@ def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], fi
 def tokenizer_encode(common: Common, file: Input = None, side: Side = "source", strict: Strict = False) -> None:
     """Cut lines of text into pieces, separated by spaces."""
     from nmt.files import chunks, read_text
-    from nmt.text.tokenizer import Tokenizers
 
-    tokenizers = Tokenizers.load(common.run)
-    tokenizer = tokenizers.source if side == "source" else tokenizers.target
+    tokenizer = _tokenizer(common, side)
     for lines in chunks(read_text(file, strict=strict), LINES_AT_ONCE):
         for pieces in tokenizer.encode_pieces(lines):
             write_line(" ".join(pieces))
@@ -46,12 +47,17 @@ def tokenizer_encode(common: Common, file: Input = None, side: Side = "source", 
 def tokenizer_decode(common: Common, file: Input = None, side: Side = "target", strict: Strict = False) -> None:
     """Join pieces into lines of text again."""
     from nmt.files import read_text
+
+    tokenizer = _tokenizer(common, side)
+    for line in read_text(file, strict=strict):
+        write_line(tokenizer.decode_pieces(line.split(" ") if line else []))
+
+
+def _tokenizer(common: Common, side: str) -> "Tokenizer":
     from nmt.text.tokenizer import Tokenizers
 
     tokenizers = Tokenizers.load(common.run)
-    tokenizer = tokenizers.source if side == "source" else tokenizers.target
-    for line in read_text(file, strict=strict):
-        write_line(tokenizer.decode_pieces(line.split(" ") if line else []))
+    return tokenizers.source if side == "source" else tokenizers.target
 
 
 command(tokenizer_app, "train")(tokenizer_train)

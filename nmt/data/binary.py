@@ -98,9 +98,7 @@ def _load(path: Path, kind: str) -> Ids:
         array = np.load(path, mmap_mode="r")
     except FileNotFoundError:
         raise NmtError(f"{path}: no such file", "run nmt prepare") from None
-    except (
-        Exception
-    ) as error:  # numpy parses the header as Python text and takes `PK` for a zip file: many ways to fail
+    except Exception as error:  # a damaged header is parsed as Python text, or as a zip file's: many ways to fail
         raise NmtError(f"{path}: not a readable .npy array: {str(error)[:200]}", "run nmt prepare again") from None
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in kind:
         raise NmtError(f"{path}: not an array of token rows", "run nmt prepare again")
