@@ -1,54 +1,10 @@
-"""Every setting of nmt, declared once: its default, its bounds and its help stand together in a frozen dataclass.
+"""Every setting of nmt: its default, its bounds and its help stand together in a frozen dataclass, and nowhere else."""
 
-The command line makes an option of each field, a TOML file may hold any of them under the command's name, and presets
-are named sets of values. `resolve` joins the three (flags win over the file, the file over the preset, the preset over
-the default) and lists every problem at once.
-"""
-
-import difflib
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from pathlib import Path
-from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from nmt.errors import NmtError
-
-T = TypeVar("T")
-Value = int | float | str | bool | list[str] | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What a user may know of a field: `minimum` is inclusive, `above` and `below` are exclusive bounds."""
-
-    help: str
-    minimum: float | None = None
-    above: float | None = None
-    below: float | None = None
-    choices: tuple[str, ...] = ()
-    group: str = ""
-
-
-def setting(
-    default: T,
-    help: str,
-    *,
-    minimum: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    choices: tuple[str, ...] = (),
-    group: str = "",
-) -> T:
-    """A dataclass field that users can set; typed as its default, as `dataclasses.field` is."""
-    described = Setting(help=help, minimum=minimum, above=above, below=below, choices=choices, group=group)
-    made: T = field(default=default, metadata={"setting": described})
-    return made
-
-
-# ------------------------------------------------------------------------------------------------------ the settings
+from nmt.settings import Value, setting
 
 _MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout", "When to stop", "Runtime"
 _OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
@@ -61,11 +17,13 @@ class ModelConfig:
     source_vocabulary: int
     target_vocabulary: int
     shared_vocabulary: bool
-    dim: int = setting(256, "width of the model, d_model in the paper", minimum=2, group=_MODEL)
-    feed_forward: int = setting(1024, "inner width of the feed-forward layers, d_ff", minimum=1, group=_MODEL)
+    dim: int = setting(256, "width of the model, d_model in the paper", minimum=2, maximum=1 << 14, group=_MODEL)
+    feed_forward: int = setting(
+        1024, "inner width of the feed-forward layers, d_ff", minimum=1, maximum=1 << 16, group=_MODEL
+    )
     heads: int = setting(4, "attention heads, h; must divide --dim", minimum=1, group=_MODEL)
-    encoder_layers: int = setting(3, "identical layers in the encoder, N", minimum=1, group=_MODEL)
-    decoder_layers: int = setting(3, "identical layers in the decoder, N", minimum=1, group=_MODEL)
+    encoder_layers: int = setting(3, "identical layers in the encoder, N", minimum=1, maximum=256, group=_MODEL)
+    decoder_layers: int = setting(3, "identical layers in the decoder, N", minimum=1, maximum=256, group=_MODEL)
     norm: str = setting(
         "post",
         "layer normalisation after each residual sum, as in the paper, or before each sub-layer",
@@ -73,7 +31,9 @@ class ModelConfig:
         group=_MODEL,
     )
     tied: bool = setting(True, "use the target embeddings as the output projection", group=_MODEL)
-    max_length: int = setting(256, "longest sentence in tokens, end-of-sentence included", minimum=2, group=_MODEL)
+    max_length: int = setting(
+        256, "longest sentence in tokens, end-of-sentence included", minimum=2, maximum=1 << 16, group=_MODEL
+    )
     dropout: float = setting(
         0.1, "dropped share of embeddings and of each sub-layer's output", minimum=0, below=1, group=_DROPOUT
     )
@@ -117,7 +77,7 @@ class TrainingConfig:
     """How to train: batches, the optimiser and its schedule, validation, checkpoints, and when to stop."""
 
     preset: str = setting("small", "model size and what fits it: tiny, small, base or big", choices=())
-    steps: int = setting(100_000, "stop after this many updates", minimum=1, group=_STOP)
+    steps: int = setting(100_000, "stop after this many updates", minimum=1, maximum=10**9, group=_STOP)
     epochs: int | None = setting(None, "stop after this many passes over the data", minimum=1, group=_STOP)
     minutes: float | None = setting(None, "stop after this much training time", above=0, group=_STOP)
     patience: int = setting(
@@ -152,7 +112,11 @@ class TrainingConfig:
         "bleu", "what makes a validation the best", choices=("bleu", "chrf", "loss"), group=_VALIDATION
     )
     valid_beam: int = setting(
-        1, "beam size of the translations that validation scores (1: greedy)", minimum=1, group=_VALIDATION
+        1,
+        "beam size of the translations that validation scores (1: greedy)",
+        minimum=1,
+        maximum=1000,
+        group=_VALIDATION,
     )
     save_every: int = setting(500, "updates between checkpoints", minimum=1, group=_CHECKPOINTS)
     keep: int = setting(2, "checkpoints kept whole, for resuming", minimum=1, group=_CHECKPOINTS)
@@ -160,7 +124,7 @@ class TrainingConfig:
         5, "checkpoints whose weights are kept, and averaged when training ends (1: off)", minimum=1, group=_CHECKPOINTS
     )
     log_every: int = setting(50, "updates between lines of the log", minimum=1)
-    seed: int = setting(1, "what all randomness is derived from", minimum=0)
+    seed: int = setting(1, "what all randomness is derived from", minimum=0, maximum=(1 << 63) - 1)
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
@@ -232,14 +196,17 @@ class PrepareConfig:
 class SearchConfig:
     """How to look for the best translation."""
 
-    beam: int = setting(5, "hypotheses kept at each step (1: greedy)", minimum=1)
+    beam: int = setting(5, "hypotheses kept at each step (1: greedy)", minimum=1, maximum=1000)
     length_penalty: float = setting(
         1.0, "alpha of Wu et al. 2016: scores are divided by ((5 + length) / 6) ** alpha", minimum=0
     )
     max_length: int | None = setting(
-        None, "longest translation in tokens, end of sentence included (default: by the source)", minimum=1
+        None,
+        "longest translation in tokens, end of sentence included (default: by the source)",
+        minimum=1,
+        maximum=1 << 16,
     )
-    n_best: int = setting(1, "translations given for each line, best first", minimum=1)
+    n_best: int = setting(1, "translations given for each line, best first", minimum=1, maximum=1000)
     batch_tokens: int = setting(2048, "source tokens decoded together, padding included", minimum=1)
 
     def problems(self) -> list[str]:
@@ -260,174 +227,8 @@ class RuntimeConfig:
         choices=("auto", "float32", "bfloat16"),
         group=_RUNTIME,
     )
-    threads: int = setting(0, "CPU threads (0: one for each core)", minimum=0, group=_RUNTIME)
+    threads: int = setting(0, "CPU threads (0: one for each core)", minimum=0, maximum=1024, group=_RUNTIME)
 
     def problems(self) -> list[str]:
         """Nothing to check across fields."""
         return []
-
-
-# -------------------------------------------------------------------------------------------------------- resolving
-
-
-def settings_of(config: type[Any]) -> dict[str, Field[Any]]:
-    """The fields of a config class that users can set, by name."""
-    return {one.name: one for one in fields(config) if "setting" in one.metadata}
-
-
-def default_of(one: Field[Any]) -> Value:
-    """The one default of a setting."""
-    assert one.default is not MISSING
-    value: Value = one.default
-    return value
-
-
-def resolve(
-    configs: Iterable[type[Any]], flags: Mapping[str, Value], file: Mapping[str, Value] | None = None
-) -> dict[str, Value]:
-    """The value of each setting of `configs`: flags over the file over the preset over the default.
-
-    `flags` and `file` hold what was given, and nothing else; unknown keys in `file` were refused by `read_settings`.
-    """
-    known = {name: one for config in configs for name, one in settings_of(config).items()}
-    given = {**(file or {}), **flags}
-    preset: Mapping[str, Value] = {}
-    if "preset" in known:
-        name = str(given.get("preset", default_of(known["preset"])))
-        if name not in PRESETS:
-            raise NmtError(f"--preset {name} is unknown", f"choose from {', '.join(PRESETS)}")
-        preset = PRESETS[name]
-    values = {name: default_of(one) for name, one in known.items()}
-    return {**values, **preset, **given}
-
-
-def build(config: type[T], values: Mapping[str, Value], **fixed: Value) -> T:
-    """Make a config of the values that belong to it, and check it: one NmtError lists every problem."""
-    types = get_type_hints(config)
-    chosen = {name: values[name] for name in settings_of(config) if name in values}
-    found = [
-        problem
-        for name, one in settings_of(config).items()
-        if name in chosen
-        for problem in _field_problems(name, chosen[name], types[name], one.metadata["setting"])
-    ]
-    if not found:
-        made: Any = config(**{**chosen, **fixed})
-        found = made.problems()
-        if not found:
-            return made
-    raise NmtError("; ".join(found))
-
-
-def option_name(name: str) -> str:
-    """The flag of a field.
-
-    >>> option_name("batch_tokens")
-    '--batch-tokens'
-    """
-    return "--" + name.replace("_", "-")
-
-
-def _field_problems(name: str, value: Value, annotation: object, known: Setting) -> list[str]:
-    flag = option_name(name)
-    if not _fits(value, annotation):
-        return [f"{flag} {value!r} is not of type {_type_name(annotation)}"]
-    if known.choices and value not in known.choices:
-        return [f"{flag} {value} is unknown; choose from {', '.join(known.choices)}"]
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return []
-    if known.minimum is not None and not value >= known.minimum:
-        return [f"{flag} {value} is below its minimum, {known.minimum:g}"]
-    if known.above is not None and not value > known.above:
-        return [f"{flag} {value} must be above {known.above:g}"]
-    if known.below is not None and not value < known.below:
-        return [f"{flag} {value} must be below {known.below:g}"]
-    return []
-
-
-def _alternatives(annotation: object) -> tuple[object, ...]:
-    return get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
-
-
-def plain_type(annotation: object) -> object:
-    """A field's type without its None."""
-    return next(one for one in _alternatives(annotation) if one is not type(None))
-
-
-def _fits(value: Value, annotation: object) -> bool:
-    kinds = _alternatives(annotation)
-    if value is None:
-        return type(None) in kinds
-    if isinstance(value, bool):
-        return bool in kinds
-    if isinstance(value, list):
-        return list[str] in kinds and all(isinstance(one, str) for one in value)
-    return type(value) in kinds or (isinstance(value, int) and float in kinds)
-
-
-def _type_name(annotation: object) -> str:
-    plain = plain_type(annotation)
-    return plain.__name__ if isinstance(plain, type) else str(plain)
-
-
-# -------------------------------------------------------------------------------------------------------- TOML files
-
-
-COMMANDS = ("tokenizer", "prepare", "train", "translate", "eval")
-"""The tables of a settings file."""
-
-
-def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:
-    """The settings that a TOML file holds under `[command]`.
-
-    Raises NmtError for a file that is no TOML, and for an unknown key: with its place and the nearest valid name.
-    """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise NmtError(f"{path}: no such file", "check the path given to --config") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise NmtError(f"{path}: not readable as TOML: {error}") from None
-    strangers = [
-        f"{path}: {name}: no command takes this{_nearest(name, COMMANDS)}" for name in document.keys() - COMMANDS
-    ]
-    if strangers:
-        raise NmtError("; ".join(sorted(strangers)), f"put settings under a line [{command}]")
-    table = document.get(command, {})
-    if not isinstance(table, dict):
-        raise NmtError(f"{path}: {command} is not a table", f"put settings under a line [{command}]")
-    known = [name for config in configs for name in settings_of(config)]
-    values = {name.replace("-", "_"): value for name, value in table.items()}
-    unknown = [f"{path}: [{command}] {name}: unknown setting{_nearest(name, known)}" for name in values.keys() - known]
-    if unknown:
-        raise NmtError("; ".join(sorted(unknown)))
-    return values
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def format_settings(command: str, values: Mapping[str, Value]) -> str:
-    """The settings as a TOML table that `read_settings` reads back; None is left out.
-
-    >>> print(format_settings("train", {"steps": 10, "epochs": None, "schedule": "linear", "tied": True}), end="")
-    [train]
-    steps = 10
-    schedule = "linear"
-    tied = true
-    """
-    lines = [f"{name} = {_toml(value)}" for name, value in values.items() if value is not None]
-    return "\n".join([f"[{command}]", *lines]) + "\n"
-
-
-def _toml(value: Value) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    if isinstance(value, str):
-        escaped = "".join(f"\\u{ord(c):04x}" if ord(c) < 32 or c in '"\\\x7f' else c for c in value)
-        return f'"{escaped}"'
-    return repr(value)

@@ -19,6 +19,10 @@ class NmtError(Exception):
         return f"{self.problem} ({self.hint})" if self.hint else self.problem
 
 
+class UsageError(NmtError):
+    """A command, or a function of the library, was asked for what it does not do."""
+
+
 class StoppedBySignal(Exception):
     """SIGINT or SIGTERM asked for the end, and what was under way was finished and saved."""
 

@@ -23,6 +23,11 @@ from typing import IO, Any, BinaryIO, TypeVar, cast
 
 from nmt.errors import NmtError
 
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+
 logger = logging.getLogger("nmt")
 
 T = TypeVar("T")
@@ -90,24 +95,33 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
         raise NmtError(f"{name}: cannot read past line {number}: {error}", "is the file complete?") from None
 
 
-def decode_line(line: bytes, name: str, number: int, *, strict: bool = False) -> str:
-    """UTF-8 text of a line; invalid bytes become U+FFFD with a warning, or an NmtError when `strict`."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        where = f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} (0x{line[error.start]:02x})"
-        if strict:
-            raise NmtError(where, "convert the file to UTF-8, for example with iconv, or leave out --strict") from None
-        logger.warning("%s; replaced by U+FFFD", where)
-        return line.decode("utf-8", errors="replace")
+MOST_WARNINGS = 20
+"""Lines of a file whose invalid UTF-8 is told one by one."""
 
 
 def read_text(path: Path | None, *, strict: bool = False) -> Iterator[str]:
-    """The lines of a file (None: standard input) as text, each without its newline."""
+    """The lines of a file (None: standard input) as text, each without its newline.
+
+    Invalid UTF-8 becomes U+FFFD with a warning that names line and byte, or an NmtError when `strict`.
+    """
     name = "standard input" if path is None or str(path) == "-" else str(path)
+    broken = 0
     with open_input(path) as stream:
         for number, line in zip(count(1), read_lines(stream, name), strict=False):
-            yield decode_line(line, name, number, strict=strict)
+            try:
+                text = line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                where = f"{name}, line {number}: invalid UTF-8 at byte {error.start + 1} (0x{line[error.start]:02x})"
+                if strict:
+                    hint = "convert the file to UTF-8, for example with iconv, or leave out --strict"
+                    raise NmtError(where, hint) from None
+                broken += 1
+                if broken <= MOST_WARNINGS:
+                    logger.warning("%s; replaced by U+FFFD", where)
+                text = line.decode("utf-8", errors="replace")
+            yield text
+    if broken > MOST_WARNINGS:
+        logger.warning("%s: invalid UTF-8 in %d lines in all", name, broken)
 
 
 def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -161,8 +175,17 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(stream.fileno())
         temporary.replace(path)
         sync_directory(path.parent)
+    except OSError as error:
+        raise _named(error, path) from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """The error of a write, which does not say by itself where the disk was full."""
+    if error.filename is None:
+        error.filename = str(path)
+    return error
 
 
 def write_text(path: Path, text: str) -> None:
@@ -196,6 +219,8 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         temporary.replace(path)
         sync_directory(path.parent)
         shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise _named(error, path) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -205,6 +230,36 @@ def recover_directory(path: Path) -> None:
     old = path.with_name(f".{path.name}.old")
     if old.is_dir() and not path.exists():
         old.replace(path)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold a directory for this process alone; NmtError when another one holds it.
+
+    The lock is the system's, on the file `.lock`, and is gone with the process that holds it, however that ends. Where
+    there is no directory there is nothing to hold.
+    """
+    if not directory.is_dir():
+        yield
+        return
+    with open(directory / ".lock", "wb") as stream:
+        if not _lock(stream):
+            raise NmtError(f"{directory}: another nmt is at work there", "wait for its end, or use another --run")
+        yield
+
+
+def _lock(stream: IO[bytes]) -> bool:
+    """Lock a file for as long as it is open; False when another process holds it."""
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        logger.debug("no locks on this file system: %s", error)
+    return True
 
 
 def _sync_tree(root: Path) -> None:

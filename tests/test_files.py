@@ -14,14 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import environment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import NmtError
 from nmt.files import (
+    MOST_WARNINGS,
     atomic_directory,
     atomic_write,
     chunks,
+    locked,
     open_input,
     read_json,
     read_lines,
@@ -195,6 +198,16 @@ def test_invalid_utf8_is_replaced_with_a_warning_that_names_line_and_byte(
     assert f"{path}, line 2: invalid UTF-8 at byte 3 (0xfc)" in record.getMessage()
 
 
+def test_many_lines_of_invalid_utf8_are_told_by_their_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(b"\xff\n" * 1000)
+    with caplog.at_level(logging.WARNING, logger="nmt"):
+        assert list(read_text(path)) == ["\ufffd"] * 1000
+    *single, last = [record.getMessage() for record in caplog.records]
+    assert [f"line {number}:" in message for number, message in enumerate(single, start=1)] == [True] * MOST_WARNINGS
+    assert last == f"{path}: invalid UTF-8 in 1000 lines in all"
+
+
 def test_invalid_utf8_is_refused_when_strict(tmp_path: Path) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"good\nbad \xff\n")
@@ -252,6 +265,35 @@ def test_a_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------------- atomic writing
+
+
+def test_a_locked_directory_is_refused_to_others_until_its_holder_ends(tmp_path: Path) -> None:
+    """The holder is killed: no lock of a dead process may stand in the way of the next start."""
+    holder = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"""
+import pathlib, time
+from nmt.files import locked
+with locked(pathlib.Path({str(tmp_path)!r})):
+    print("held", flush=True)
+    time.sleep(60)
+""",
+        ],
+        stdout=subprocess.PIPE,
+        env=environment(),
+    )
+    assert holder.stdout
+    assert holder.stdout.readline() == b"held\n"
+    with pytest.raises(NmtError, match="another nmt is at work there"), locked(tmp_path):
+        pass
+    holder.kill()
+    holder.communicate()
+    with locked(tmp_path), pytest.raises(NmtError, match="another nmt"), locked(tmp_path):
+        pass
+    with locked(tmp_path / "missing"):
+        assert not (tmp_path / "missing").exists()
 
 
 class Interrupted(Exception):

@@ -12,7 +12,19 @@ from conftest import ROOT, environment
 import nmt
 
 PACKAGE = Path(nmt.__file__).parent
-ROOMS = ("errors", "config", "files", "text", "data", "model", "decoding", "evaluation", "training", "export")
+ROOMS = (
+    "errors",
+    "settings",
+    "config",
+    "files",
+    "text",
+    "data",
+    "model",
+    "decoding",
+    "evaluation",
+    "training",
+    "export",
+)
 ROOMS += ("corpus", "cli")  # a module imports only from rooms before its own, or from its own
 FRONT_DOORS = {"nmt", "nmt.__main__"}
 """`nmt` offers the Translator to users and its version to all rooms; it imports nothing by itself."""

@@ -7,7 +7,7 @@ import typer
 
 from nmt.cli.options import Common, Given, command, write_line
 from nmt.config import PrepareConfig, TokenizerConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 
 if TYPE_CHECKING:
     from nmt.text.tokenizer import Tokenizer
@@ -25,13 +25,21 @@ LINES_AT_ONCE = 1000
 
 def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], files: Files) -> None:
     """Train on the text of both languages: RUN/tokenizer.model."""
+    from nmt.data.prepare import read_description
+    from nmt.files import locked
     from nmt.text.tokenizer import train_tokenizers
 
-    _warn_of_training(common)
-    tokenizers = train_tokenizers(files, given.build(TokenizerConfig))
-    tokenizers.save(common.run)
+    config = given.build(TokenizerConfig)
+    tokenizers = train_tokenizers(files, config)
+    with locked(common.run):
+        tokenizers.save(common.run)
     sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
     log(f"wrote {' and '.join(f'{size:,}' for size in sizes)} pieces to {common.run}")
+    if common.data.exists():
+        try:
+            read_description(common.data, tokenizers)
+        except NmtError as error:
+            warn(str(error))
 
 
 def tokenizer_encode(common: Common, file: Input = None, side: Side = "source", strict: Strict = False) -> None:
@@ -83,40 +91,54 @@ def prepare(
     """Clean and tokenize sentence pairs: RUN/data, which training reads."""
     from nmt.cli.progress import counting
     from nmt.data.prepare import Sets, prepare
-    from nmt.files import available_threads
+    from nmt.files import available_threads, locked
     from nmt.text.tokenizer import Tokenizers
 
     sets = Sets(tuple(files), _one_of("valid", valid, valid_tsv), _one_of("test", test, test_tsv))
     config = given.build(PrepareConfig)
-    _warn_of_training(common)
     tokenizers = Tokenizers.load(common.run)
-    with counting("pairs read", quiet=common.quiet) as progress:
+    with locked(common.run), counting("pairs read", quiet=common.quiet) as progress:
         content = prepare(sets, tokenizers, common.data, config, available_threads(), progress)
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
     for name in ("valid", "test"):
         if name in content["sets"]:
-            log(f"{name}: {content['sets'][name]['pairs']:,} pairs")
+            log(f"{name}: {counted(content['sets'][name]['pairs'], 'pair')}")
     log(f"wrote {common.data}")
+    warn_of_other_data(common.model, common.data)
 
 
 def _one_of(name: str, pair: tuple[Path, Path] | None, table: Path | None) -> tuple[Path, ...] | None:
     if pair and table:
-        raise NmtError(f"--{name} and --{name}-tsv both name the {name} set", "give one of them")
+        raise UsageError(f"--{name} and --{name}-tsv both name the {name} set", "give one of them")
+    if pair and any(str(path).startswith("--") for path in pair):
+        raise UsageError(
+            f"--{name} takes two files, source and target, but got {pair[0]} {pair[1]}",
+            f"--{name}-tsv takes one file with both",
+        )
     return pair or ((table,) if table else None)
 
 
-def _warn_of_training(common: Common) -> None:
-    """A run that was trained on other data cannot go on, and its test set may be in what it was trained on."""
-    import logging
+def warn_of_other_data(model: Path, data: Path) -> None:
+    """Tell where a model, if there is one, was trained on other data than what stands in a data directory."""
+    from nmt.data.prepare import read_description
+    from nmt.files import read_json
 
-    if any((common.run / "checkpoints").glob("step-*")):
-        logging.getLogger("nmt").warning(
-            "%s was trained before: with other data or another tokenizer its training cannot go on, and its scores may "
-            "be of sentences it was trained on; another --run keeps both",
-            common.run,
-        )
+    if not (model / "config.json").exists() or not (data / "data.json").exists():
+        return
+    trained_on = read_json(model / "config.json").get("made", {}).get("data")
+    if trained_on not in (None, read_description(data)["sha256"]):
+        warn(f"{model} was trained on other data than {data}: it may have seen sentences of the test set there")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "pair"), counted(2000, "pair")
+    ('1 pair', '2,000 pairs')
+    """
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def log(message: str) -> None:
@@ -124,3 +146,10 @@ def log(message: str) -> None:
     import logging
 
     logging.getLogger("nmt").info(message)
+
+
+def warn(message: str) -> None:
+    """Tell the user on stderr, with --quiet too."""
+    import logging
+
+    logging.getLogger("nmt").warning(message)

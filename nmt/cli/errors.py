@@ -1,6 +1,6 @@
 """The one place where what went wrong becomes a message on stderr and an exit code.
 
-0: done; 1: the input or the environment is at fault; 2: usage (Typer's own); 128 + n: stopped by signal n, SIGINT or
+0: done; 1: the input or the environment is at fault; 2: usage; 128 + n: stopped by signal n, SIGINT or
 SIGTERM, after saving what there was to save.
 """
 
@@ -13,7 +13,7 @@ from types import FrameType
 
 import typer
 
-from nmt.errors import NmtError, StoppedBySignal
+from nmt.errors import NmtError, StoppedBySignal, UsageError
 
 
 def run_command(command: Callable[[], None], *, debug: bool) -> int:
@@ -28,7 +28,7 @@ def run_command(command: Callable[[], None], *, debug: bool) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has seen enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that Python's flush at exit succeeds
+        _discard_output()
         return 0
     except typer.Exit:
         raise
@@ -37,7 +37,14 @@ def run_command(command: Callable[[], None], *, debug: bool) -> int:
             traceback.print_exception(error)
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(_message(error), err=True)
-        return 1
+        if isinstance(error, OSError):
+            _discard_output()
+        return 2 if isinstance(error, UsageError) else 1
+
+
+def _discard_output() -> None:
+    """Let what stdout still holds go nowhere, so that Python's flush at exit succeeds."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -50,7 +57,7 @@ def _message(error: Exception) -> str:
         case NmtError():
             return f"{error.problem}\n  {error.hint}" if error.hint else error.problem
         case OSError():
-            return f"{error.filename or 'input or output'}: {error.strerror or error}"
+            return f"{error.filename or 'standard output'}: {error.strerror or error}"
         case MemoryError():
             return "out of memory\n  use smaller batches: --batch-tokens"
     first = (str(error).splitlines() or [""])[0]

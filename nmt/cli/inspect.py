@@ -82,15 +82,25 @@ def _lines(value: Any, depth: int) -> list[str]:
     """Nested values as indented lines."""
     indent = "  " * depth
     if not isinstance(value, dict):
-        return [f"{indent}{value}"]
+        return [f"{indent}{_shown(value)}"]
     lines = []
     for key, inner in value.items():
-        if isinstance(inner, dict):
+        if isinstance(inner, dict) and inner:
             lines += [f"{indent}{key}:", *_lines(inner, depth + 1)]
-        elif isinstance(inner, list):
-            lines.append(f"{indent}{key}: {', '.join(map(str, inner))}")
         else:
-            lines.append(
-                f"{indent}{key}: {f'{inner:,}' if isinstance(inner, int) and not isinstance(inner, bool) else inner}"
-            )
+            lines.append(f"{indent}{key}: {_shown(inner)}")
     return lines
+
+
+def _shown(value: Any) -> str:
+    """A value in words."""
+    match value:
+        case None | [] | {} | "":
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case int():
+            return f"{value:,}"
+        case list():
+            return ", ".join(map(_shown, value))
+    return str(value)

@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_t
 import typer
 
 from nmt.cli.errors import run_command
-from nmt.config import PRESETS, Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
+from nmt.config import PRESETS
+from nmt.settings import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
 
 T = TypeVar("T")
 
@@ -53,7 +54,7 @@ class Given:
 
     def values(self) -> dict[str, Value]:
         """All settings resolved."""
-        return resolve(self.configs, self.flags, self.file)
+        return resolve(self.configs, self.flags, self.file, PRESETS)
 
     def over(self, base: Mapping[str, Value]) -> "Given":
         """The same with `base` below flags and file, in place of the preset: the settings of a run that goes on."""

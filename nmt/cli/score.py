@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.data import Strict, log
+from nmt.cli.data import Strict, log, warn_of_other_data
 from nmt.cli.options import Common, Given, write_line
 from nmt.cli.translate import Model
 from nmt.config import RuntimeConfig, SearchConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 
 Hypothesis = Annotated[
     Path | None,
@@ -63,6 +63,8 @@ def _test_set(common: Common, side: str) -> Path:
 def _translate_test_set(common: Common, given: Given, directory: Path) -> list[str]:
     """Translate the prepared test set, and keep what was scored in RUN/eval."""
     config, runtime = given.build(SearchConfig), given.build(RuntimeConfig)
+    if config.n_best > 1:
+        raise UsageError("eval scores one translation for each line", "leave out --n-best")
     source = _test_set(common, "source")
 
     from nmt.decoding.translate import Translator
@@ -70,6 +72,7 @@ def _translate_test_set(common: Common, given: Given, directory: Path) -> list[s
     from nmt.model.device import prepare_runtime
     from nmt.model.weights import load_model
 
+    warn_of_other_data(directory, common.data)
     device, dtype = prepare_runtime(runtime, exact=True)
     loaded = load_model(directory, device, dtype)
     translator = Translator(loaded.model, loaded.tokenizers, device)

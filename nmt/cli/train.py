@@ -1,5 +1,6 @@
 """`nmt train` and `nmt average`."""
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -13,25 +14,27 @@ from nmt.errors import NmtError, StoppedBySignal
 
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
     """Train on RUN/data, or go on with the training that is there; the best model so far is RUN/model."""
+    from nmt.files import locked
     from nmt.training.progress import make_reporter
     from nmt.training.run import check_changes, keep_settings, newest_checkpoint, open_trainer, settings_of_run
 
-    if checkpoint := newest_checkpoint(common.run):
-        before = settings_of_run(common.run, given.configs)
-        given = given.over(before)
-        check_changes(before, given.values())
-    trainer = open_trainer(common.run, given.values(), checkpoint)
-    if checkpoint and (reason := trainer.reason_to_stop()):
-        log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
-        return
-    keep_settings(common.run, given.values())
-    if checkpoint:
-        log(f"going on from step {trainer.state.step:,}")
-    try:
-        reason = trainer.train(make_reporter(quiet=common.quiet))
-    except StoppedBySignal:
-        log(f"stopped; step {trainer.state.step:,} is saved, and the same command goes on from there")
-        raise
+    with locked(common.run):
+        if checkpoint := newest_checkpoint(common.run):
+            before = settings_of_run(common.run, given.configs)
+            given = given.over(before)
+            check_changes(before, given.values())
+        trainer = open_trainer(common.run, given.values(), checkpoint)
+        if checkpoint and (reason := trainer.reason_to_stop()):
+            log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
+            return
+        keep_settings(common.run, given.values())
+        if checkpoint:
+            log(f"going on from step {trainer.state.step:,}")
+        try:
+            reason = trainer.train(make_reporter(quiet=common.quiet))
+        except StoppedBySignal:
+            log(f"stopped; step {trainer.state.step:,} is saved, and the same command goes on from there")
+            raise
     best = "" if trainer.state.best_score is None else f"; best: step {trainer.state.best_step:,}"
     log(f"training finished: it {reason}{best}; the model is {common.model}")
 
@@ -46,6 +49,7 @@ Output = Annotated[Path | None, typer.Option(help="Model directory to write.", s
 
 def average(common: Common, checkpoints: Checkpoints = None, last: Last = 5, output: Output = None) -> None:
     """Average the weights of checkpoints into a model, often better than any of them."""
+    from nmt.files import locked
     from nmt.model.weights import read_model_config, replace_weights
     from nmt.training.state import average_weights, list_checkpoints, load_weights
 
@@ -54,5 +58,6 @@ def average(common: Common, checkpoints: Checkpoints = None, last: Last = 5, out
         raise NmtError(f"{common.run / 'checkpoints'}: no checkpoints there", "train first, or name them")
     weights = average_weights(map(load_weights, paths))
     read_model_config(common.model)
-    replace_weights(common.model, output or common.model, weights, {"averaged": [path.name for path in paths]})
+    with locked(common.run) if output is None else nullcontext():
+        replace_weights(common.model, output or common.model, weights, {"averaged": [path.name for path in paths]})
     log(f"averaged {', '.join(path.name for path in paths)} into {output or common.model}")

@@ -22,6 +22,10 @@ Indices = npt.NDArray[np.int64]
 WINDOW = 1 << 17
 """Sentences that are sorted together: enough that padding stays under 5 %, few enough to plan in no time."""
 
+MULTIPLE = 8
+"""Batches of twice as many sentences hold a multiple of this, so that few shapes occur: matrix libraries prepare a
+kernel for each shape they meet, which costs time and memory, and like multiples of 8."""
+
 
 class Position(NamedTuple):
     """A place in the data: the epoch, and the batches of it that were used."""
@@ -76,6 +80,8 @@ def _cut(order: Indices, source: Indices, target: Indices, budget: int) -> list[
         end = start + max(1, min(budget // int(longest[start]), len(order) - start))
         sizes = longest[start:end] * np.arange(1, end - start + 1)
         end = start + max(1, int(np.searchsorted(sizes, budget, side="right")))
+        if end - start >= 2 * MULTIPLE and end < len(order):
+            end -= (end - start) % MULTIPLE
         batches.append(order[start:end])
         start = end
     return batches

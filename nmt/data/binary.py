@@ -3,6 +3,7 @@
 Row i is `ids[offsets[i]:offsets[i + 1]]`. Files are ordinary: `numpy.load(path, mmap_mode="r")` reads them.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nmt.errors import NmtError
+
+logger = logging.getLogger("nmt")
 
 Ids = npt.NDArray[np.integer]
 
@@ -99,7 +102,8 @@ def _load(path: Path, kind: str) -> Ids:
     except FileNotFoundError:
         raise NmtError(f"{path}: no such file", "run nmt prepare") from None
     except Exception as error:  # a damaged header is parsed as Python text, or as a zip file's: many ways to fail
-        raise NmtError(f"{path}: not a readable .npy array: {str(error)[:200]}", "run nmt prepare again") from None
+        logger.debug("%s: %s", path, error)
+        raise NmtError(f"{path}: not a readable .npy array", "it is damaged; run nmt prepare again") from None
     if not isinstance(array, np.ndarray) or array.ndim != 1 or array.dtype.kind not in kind:
         raise NmtError(f"{path}: not an array of token rows", "run nmt prepare again")
     return array

@@ -65,7 +65,8 @@ def prepare(
         if not train_counts["pairs"]:
             raise NmtError(
                 f"no pair of {' and '.join(map(str, sets.train))} is left to train on: {_counts(cleaner)}",
-                "are the files in the right order, and not empty? --no-clean keeps all but empty pairs",
+                "are the files the right ones, in the right order, and others than those of the held-out sets? "
+                "--no-clean keeps all but empty pairs",
             )
         counts = {"train": train_counts}
         for name, pairs in held_out.items():

@@ -14,12 +14,13 @@ from torch import Tensor
 
 from nmt.config import SearchConfig
 from nmt.decoding.beam import Hypothesis, SearchOptions, beam_search
-from nmt.errors import NmtError
+from nmt.errors import UsageError
 from nmt.files import chunks
 from nmt.model.attention import padding_bias
 from nmt.model.device import choose_device, choose_dtype
 from nmt.model.transformer import Transformer
 from nmt.model.weights import load_model
+from nmt.settings import Value, build
 from nmt.text.sentences import fit
 from nmt.text.tokenizer import END, PAD, Tokenizers
 
@@ -107,19 +108,20 @@ class Translator:
         n_best: int = 1,
         batch_tokens: int = 2048,
     ) -> list[Translation]:
-        """Translate lines of text; the result has one translation for each, in order."""
+        """Translate lines of text; the result has one translation for each, in order.
+
+        Raises UsageError for a setting out of bounds, which it calls by the name that the command line gives it.
+        """
         if isinstance(lines, str):
-            raise NmtError("translate takes lines, not one string", "put it in a list: translate([line])")
-        if n_best > beam_size:
-            raise NmtError(f"n_best {n_best} is more than beam_size {beam_size}")
-        config = SearchConfig(
+            raise UsageError("translate takes lines, not one string", "put it in a list: translate([line])")
+        settings: dict[str, Value] = dict(
             beam=beam_size,
             length_penalty=length_penalty,
             max_length=max_length,
             n_best=n_best,
             batch_tokens=batch_tokens,
         )
-        return list(self.stream(lines, config))
+        return list(self.stream(map(_checked, lines), build(SearchConfig, settings)))
 
     def stream(
         self, lines: Iterable[str], config: SearchConfig, buffer_lines: int = BUFFER_LINES
@@ -173,6 +175,12 @@ class Translator:
             score = sum(one.score for one in ranked) / len(ranked)
             alternatives.append(Alternative(text, score, any(one.truncated for one in ranked)))
         return Translation(alternatives)
+
+
+def _checked(line: object) -> str:
+    if not isinstance(line, str):
+        raise UsageError(f"translate takes lines of text, not {type(line).__name__}", "decode them as UTF-8")
+    return line
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from nmt.config import RuntimeConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 from nmt.files import available_threads
 
 
@@ -32,7 +32,12 @@ def choose_dtype(precision: str, device: torch.device, *, exact: bool) -> torch.
     if precision == "auto":
         fast = torch.cuda.is_bf16_supported() if device.type == "cuda" else not exact and _cpu_multiplies_bfloat16()
         return torch.bfloat16 if fast else torch.float32
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
+    match precision:
+        case "float32":
+            return torch.float32
+        case "bfloat16":
+            return torch.bfloat16
+    raise UsageError(f"--precision {precision} is unknown", "choose from auto, float32, bfloat16")
 
 
 def _cpu_multiplies_bfloat16() -> bool:

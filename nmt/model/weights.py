@@ -18,10 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import nmt
-from nmt.config import ModelConfig, build, settings_of
+from nmt.config import ModelConfig
 from nmt.errors import NmtError
 from nmt.files import atomic_directory, read_json, recover_directory, sha256, write_json
 from nmt.model.transformer import Transformer
+from nmt.settings import build, settings_of
 from nmt.text.tokenizer import Tokenizers
 
 FORMAT = 1

@@ -117,7 +117,7 @@ class Tokenizers:
             return cls(both, both)
         if (directory / _SOURCE).exists() or (directory / _TARGET).exists():
             return cls(_load(directory / _SOURCE), _load(directory / _TARGET))
-        raise NmtError(f"{directory}: no tokenizer there", "train one with nmt tokenizer train FILE... --run RUN")
+        raise NmtError(f"{directory}: no tokenizer there", f"nmt tokenizer train FILE... --run {directory}")
 
     def save(self, directory: Path) -> None:
         """Write the models under the names that `load` reads, and remove those that it no longer should."""

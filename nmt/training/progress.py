@@ -35,7 +35,7 @@ def describe_training(numbers: Numbers) -> str:
     """One line of a training log."""
     return (
         f"epoch {numbers['epoch'] + 1:.0f}, loss {numbers['loss']:.3f}, ppl {numbers['perplexity']:.2f}, "
-        f"rate {numbers['rate']:.2e}, {numbers['tokens_per_second']:,.0f} tokens/s"
+        f"rate {numbers['rate']:.1e}, {numbers['tokens_per_second']:,.0f} tok/s"
     )
 
 
@@ -76,16 +76,15 @@ class PlainReporter:
 
 
 class RichReporter:
-    """A progress bar that lives at the bottom of a terminal, validations above it."""
+    """A line that lives at the bottom of a terminal, with a bar where there is room; validations scroll by above it."""
+
+    WIDE = 110
 
     def __init__(self, console: Console) -> None:
-        self.progress = Progress(
-            BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-            console=console,
-        )
+        columns = [MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn(compact=True)]
+        if console.width >= self.WIDE:
+            columns.insert(0, BarColumn(bar_width=20))
+        self.progress = Progress(*columns, console=console)
         self.task: TaskID | None = None
 
     def start(self, step: int, last_step: int) -> None:
@@ -96,7 +95,8 @@ class RichReporter:
     def train(self, numbers: Numbers) -> None:
         """Move the bar."""
         assert self.task is not None
-        self.progress.update(self.task, completed=numbers["step"], description=describe_training(numbers))
+        description = describe_training(numbers).replace(",", "")  # so that it fits 80 columns
+        self.progress.update(self.task, completed=numbers["step"], description=description)
 
     def validation(self, numbers: Numbers, *, best: bool) -> None:
         """Print a line above the bar."""

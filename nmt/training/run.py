@@ -5,20 +5,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from nmt.config import (
-    MODEL_SHAPE,
-    ModelConfig,
-    RuntimeConfig,
-    TrainingConfig,
-    Value,
-    build,
-    format_settings,
-    read_settings,
-)
+from nmt.config import MODEL_SHAPE, ModelConfig, RuntimeConfig, TrainingConfig
 from nmt.data.prepare import fingerprint, read_description
 from nmt.errors import NmtError
 from nmt.files import write_text
 from nmt.model.device import prepare_runtime
+from nmt.settings import Value, build, format_settings, read_settings
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.state import Checkpoint, clear_leftovers, load_newest
 from nmt.training.trainer import Trainer, TrainingData

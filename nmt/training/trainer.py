@@ -92,7 +92,11 @@ class TrainingData(NamedTuple):
         train = Pairs.open(directory / "train", max_length)
         if not (directory / "valid").is_dir():
             return cls(train, None, [], [])
-        lines, references = (list(read_text(directory / f"valid.{side}")) for side in ("source", "target"))
+        files = directory / "valid.source", directory / "valid.target"
+        lines, references = (list(read_text(file)) for file in files)
+        if len(lines) != len(references):
+            counts = f"{files[0]} has {len(lines):,} lines but {files[1]} has {len(references):,}"
+            raise NmtError(counts, "run nmt prepare again")
         return cls(train, Pairs.open(directory / "valid", max_length), lines, references)
 
 

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 from conftest import Corpus, Program, environment
 
+from nmt.files import locked
+
 
 def snapshot(*places: Path) -> dict[str, bytes]:
-    """Every file under these places, hidden ones too."""
-    return {str(path): path.read_bytes() for place in places for path in sorted(place.rglob("*")) if path.is_file()}
+    """Every file under these places, hidden ones too, but for the lock, which says nothing when nobody holds it."""
+    files = (path for place in places for path in sorted(place.rglob("*")) if path.is_file() and path.name != ".lock")
+    return {str(path): path.read_bytes() for path in files}
 
 
 class Place:
@@ -119,6 +122,11 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
         lambda p: ["prepare", p.source, p.target, "--valid", p.source, p.target, "--valid-tsv", p.short],
         ("--valid and --valid-tsv",),
     ),
+    "prepare: an option for a file": (
+        nothing,
+        lambda p: ["prepare", p.source, p.target, "--valid", p.source, "--split", 3],
+        ("--valid takes two files", "--split", "--valid-tsv"),
+    ),
     "prepare: bad number": (
         nothing,
         lambda p: ["prepare", p.source, p.target, "--max-ratio", "0.5"],
@@ -135,6 +143,11 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
         truncated("data/train/source.ids.npy"),
         lambda p: ["train"],
         ("source.ids.npy", "nmt prepare"),
+    ),
+    "train: validation text of other lengths": (
+        replaced("data/valid.target", "one line\n"),
+        lambda p: ["train"],
+        ("valid.source has 8 lines", "valid.target has 1", "nmt prepare"),
     ),
     "train: GPU absent": (nothing, lambda p: ["train", "--device", "cuda:99"], ("--device cuda:99", "GPUs here")),
     "train: unknown preset": (nothing, lambda p: ["train", "--preset", "huge"], ("--preset huge is unknown", "small")),
@@ -193,6 +206,7 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
         lambda p: ["translate", p.latin, "--strict"],
         ("latin, line 2: invalid UTF-8 at byte 3 (0xfc)",),
     ),
+    "eval: n best": (nothing, lambda p: ["eval", "--n-best", 2], ("leave out --n-best",)),
     "eval: missing reference": (
         nothing,
         lambda p: ["eval", p.source, "--reference", p.folder / "none"],
@@ -204,8 +218,19 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
 }
 
 
+USAGE = {
+    "prepare: two validation sets",
+    "prepare: an option for a file",
+    "prepare: bad number",
+    "train: unknown preset",
+    "train: several problems",
+    "translate: more than the beam",
+    "eval: n best",
+}
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_a_problem_is_one_message_exit_code_1_and_no_change_to_the_run(
+def test_a_problem_is_one_message_an_exit_code_and_no_change_to_the_run(
     command: Program, place: Place, name: str
 ) -> None:
     """Forty lines of traceback are how other toolkits say that a file is missing."""
@@ -213,7 +238,7 @@ def test_a_problem_is_one_message_exit_code_1_and_no_change_to_the_run(
     spoil(place)
     before = snapshot(place.run)
     done = command(*arguments(place), "--run", place.run, "--quiet", stdin=b"ich sehe\n")
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == (2 if name in USAGE else 1), done.stderr
     problem, *hint = done.stderr.splitlines()
     assert problem.startswith("error: ")
     assert len(hint) <= 1
@@ -263,8 +288,23 @@ def test_a_full_disk_is_one_message(nmt: Program, place: Place) -> None:
             text=True,
         )
     assert done.returncode == 1
-    assert "No space left on device" in done.stderr
+    assert "standard output: No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["tokenizer", "train", "FILE", "--vocab-size", 350], ["prepare", "FILE", "FILE"], ["train"]]
+)
+def test_a_run_where_another_nmt_is_at_work_is_left_alone(
+    command: Program, place: Place, arguments: list[object]
+) -> None:
+    """Two trainings in one run would write over each other's checkpoints."""
+    before = snapshot(place.run)
+    with locked(place.run):
+        done = command(*[place.source if one == "FILE" else one for one in arguments], "--run", place.run)
+    assert done.returncode == 1
+    assert f"{place.run}: another nmt is at work there" in done.stderr
+    assert snapshot(place.run) == before
 
 
 def test_an_interrupt_is_exit_code_130_without_a_traceback(place: Place) -> None:
@@ -312,7 +352,7 @@ def test_the_run_is_taken_from_the_environment(nmt: Program, place: Place) -> No
 
 
 def test_quiet_says_nothing_but_warnings(command: Program, place: Place) -> None:
-    arguments = ("tokenizer", "train", place.source, "--run", place.run)
+    arguments = ("tokenizer", "train", place.source, "--run", place.folder / "new")
     loud, quiet = (command(*arguments, "--vocab-size", 300, *more).stderr for more in ([], ["--quiet"]))
     assert "wrote 300 pieces" in loud
     assert quiet == ""

@@ -74,6 +74,22 @@ def test_other_data_under_a_run_is_refused(trained: Path, corpus: Corpus, comman
     assert "prepared anew" in again.stderr
 
 
+def test_where_model_data_and_tokenizer_do_not_belong_together_is_told(
+    trained: Path, corpus: Corpus, command: Program
+) -> None:
+    """A score on sentences that the model was trained on is worth nothing, and looks best."""
+    words = "was trained on other data than"
+    again = command("prepare", *corpus.train, "--valid", *corpus.valid, "--test", *corpus.test, "--run", trained)
+    assert words not in again.stderr
+    assert words not in command("eval", "--beam", 1, "--run", trained).stderr
+    changed = command("prepare", *corpus.train, "--valid", *corpus.test, "--test", *corpus.valid, "--run", trained)
+    assert words in changed.stderr
+    assert words in command("eval", "--beam", 1, "--run", trained, "--quiet").stderr
+    retrained = command("tokenizer", "train", *corpus.train, "--vocab-size", 350, "--run", trained)
+    assert retrained.returncode == 0
+    assert "prepared with another tokenizer" in retrained.stderr
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_with_its_code_after_saving_and_the_next_start_goes_on(
     run_copy: Path, command: Program, number: int, code: int
@@ -125,3 +141,5 @@ def test_info_tells_of_run_model_and_data(trained: Path, command: Program) -> No
     assert found["data"]["sets"]["train"]["pairs"] > 0
     text = command("info", "--run", trained).stdout.decode()
     assert "encoder_layers: 1" in text
+    assert "tied: yes" in text
+    assert "dropped: none" in text

@@ -75,11 +75,19 @@ def test_long_and_short_batches_are_mixed() -> None:
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.2
 
 
-def test_no_batch_could_take_one_more_row() -> None:
-    """Batches are filled: all rows of one length, so the count is known."""
-    source = target = np.full(1000, 7, dtype=np.int64)
-    sizes = sorted(len(rows) for rows in plan_epoch(source, target, 700, 1, 0))
-    assert sizes == [100] * 10
+@pytest.mark.parametrize(("rows", "length", "sizes"), [(960, 7, [96] * 10), (30, 70, [10] * 3)])
+def test_batches_are_filled(rows: int, length: int, sizes: list[int]) -> None:
+    """All rows have one length, so how many fit into 700 tokens is known: 100, of which 96 are taken, and 10."""
+    source = target = np.full(rows, length, dtype=np.int64)
+    assert sorted(len(batch) for batch in plan_epoch(source, target, 700, 1, 0)) == sizes
+
+
+def test_batches_of_many_sentences_hold_a_multiple_of_eight() -> None:
+    """Few shapes occur; only the last batch of a window takes what is left."""
+    source = target = np.random.default_rng(0).integers(3, 40, 5000)
+    sizes = [len(rows) for rows in plan_epoch(source, target, 1000, 1, 0)]
+    assert sum(sizes) == 5000
+    assert sum(size % 8 != 0 for size in sizes if size >= 16) <= 1
 
 
 def test_padding_is_under_five_percent() -> None:

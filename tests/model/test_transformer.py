@@ -103,7 +103,8 @@ def test_tied_matrices_are_one(shared: bool, tied: bool, matrices: int) -> None:
 
 def test_the_base_preset_has_the_paper_s_parameters() -> None:
     """Table 3 gives 65 million for base with a vocabulary of 37,000, counted here by hand."""
-    from nmt.config import PRESETS, build
+    from nmt.config import PRESETS
+    from nmt.settings import build
 
     shape = build(
         ModelConfig, PRESETS["base"], source_vocabulary=37000, target_vocabulary=37000, shared_vocabulary=True

@@ -1,6 +1,8 @@
 """Settings: where a value comes from, what is refused and in which words, and TOML that reads back."""
 
+import math
 import tomllib
+from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,27 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config import (
-    PRESETS,
-    ModelConfig,
-    PrepareConfig,
-    RuntimeConfig,
-    SearchConfig,
-    TokenizerConfig,
-    TrainingConfig,
-    build,
-    default_of,
-    format_settings,
-    option_name,
-    read_settings,
-    resolve,
-    settings_of,
-)
+from nmt import settings as nmt_settings
+from nmt.config import PRESETS, ModelConfig, PrepareConfig, RuntimeConfig, SearchConfig, TokenizerConfig, TrainingConfig
 from nmt.errors import NmtError
+from nmt.settings import build, default_of, format_settings, option_name, read_settings, settings_of
 
 CONFIGS = (ModelConfig, TrainingConfig, TokenizerConfig, PrepareConfig, SearchConfig, RuntimeConfig)
 TRAIN = (TrainingConfig, ModelConfig, RuntimeConfig)
 VOCABULARY: dict[str, Any] = dict(source_vocabulary=100, target_vocabulary=100, shared_vocabulary=True)
+
+
+def resolve(configs: Iterable[type[Any]], flags: dict[str, Any], file: dict[str, Any] | None = None) -> dict[str, Any]:
+    return nmt_settings.resolve(configs, flags, file or {}, PRESETS)
 
 
 def refused(config: type[Any], **values: Any) -> str:
@@ -141,6 +134,9 @@ def test_problems_across_fields_are_listed_at_once() -> None:
         (TokenizerConfig, {"symbol": "<a>"}, ("--symbol", "type")),
         (TokenizerConfig, {"symbol": ["<a>", 3]}, ("--symbol", "type")),
         (RuntimeConfig, {"precision": "float16"}, ("--precision float16", "bfloat16")),
+        (RuntimeConfig, {"threads": 10**6}, ("--threads 1000000", "maximum, 1,024")),
+        (TrainingConfig, {"seed": 2**63}, ("--seed 9223372036854775808", "maximum")),
+        (TrainingConfig, {"peak_rate": math.inf}, ("--peak-rate inf", "finite")),
         (RuntimeConfig, {"threads": -1}, ("--threads -1", "minimum, 0")),
         (PrepareConfig, {"max_ratio": 1}, ("--max-ratio 1", "above 1")),
         (PrepareConfig, {"clean": "no"}, ("--clean", "bool")),
@@ -169,9 +165,11 @@ def test_bounds_hold_for_every_number_setting(data: st.DataObject) -> None:
     known = settings_of(config)[name].metadata["setting"]
     kind = type(default_of(settings_of(config)[name]))
     value = data.draw(st.integers(-3, 10**6) if kind is int else st.floats())
-    values = {**({"beam": 10**6} if config is SearchConfig and name != "beam" else {}), name: value}
+    values = {**({"beam": 1000} if config is SearchConfig and name != "beam" else {}), name: value}
     inside = (
-        (known.minimum is None or value >= known.minimum)
+        math.isfinite(value)
+        and (known.minimum is None or value >= known.minimum)
+        and (known.maximum is None or value <= known.maximum)
         and (known.above is None or value > known.above)
         and (known.below is None or value < known.below)
     )
