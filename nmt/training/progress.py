@@ -43,7 +43,7 @@ def describe_validation(numbers: Numbers, *, best: bool) -> str:
     """One line about a validation."""
     return (
         f"step {numbers['step']:.0f}: validation loss {numbers['loss']:.3f}, ppl {numbers['perplexity']:.2f}, "
-        f"BLEU {numbers['bleu']:.2f}, chrF {numbers['chrf']:.2f}{' (best so far)' if best else ''}"
+        f"BLEU {numbers['bleu']:.2f}, chrF {numbers['chrf']:.2f}{' (best)' if best else ''}"
     )
 
 

@@ -30,7 +30,7 @@ def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> N
     reporter.validation(VALIDATION, best=True)
     reporter.stop()
     shown = output.getvalue()
-    for figure in ("71234/100000", "epoch 13", "2.342", "3.74", "1.2e-03", "112345 tok/s", "37.16", "best so far"):
+    for figure in ("71234/100000", "epoch 13", "2.342", "3.74", "1.2e-03", "112345 tok/s", "37.16", "(best)"):
         assert figure in shown
     assert "\u2026" not in shown  # rich's mark of what was cut
 
