@@ -104,6 +104,13 @@ class TrainingConfig:
     epsilon: float = setting(1e-9, "Adam's epsilon", above=0, group=_OPTIMISER)
     weight_decay: float = setting(0.0, "decoupled weight decay of matrices (AdamW)", minimum=0, group=_OPTIMISER)
     clip: float = setting(1.0, "largest norm of the gradient (0: no clipping)", minimum=0, group=_OPTIMISER)
+    ema: float = setting(
+        0.0,
+        "decay of a moving average of the weights, such as 0.999, to validate and translate with (0: off)",
+        minimum=0,
+        below=1,
+        group=_OPTIMISER,
+    )
     label_smoothing: float = setting(
         0.1, "probability mass spread over the vocabulary", minimum=0, below=1, group=_OPTIMISER
     )
@@ -122,6 +129,12 @@ class TrainingConfig:
     keep: int = setting(2, "checkpoints kept whole, for resuming", minimum=1, group=_CHECKPOINTS)
     average: int = setting(
         5, "checkpoints whose weights are kept, and averaged when training ends (1: off)", minimum=1, group=_CHECKPOINTS
+    )
+    average_of: str = setting(
+        "last",
+        "whether the last checkpoints are averaged, or those with the best validations",
+        choices=("last", "best"),
+        group=_CHECKPOINTS,
     )
     log_every: int = setting(50, "updates between lines of the log", minimum=1)
     seed: int = setting(1, "what all randomness is derived from", minimum=0, maximum=(1 << 63) - 1)

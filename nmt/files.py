@@ -194,6 +194,15 @@ def write_text(path: Path, text: str) -> None:
         stream.write(text.encode("utf-8"))
 
 
+def append_text(path: Path, text: str) -> None:
+    """Add to a UTF-8 file."""
+    try:
+        with open(path, "a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise _named(error, path) from None
+
+
 def write_json(path: Path, value: object) -> None:
     """Write indented JSON atomically."""
     write_text(path, json.dumps(value, ensure_ascii=False, indent=2) + "\n")

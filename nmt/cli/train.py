@@ -16,26 +16,28 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     """Train on RUN/data, or go on with the training that is there; the best model so far is RUN/model."""
     from nmt.files import locked
     from nmt.training.progress import make_reporter
-    from nmt.training.run import check_changes, keep_settings, newest_checkpoint, open_trainer, settings_of_run
+    from nmt.training.run import check_changes, is_under_way, keep_settings, open_trainer, settings_of_run
+    from nmt.training.state import list_checkpoints
 
     with locked(common.run):
-        if checkpoint := newest_checkpoint(common.run):
+        if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
             given = given.over(before)
             check_changes(before, given.values())
-        trainer = open_trainer(common.run, given.values(), checkpoint)
-        if checkpoint and (reason := trainer.reason_to_stop()):
+        trainer = open_trainer(common.run, given.values())
+        if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
             return
         keep_settings(common.run, given.values())
-        if checkpoint:
+        if trainer.state.step:
             log(f"going on from step {trainer.state.step:,}")
         try:
             reason = trainer.train(make_reporter(quiet=common.quiet))
         except StoppedBySignal:
-            log(f"stopped; step {trainer.state.step:,} is saved, and the same command goes on from there")
+            names = [path.name for path in list_checkpoints(trainer.checkpoints)]
+            log(f"stopped; {names[-1]} is saved, and the same command goes on from there" if names else "stopped")
             raise
-    best = "" if trainer.state.best_score is None else f"; best: step {trainer.state.best_step:,}"
+    best = f"; best: step {int(trainer.state.ranking[0][-1]):,}" if trainer.state.ranking else ""
     log(f"training finished: it {reason}{best}; the model is {common.model}")
 
 

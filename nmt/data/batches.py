@@ -49,6 +49,25 @@ class Batch(NamedTuple):
         source, source_mask, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:4])
         return Batch(source, source_mask, target_input, target_output, self.source_tokens, self.target_tokens)
 
+    def parts(self, count: int) -> Iterator["Batch"]:
+        """The same sentence pairs in `count` batches, or as many as there are pairs, each padded for itself."""
+        size = -(-len(self.source) // count)
+        if size == len(self.source):
+            yield self
+            return
+        for start in range(0, len(self.source), size):
+            mask, output = (side[start : start + size] for side in (self.source_mask, self.target_output))
+            real = output != PAD
+            source, target = int(mask.any(0).sum()), int(real.any(0).sum())
+            yield Batch(
+                source=self.source[start : start + size, :source],
+                source_mask=mask[:, :source],
+                target_input=self.target_input[start : start + size, :target],
+                target_output=output[:, :target],
+                source_tokens=int(mask.sum()),
+                target_tokens=int(real.sum()),
+            )
+
 
 def plan_epoch(source: Indices, target: Indices, budget: int, seed: int, epoch: int) -> Iterator[Indices]:
     """The batches of an epoch as arrays of row indices; each row is in exactly one.

@@ -6,6 +6,7 @@ update is a handful of operations however many layers there are.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -33,6 +34,8 @@ class MasterWeights:
         ):
             parameter.data, parameter.grad = value, gradient
         self.adam = self._make_adam(config)
+        self.decay = config.ema
+        self.average = self.master.clone() if config.ema else None
 
     def _make_adam(self, config: TrainingConfig) -> torch.optim.AdamW:
         matrices, vectors = self.master[: self.matrices], self.master[self.matrices :]
@@ -62,16 +65,28 @@ class MasterWeights:
             self.gradient += self.working_gradient
             self.working_gradient.zero_()
 
-    def update(self, rate: float, tokens: int) -> Tensor:
-        """One step of Adam on the collected gradient divided by `tokens`; returns its norm before clipping."""
+    def drop_gradient(self) -> None:
+        """Forget what was collected."""
+        self.gradient.zero_()
+        self.working_gradient.zero_()
+
+    def update(self, rate: float, tokens: int, step: int) -> Tensor:
+        """Update number `step`: Adam on the collected gradient divided by `tokens`; its norm before clipping.
+
+        A gradient that is not finite changes nothing; the norm that is returned tells. The host never waits for it.
+        """
         norm = self.gradient.norm() / tokens
         scale = (self.clip / norm).clamp(max=1.0) if self.clip else torch.ones_like(norm)
-        self.gradient *= scale / tokens
+        # torch's protocol for scaled gradients: Adam divides by grad_scale, and does nothing where found_inf is 1
+        self.adam.grad_scale = tokens / scale  # type: ignore[attr-defined]
+        self.adam.found_inf = 1.0 - norm.isfinite().float()  # type: ignore[attr-defined]
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
         self.gradient.zero_()
         self.publish()
+        if self.average is not None:  # at first the mean is young: the decay of Adam's own moments would keep step 0
+            self.average.lerp_(self.master, 1 - min(self.decay, (1 + step) / (10 + step)))
         return norm
 
     def publish(self) -> None:
@@ -79,21 +94,45 @@ class MasterWeights:
         if self.working is not self.master:
             self.working.copy_(self.master)
 
+    @contextmanager
+    def showing(self, flat: Tensor) -> Iterator[None]:
+        """Let the model compute with other weights for a while."""
+        if flat is self.master:
+            yield
+            return
+        own = self.working.clone()
+        self.working.copy_(flat)
+        try:
+            yield
+        finally:
+            self.working.copy_(own)
+
+    def best(self) -> Tensor:
+        """The weights to translate with: their moving average, where there is one."""
+        return self.master if self.average is None else self.average
+
     def moments(self) -> dict[str, Tensor]:
-        """Adam's two running means, flat; empty before the first update."""
+        """What goes on with the weights, flat: Adam's two running means, once there are any, and the moving average."""
         states = [self.adam.state[group] for group in self.groups]
-        return {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
+        found = {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
+        return found if self.average is None else {**found, "average": self.average}
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights by parameter name."""
-        for name, view in self.named(self.master).items():
-            view.copy_(weights[name])
+        self.master.copy_(self.flatten(weights))
         self.publish()
 
+    def flatten(self, weights: Mapping[str, Tensor]) -> Tensor:
+        """Weights by parameter name as a flat vector."""
+        return torch.cat([weights[name].flatten() for name in self.names]).to(self.master)
+
     def restore(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], step: int) -> None:
-        """Take weights by parameter name and Adam's moments, as they were after `step` updates."""
+        """Take weights by parameter name and what `moments` gave, as they were after `step` updates."""
         self.load(weights)
-        split = {key: value.split([len(group) for group in self.groups]) for key, value in moments.items()}
+        if self.average is not None:
+            self.average.copy_(moments.get("average", self.master))
+        means = {key: value for key, value in moments.items() if key != "average"}
+        split = {key: value.split([len(group) for group in self.groups]) for key, value in means.items()}
         for i, group in enumerate(self.groups):
             state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
             self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}

@@ -4,11 +4,14 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from nmt.training.validation import Sample
 
 logger = logging.getLogger("nmt")
 
@@ -24,8 +27,8 @@ class Reporter(Protocol):
     def train(self, numbers: Numbers) -> None:
         """step, epoch, loss, perplexity, rate, tokens_per_second."""
 
-    def validation(self, numbers: Numbers, *, best: bool) -> None:
-        """step, loss, perplexity, bleu, chrf."""
+    def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
+        """step, loss, perplexity, bleu, chrf, and some translations."""
 
     def stop(self) -> None:
         """Training has ended, for whatever reason."""
@@ -67,9 +70,11 @@ class PlainReporter:
             )
             self.due = now + self.SECONDS
 
-    def validation(self, numbers: Numbers, *, best: bool) -> None:
-        """Log a line."""
+    def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
+        """Log a line, and one for each translation."""
         logger.info(describe_validation(numbers, best=best))
+        for sample in samples:
+            logger.info("  %s -> %s", sample.source, sample.translation)
 
     def stop(self) -> None:
         """Nothing to take down."""
@@ -98,9 +103,12 @@ class RichReporter:
         description = describe_training(numbers).replace(",", "")  # so that it fits 80 columns
         self.progress.update(self.task, completed=numbers["step"], description=description)
 
-    def validation(self, numbers: Numbers, *, best: bool) -> None:
-        """Print a line above the bar."""
+    def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
+        """Print a line above the bar, and one for each translation."""
         self.progress.console.print(describe_validation(numbers, best=best), highlight=False)
+        for sample in samples:
+            line = Text.assemble("  ", (sample.source, "dim"), " -> ", sample.translation)
+            self.progress.console.print(line, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
         """Take the bar down."""

@@ -6,22 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from nmt.config import MODEL_SHAPE, ModelConfig, RuntimeConfig, TrainingConfig
+from nmt.data.pairs import TrainingData
 from nmt.data.prepare import fingerprint, read_description
 from nmt.errors import NmtError
 from nmt.files import write_text
 from nmt.model.device import prepare_runtime
 from nmt.settings import Value, build, format_settings, read_settings
 from nmt.text.tokenizer import Tokenizers
-from nmt.training.state import Checkpoint, clear_leftovers, load_newest
-from nmt.training.trainer import Trainer, TrainingData
+from nmt.training.state import clear_leftovers, list_checkpoints, load_newest
+from nmt.training.trainer import Trainer
 
 logger = logging.getLogger("nmt")
 
 
-def newest_checkpoint(run: Path) -> Checkpoint | None:
-    """The checkpoint that a run goes on from, what a killed process left behind cleared away; None at its start."""
+def is_under_way(run: Path) -> bool:
+    """Whether there is training to go on with; what a killed process left behind is cleared away."""
     clear_leftovers(run / "checkpoints")
-    return load_newest(run / "checkpoints")
+    return bool(list_checkpoints(run / "checkpoints"))
 
 
 def settings_of_run(run: Path, configs: Iterable[type[Any]]) -> dict[str, Value]:
@@ -47,8 +48,8 @@ def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None
         logger.info("settings changed since this run began: %s", ", ".join(told.values()))
 
 
-def open_trainer(run: Path, settings: Mapping[str, Value], checkpoint: Checkpoint | None) -> Trainer:
-    """A trainer that stands where the run stands.
+def open_trainer(run: Path, settings: Mapping[str, Value]) -> Trainer:
+    """A trainer that stands where the run stands, at its newest checkpoint if it has one.
 
     Raises NmtError when tokenizer, data or settings are missing or do not belong together.
     """
@@ -67,7 +68,7 @@ def open_trainer(run: Path, settings: Mapping[str, Value], checkpoint: Checkpoin
     made = {"languages": description["languages"], "data": description["sha256"], "settings": dict(settings)}
     trainer = Trainer(run, model, training, data, tokenizers, device, dtype, made)
     trainer.state.data = fingerprint(description)
-    if checkpoint:
+    if checkpoint := load_newest(run / "checkpoints"):
         if checkpoint.state.data != trainer.state.data:
             raise NmtError(
                 f"{run / 'data'} was prepared anew since this run began, so the run cannot go on",

@@ -12,8 +12,8 @@ Randomness is derived from (seed, step, batch) and the schedule from the step, s
 import logging
 import re
 import shutil
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,11 @@ class TrainingState:
     epoch: int = 0
     batch: int = 0  # batches of the epoch that were used
     seconds: float = 0.0  # of training so far, over all starts
-    best_score: float | None = None
-    best_loss: float = 0.0  # of the best validation: decides where scores are equal, as BLEU 0 is at first
-    best_step: int = 0
     worse_in_a_row: int = 0  # validations since the best one
+    ranking: list[list[float]] = field(default_factory=list)  # best validations first: [score, -loss, step] of each
+    parts: int = 1  # in so many each batch is computed, so that it fits into memory
+    skipped: int = 0  # updates that were left out because their gradient was not finite
+    skipped_in_a_row: int = 0
     finished: str = ""  # why training ended, if it did
     data: str = ""  # which prepared data this is a place in
 
@@ -146,10 +147,10 @@ def _shapes(weights: Mapping[str, Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in weights.items()}
 
 
-def prune(directory: Path, keep: int, average: int) -> None:
-    """Keep the newest `keep` checkpoints whole, of the newest `average` the weights, and nothing of the others."""
+def prune(directory: Path, keep: int, average: int, best: Collection[str] = ()) -> None:
+    """Keep the newest `keep` checkpoints whole, of the newest `average` and of the `best` the weights, no others."""
     for age, path in enumerate(reversed(list_checkpoints(directory))):
-        if age >= max(keep, average):
+        if age >= max(keep, average) and path.name not in best:
             shutil.rmtree(path)
         elif age >= keep:
             (path / OPTIMIZER).unlink(missing_ok=True)

@@ -5,13 +5,12 @@ number of target tokens in all of them, one step of Adam at the schedule's rate.
 follows from (seed, step, batch), so a run that was stopped and started again is the same run.
 """
 
-import json
 import logging
 import math
 import signal
 import time
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -19,16 +18,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from nmt.config import ModelConfig, SearchConfig, TrainingConfig
-from nmt.data.batches import Batch, Indices, Position, make_batch, plan_epoch, stream_batches
-from nmt.data.binary import Rows
-from nmt.decoding.translate import Translator
+from nmt.config import ModelConfig, TrainingConfig
+from nmt.data.batches import Batch, Position, stream_batches
+from nmt.data.pairs import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
-from nmt.evaluation.metrics import score
-from nmt.files import read_text
 from nmt.model.transformer import Transformer
 from nmt.model.weights import save_model
 from nmt.text.tokenizer import Tokenizers
+from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Numbers, Reporter
 from nmt.training.schedule import learning_rate
@@ -42,62 +39,21 @@ from nmt.training.state import (
     prune,
     save_checkpoint,
 )
+from nmt.training.validation import Validator
 
 logger = logging.getLogger("nmt")
 
-
-class Pairs(NamedTuple):
-    """Token rows of both sides of a set, and which of them are short enough for the model."""
-
-    source: Rows
-    target: Rows
-    fitting: Indices
-
-    @classmethod
-    def open(cls, directory: Path, max_length: int) -> "Pairs":
-        """Open one set of a data directory; what is longer than the model reads is left out, and told."""
-        source, target = Rows(directory, "source"), Rows(directory, "target")
-        if len(source) != len(target):
-            raise NmtError(f"{directory}: {len(source)} source but {len(target)} target rows", "run nmt prepare again")
-        fitting = np.flatnonzero(np.maximum(source.lengths, target.lengths) <= max_length)
-        if len(fitting) < len(source):
-            logger.warning(
-                "%s: %d pairs are longer than --max-length and left out", directory, len(source) - len(fitting)
-            )
-        if not len(fitting):
-            raise NmtError(f"{directory}: no pair is short enough for --max-length {max_length}", "raise it")
-        return cls(source, target, fitting)
-
-    def lengths(self) -> tuple[Indices, Indices]:
-        """Lengths of source and target of the pairs that fit."""
-        return self.source.lengths[self.fitting], self.target.lengths[self.fitting]
-
-    def batch(self, chosen: Indices, model: ModelConfig) -> Batch:
-        """A batch of pairs, by their places among those that fit."""
-        rows = self.fitting[chosen]
-        return make_batch(self.source, self.target, rows, model.source_vocabulary, model.target_vocabulary)
+MOST_SKIPPED = 10
+"""Updates in a row without a finite gradient: then the weights are at fault, not a batch."""
 
 
-class TrainingData(NamedTuple):
-    """What training reads: the pairs of both sets, and the validation set as text; that set may be absent."""
+class Sums(NamedTuple):
+    """What one update adds to the log; the losses stay on the device."""
 
-    train: Pairs
-    valid: Pairs | None
-    valid_lines: list[str]
-    valid_references: list[str]
-
-    @classmethod
-    def open(cls, directory: Path, max_length: int) -> "TrainingData":
-        """Open a prepared data directory for a model of this length."""
-        train = Pairs.open(directory / "train", max_length)
-        if not (directory / "valid").is_dir():
-            return cls(train, None, [], [])
-        files = directory / "valid.source", directory / "valid.target"
-        lines, references = (list(read_text(file)) for file in files)
-        if len(lines) != len(references):
-            counts = f"{files[0]} has {len(lines):,} lines but {files[1]} has {len(references):,}"
-            raise NmtError(counts, "run nmt prepare again")
-        return cls(train, Pairs.open(directory / "valid", max_length), lines, references)
+    smoothed: torch.Tensor
+    cross_entropy: torch.Tensor
+    target_tokens: int
+    tokens: int  # of both sides
 
 
 class Trainer:
@@ -121,7 +77,11 @@ class Trainer:
         self.model = Transformer(model).to(device)
         self.model.place_positions(device, dtype)
         self.master = MasterWeights(self.model, training, dtype)
+        self.validator = Validator(training, data, tokenizers, device)
+        self.log = Log(run / "metrics.jsonl")
         self.state = TrainingState()
+        self.norms: list[torch.Tensor] = []  # of the gradients that were not looked at yet
+        self.lowest_loss = math.inf
         self.signal = 0
 
     @property
@@ -135,7 +95,8 @@ class Trainer:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
-        self.master.restore(checkpoint.weights, checkpoint.moments, checkpoint.state.step)
+        applied = checkpoint.state.step - checkpoint.state.skipped
+        self.master.restore(checkpoint.weights, checkpoint.moments, applied)
         self.state = checkpoint.state
 
     # --------------------------------------------------------------------------------------------------------- the loop
@@ -143,7 +104,7 @@ class Trainer:
     def train(self, reporter: Reporter) -> str:
         """Train until a limit is reached and return which; StoppedBySignal on SIGINT or SIGTERM, after saving."""
         self.state.finished = ""
-        _truncate_log(self.run_directory / "metrics.jsonl", self.state.step)
+        self.log.truncate(self.state.step)
         reporter.start(self.state.step, self.config.steps)
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -161,22 +122,24 @@ class Trainer:
 
     def _loop(self, reporter: Reporter) -> str:
         batches = self._batches()
-        window = _Window(self.state.seconds)
+        window = Window(self.state.seconds)
         self.model.train()
         clock = time.perf_counter()
         while not (reason := self.reason_to_stop()):
-            numbers = self._step(batches)
+            sums = self._step(batches)
             self.state.step += 1
+            ranked = False
             self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
-            window.add(*numbers)
+            window.add(*sums)
             if self.state.step % self.config.log_every == 0:
                 self._log_training(window, reporter)
-                window = _Window(self.state.seconds)
+                window = Window(self.state.seconds)
             if self.state.step % self.config.validate_every == 0:
                 self.validate(reporter)
+                ranked = checkpoint_name(self.state.step) in self._best_checkpoints()
                 self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
-                window = _Window(self.state.seconds)
-            if self.state.step % self.config.save_every == 0 or self.signal:
+                window = Window(self.state.seconds)
+            if self.state.step % self.config.save_every == 0 or ranked or self.signal:
                 self.save()
             if self.signal:
                 raise StoppedBySignal(self.signal)
@@ -187,24 +150,6 @@ class Trainer:
         start, config = Position(self.state.epoch, self.state.batch), self.config
         for position, rows in stream_batches(*self.data.train.lengths(), config.batch_tokens, config.seed, start):
             yield position, self.data.train.batch(rows, self.model.config).to(self.device)
-
-    def _step(self, batches: Iterator[tuple[Position, Batch]]) -> tuple[torch.Tensor, torch.Tensor, int, int]:
-        """One update: summed loss and cross-entropy (on the device), target tokens, all tokens."""
-        smoothed, cross_entropy = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        target_tokens = tokens = 0
-        for number in range(self.config.accumulate):
-            position, batch = next(batches)
-            torch.manual_seed(_mix(self.config.seed, self.state.step, number))
-            loss = self.model.loss(*batch[:4], self.config.label_smoothing)
-            loss.smoothed.backward()
-            self.master.collect()
-            smoothed += loss.smoothed.detach()
-            cross_entropy += loss.cross_entropy
-            target_tokens += batch.target_tokens
-            tokens += batch.source_tokens + batch.target_tokens
-        self.master.update(learning_rate(self.state.step + 1, self.config), target_tokens)
-        self.state.epoch, self.state.batch = position
-        return smoothed, cross_entropy, target_tokens, tokens
 
     def reason_to_stop(self) -> str:
         """The limit that training has reached, or nothing."""
@@ -224,54 +169,116 @@ class Trainer:
         by_steps = self.state.seconds / max(1, self.state.step) * (self.config.steps - self.state.step)
         return min(by_steps, 60 * self.config.minutes - self.state.seconds if self.config.minutes else math.inf)
 
+    # ------------------------------------------------------------------------------------------------------ one update
+
+    def _step(self, batches: Iterator[tuple[Position, Batch]]) -> Sums:
+        """One update of the weights; what memory is too small for is computed in parts, to the same effect."""
+        drawn = list(islice(batches, self.config.accumulate))
+        while (sums := self._collect_gradient([batch for _, batch in drawn])) is None:
+            self._halve_parts(max(len(batch.source) for _, batch in drawn))
+        number = self.state.step + 1
+        self.norms.append(self.master.update(learning_rate(number, self.config), sums.target_tokens, number))
+        (self.state.epoch, self.state.batch), _ = drawn[-1]
+        return sums
+
+    def _collect_gradient(self, batches: Sequence[Batch]) -> Sums | None:
+        """Forward and backward over all batches; None, with nothing collected, when memory runs out."""
+        smoothed, cross_entropy = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
+        try:
+            for number, batch in enumerate(chain.from_iterable(batch.parts(self.state.parts) for batch in batches)):
+                torch.manual_seed(_mix(self.config.seed, self.state.step, number))
+                loss = self.model.loss(*batch[:4], self.config.label_smoothing)
+                loss.smoothed.backward()
+                self.master.collect()
+                smoothed += loss.smoothed.detach()
+                cross_entropy += loss.cross_entropy
+            target_tokens = sum(batch.target_tokens for batch in batches)
+            return Sums(smoothed, cross_entropy, target_tokens, target_tokens + sum(b.source_tokens for b in batches))
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+        self.master.drop_gradient()
+        return None
+
+    def _halve_parts(self, sentences: int) -> None:
+        """From here on compute each batch in twice as many parts; NmtError when they are single sentences already."""
+        if self.state.parts >= sentences:
+            raise NmtError(
+                f"out of memory at step {self.state.step:,}: not even one sentence pair fits",
+                "lower --max-length, or train a smaller model",
+            )
+        self.state.parts *= 2
+        logger.warning(
+            "out of memory at step %s: batches are computed in %d parts from here on, to the same updates; "
+            "a lower --batch-tokens with a higher --accumulate may be faster",
+            f"{self.state.step:,}",
+            self.state.parts,
+        )
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _look_at_norms(self) -> None:
+        """Count the updates that were skipped since the last look; NmtError after too many in a row."""
+        if not self.norms:
+            return
+        finite = torch.stack(self.norms).isfinite().tolist()
+        first = self.state.step - len(finite) + 1
+        self.norms = []
+        for step, good in enumerate(finite, start=first):
+            self.state.skipped_in_a_row = 0 if good else self.state.skipped_in_a_row + 1
+            if good:
+                continue
+            self.state.skipped += 1
+            logger.warning("step %s: the gradient is not finite, the update is skipped", f"{step:,}")
+            if self.state.skipped_in_a_row >= MOST_SKIPPED:
+                raise NmtError(
+                    f"{MOST_SKIPPED} updates in a row without a finite gradient, up to step {step:,}: training has "
+                    f"diverged; {self._last_checkpoint_before(step - MOST_SKIPPED)}",
+                    "go on in another --run with a lower --peak-rate or a longer --warmup",
+                )
+
+    def _last_checkpoint_before(self, step: int) -> str:
+        names = [path.name for path in list_checkpoints(self.checkpoints) if path.name <= checkpoint_name(step)]
+        return f"the last good checkpoint is {self.checkpoints / names[-1]}" if names else "no checkpoint was saved"
+
     # ------------------------------------------------------------------------------------------------------- validation
 
     def validate(self, reporter: Reporter) -> bool:
-        """Score the present weights on the validation set; the best so far become the run's model."""
+        """Score the weights that the model would be made of; the best ones so far become it."""
+        return self._validate(reporter, self.master.best(), self.made)
+
+    def _validate(self, reporter: Reporter, weights: torch.Tensor, made: dict[str, Any]) -> bool:
+        self._look_at_norms()
         if self.data.valid is None:
-            self._publish({})
+            self._publish(weights, made, {})
             return True
-        self.model.eval()
-        numbers = {"step": float(self.state.step), **self.validation_scores()}
-        self.model.train()
-        value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
+        with self.master.showing(weights):
+            numbers, samples = self.validator.validate(self.model, self.state.parts)
         state = self.state
-        best = state.best_score is None or (value, -numbers["loss"]) > (state.best_score, -state.best_loss)
+        value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
+        rank = [value, -numbers["loss"], state.step]  # the loss decides where scores are equal, as BLEU 0 is at first
+        if not all(map(math.isfinite, rank)):
+            raise NmtError(
+                f"the validation loss is {numbers['loss']} at step {state.step:,}: training has diverged",
+                "go on in another --run with a lower --peak-rate or a longer --warmup",
+            )
+        best = not state.ranking or rank[:2] > state.ranking[0][:2]
+        state.worse_in_a_row = 0 if best else state.worse_in_a_row + 1
+        state.ranking = sorted([*state.ranking, rank], key=lambda one: one[:2], reverse=True)[: self.config.average]
         if best:
-            state.best_score, state.best_loss = value, numbers["loss"]
-            state.best_step, state.worse_in_a_row = state.step, 0
-            self._publish(numbers)
-        else:
-            state.worse_in_a_row += 1
-        self._append_log("valid", numbers)
-        reporter.validation(numbers, best=best)
+            self._publish(weights, made, numbers)
+        self.log.append("valid", {"step": state.step, **numbers, "samples": [one.translation for one in samples]})
+        reporter.validation({"step": state.step, **numbers}, samples, best=best)
         return best
 
-    @torch.inference_mode()
-    def validation_scores(self) -> dict[str, float]:
-        """Loss and perplexity over the validation set's tokens, BLEU and chrF of its translations."""
-        assert self.data.valid is not None
-        total, tokens = 0.0, 0
-        for rows in plan_epoch(*self.data.valid.lengths(), self.config.batch_tokens, seed=0, epoch=0):
-            batch = self.data.valid.batch(rows, self.model.config).to(self.device)
-            total += float(self.model.loss(*batch[:4], 0.0).cross_entropy)
-            tokens += batch.target_tokens
-        loss = total / max(1, tokens)
-        self._check_finite(loss)
-        translator = Translator(self.model, self.tokenizers, self.device)
-        search = SearchConfig(beam=self.config.valid_beam)
-        hypotheses = [one.text for one in translator.stream(self.data.valid_lines, search)]
-        scores = {one.name: one.value for one in score(hypotheses, [self.data.valid_references], ("bleu", "chrf"))}
-        return {"loss": loss, "perplexity": _perplexity(loss), "bleu": scores["BLEU"], "chrf": scores["chrF2"]}
-
-    def _publish(self, numbers: Numbers) -> None:
-        """Make the present weights the run's model."""
-        made = {**self.made, "step": self.state.step, "validation": {k: v for k, v in numbers.items() if k != "step"}}
-        weights = self.master.named(self.master.master)
-        save_model(self.run_directory / "model", self.model.config, weights, self.tokenizers, made)
+    def _publish(self, weights: torch.Tensor, made: dict[str, Any], numbers: Numbers) -> None:
+        """Make weights the run's model."""
+        made = {**made, "step": self.state.step, "validation": numbers}
+        named = self.master.named(weights)
+        save_model(self.run_directory / "model", self.model.config, named, self.tokenizers, made)
 
     def _finish(self, reason: str, reporter: Reporter) -> None:
-        """Validate what was not, try the average of the last checkpoints, and save that the run is finished."""
+        """Validate what was not, try the average of checkpoints, and save that the run is finished."""
         if self.state.step % self.config.validate_every:
             self.validate(reporter)
         self._try_average(reporter)
@@ -279,97 +286,78 @@ class Trainer:
         self.save()
 
     def _try_average(self, reporter: Reporter) -> None:
-        """Validate the mean of the present weights and those of the newest checkpoints: it is often the best model."""
-        paths = [path for path in list_checkpoints(self.checkpoints) if path.name != checkpoint_name(self.state.step)]
-        paths = paths[len(paths) - min(len(paths), self.config.average - 1) :]
+        """Validate the mean of the present weights and those of kept checkpoints: it is often the best model."""
+        present = checkpoint_name(self.state.step)
+        paths = self._to_average()
         if not paths or self.data.valid is None:
             return
-        logger.info("averaging the weights of the last %d checkpoints", len(paths) + 1)
-        present, worse_in_a_row, made = self.master.master.clone(), self.state.worse_in_a_row, self.made
-        own = self.master.named(present)
-        self.master.load(average_weights(chain(map(load_weights, paths), [own])))
-        self.made = {**made, "averaged": [*(path.name for path in paths), checkpoint_name(self.state.step)]}
-        self.validate(reporter)
-        self.master.load(own)
-        self.state.worse_in_a_row, self.made = worse_in_a_row, made
+        logger.info("averaging the weights of %d checkpoints", len(paths) + 1)
+        own = self.master.named(self.master.best())
+        mean = self.master.flatten(average_weights(chain(map(load_weights, paths), [own])))
+        worse_in_a_row = self.state.worse_in_a_row
+        self._validate(reporter, mean, {**self.made, "averaged": [*(path.name for path in paths), present]})
+        self.state.worse_in_a_row = worse_in_a_row
+
+    def _to_average(self) -> list[Path]:
+        """The checkpoints whose weights are averaged in the end, the present one apart."""
+        older = [path for path in list_checkpoints(self.checkpoints) if path.name != checkpoint_name(self.state.step)]
+        if self.config.average_of == "best":
+            return [path for path in older if path.name in self._best_checkpoints()]
+        return older[len(older) - min(len(older), self.config.average - 1) :]
+
+    def _best_checkpoints(self) -> set[str]:
+        """The names of the checkpoints with the best validations, where those are kept."""
+        if self.config.average_of == "last":
+            return set()
+        return {checkpoint_name(int(step)) for _, _, step in self.state.ranking}
 
     # ------------------------------------------------------------------------------------------------ state and the log
 
     def save(self) -> None:
-        """Write a checkpoint and remove those that the policy no longer keeps."""
+        """Write a checkpoint and remove those that the policy no longer keeps; none while the weights are in doubt."""
+        self._look_at_norms()
+        if self.state.skipped_in_a_row:
+            return
         save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
-        prune(self.checkpoints, self.config.keep, self.config.average)
+        last = self.config.average if self.config.average_of == "last" else 1
+        prune(self.checkpoints, self.config.keep, last, self._best_checkpoints())
 
-    def _log_training(self, window: "_Window", reporter: Reporter) -> None:
+    def _log_training(self, window: Window, reporter: Reporter) -> None:
+        self._look_at_norms()
         loss, cross_entropy = window.means()
-        self._check_finite(loss)
         numbers = {
-            "step": float(self.state.step),
-            "epoch": float(self.state.epoch),
+            "step": self.state.step,
+            "epoch": self.state.epoch,
             "loss": loss,
-            "perplexity": _perplexity(cross_entropy),
+            "perplexity": perplexity(cross_entropy),
             "rate": learning_rate(self.state.step, self.config),
             "tokens_per_second": window.tokens / max(1e-9, self.state.seconds - window.start),
             "seconds": self.state.seconds,
-            "seconds_left": self._seconds_left(),
+            "skipped": self.state.skipped,
         }
-        self._append_log("train", {k: v for k, v in numbers.items() if k != "seconds_left"})
-        reporter.train(numbers)
+        self.log.append("train", numbers)
+        reporter.train({**numbers, "seconds_left": self._seconds_left()})
+        self._tell_divergence(loss)
 
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise NmtError(
-                f"the loss is {loss} at step {self.state.step:,}: training has diverged",
-                "lower --peak-rate or raise --warmup; earlier checkpoints are as they were",
+    def _tell_divergence(self, loss: float) -> None:
+        """Warn where the loss has risen by more than one nat above its lowest, once each time."""
+        self.lowest_loss = min(self.lowest_loss, loss)
+        if loss > self.lowest_loss + 1 and self.state.step > self.config.warmup:
+            logger.warning(
+                "step %s: the loss has risen from %.2f to %.2f: training diverges; a lower --peak-rate or a longer "
+                "--warmup may help",
+                f"{self.state.step:,}",
+                self.lowest_loss,
+                loss,
             )
-
-    def _append_log(self, kind: str, numbers: Numbers) -> None:
-        whole = {k: int(v) if k in ("step", "epoch") else v for k, v in numbers.items()}
-        with open(self.run_directory / "metrics.jsonl", "a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"kind": kind, **whole}) + "\n")
+            self.lowest_loss = loss
 
 
-class _Window:
-    """Sums since the last line of the log; what is on the device stays there until the line is written."""
-
-    def __init__(self, start: float) -> None:
-        self.start = start  # seconds of training before
-        self.losses: list[torch.Tensor] = []
-        self.cross_entropies: list[torch.Tensor] = []
-        self.target_tokens = self.tokens = 0
-
-    def add(self, smoothed: torch.Tensor, cross_entropy: torch.Tensor, target_tokens: int, tokens: int) -> None:
-        """Take in one step."""
-        self.losses.append(smoothed)
-        self.cross_entropies.append(cross_entropy)
-        self.target_tokens += target_tokens
-        self.tokens += tokens
-
-    def means(self) -> tuple[float, float]:
-        """Loss and cross-entropy for each target token."""
-        sums = (torch.stack(parts).sum().item() for parts in (self.losses, self.cross_entropies))
-        loss, cross_entropy = (total / self.target_tokens for total in sums)
-        return loss, cross_entropy
-
-
-def _perplexity(cross_entropy: float) -> float:
-    return math.exp(min(cross_entropy, 700.0))
+def _out_of_memory(error: Exception) -> bool:
+    """Whether an allocation failed: on a GPU, or on the host, for which torch has no exception of its own."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _mix(seed: int, step: int, batch: int) -> int:
     """One seed from three numbers, so that neighbours have nothing in common."""
     return int(np.random.SeedSequence((seed, step, batch)).generate_state(1, np.uint64)[0])
-
-
-def _truncate_log(path: Path, step: int) -> None:
-    """Take out of metrics.jsonl what was logged behind the step that training goes on from."""
-    if not path.exists():
-        return
-    kept = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-        try:
-            if line.endswith("\n") and json.loads(line)["step"] <= step:
-                kept.append(line)
-        except (ValueError, KeyError, TypeError):
-            continue  # a line that was cut when the process was killed
-    path.write_text("".join(kept), encoding="utf-8")

@@ -177,6 +177,27 @@ def test_shapes_masks_and_counts_of_any_batch(
         assert batch.source[place][batch.source_mask[place]].tolist() == source[row].tolist()
 
 
+@given(LENGTHS, st.integers(1, 9))
+def test_the_parts_of_a_batch_are_the_batches_of_fewer_pairs(
+    tmp_path_factory: pytest.TempPathFactory, lengths: list[tuple[int, int]], count: int
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    for i, name in enumerate(("source", "target")):
+        with RowWriter(folder, name, 50) as writer:
+            writer.append([[*range(4, 3 + pair[i]), END] for pair in lengths])
+    source, target = Rows(folder, "source"), Rows(folder, "target")
+    rows = np.arange(len(lengths))
+    parts = list(make_batch(source, target, rows, 400, 400).parts(count))
+    assert 1 <= len(parts) <= count
+    start = 0
+    for part in parts:
+        expected = make_batch(source, target, rows[start : start + len(part.source)], 400, 400)
+        assert all(map(torch.equal, part[:4], expected[:4]))
+        assert part[4:] == expected[4:]
+        start += len(part.source)
+    assert start == len(lengths)
+
+
 @pytest.mark.parametrize(("sizes", "token", "pieces"), [((14, 30), 14, 14), ((30, 23), 23, 23)])
 def test_a_token_beyond_the_vocabulary_is_an_error(
     store: tuple[Rows, Rows], sizes: tuple[int, int], token: int, pieces: int

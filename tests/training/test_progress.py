@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from nmt.training.progress import PlainReporter, RichReporter, duration
+from nmt.training.validation import Sample
 
 TRAINING = dict(
     step=71_234.0,
@@ -27,10 +28,20 @@ def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> N
     reporter = RichReporter(Console(file=output, width=width, force_terminal=True, color_system=None))
     reporter.start(71_000, 100_000)
     reporter.train(TRAINING)
-    reporter.validation(VALIDATION, best=True)
+    reporter.validation(VALIDATION, [Sample("ein [Satz]", "a sentence", "one")], best=True)
     reporter.stop()
     shown = output.getvalue()
-    for figure in ("71234/100000", "epoch 13", "2.342", "3.74", "1.2e-03", "112345 tok/s", "37.16", "(best)"):
+    for figure in (
+        "71234/100000",
+        "epoch 13",
+        "2.342",
+        "3.74",
+        "1.2e-03",
+        "112345 tok/s",
+        "37.16",
+        "(best)",
+        "ein [Satz] -> a sentence",
+    ):
         assert figure in shown
     assert "\u2026" not in shown  # rich's mark of what was cut
 
@@ -41,12 +52,13 @@ def test_a_log_gets_a_line_now_and_then_and_each_validation(caplog: pytest.LogCa
         reporter.start(0, 100)
         for _ in range(5):
             reporter.train(TRAINING)
-        reporter.validation(VALIDATION, best=False)
+        reporter.validation(VALIDATION, [Sample("ein Satz", "a sentence", "one")], best=False)
         reporter.stop()
-    first, second = (record.getMessage() for record in caplog.records)
+    first, second, third = (record.getMessage() for record in caplog.records)
     assert first.startswith("step 71234: epoch 13, loss 2.342, ppl 3.74")
     assert first.endswith("2 h 0 min left")
     assert second == "step 71000: validation loss 1.665, ppl 5.28, BLEU 37.16, chrF 60.36"
+    assert third == "  ein Satz -> a sentence"
 
 
 @pytest.mark.parametrize(

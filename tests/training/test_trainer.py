@@ -2,23 +2,31 @@
 
 import json
 import logging
+import math
 import random
 import shutil
 import signal
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from nmt.config import ModelConfig, PrepareConfig, TokenizerConfig, TrainingConfig
+from nmt.data.batches import Batch
+from nmt.data.pairs import TrainingData
 from nmt.data.prepare import Sets, prepare
 from nmt.decoding.translate import Translator
 from nmt.errors import NmtError, StoppedBySignal
+from nmt.model.loss import LossSum
+from nmt.model.transformer import Transformer
 from nmt.model.weights import load_tensors
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 from nmt.training.progress import PlainReporter
 from nmt.training.state import list_checkpoints, load_newest
-from nmt.training.trainer import Trainer, TrainingData
+from nmt.training.trainer import MOST_SKIPPED, Sums, Trainer
+from nmt.training.validation import Validation
 
 CPU = torch.device("cpu")
 
@@ -90,7 +98,7 @@ def test_overfits_32_pairs(tmp_path: Path) -> None:
     assert exact_matches(tmp_path, lines, expected) == 1.0
 
 
-RESUMABLE = dict(steps=12, batch_tokens=400, warmup=4, validate_every=5, save_every=1, log_every=1, keep=20, average=20)
+RESUMABLE = dict(steps=16, batch_tokens=400, warmup=4, validate_every=5, save_every=1, log_every=1, keep=20, average=20)
 
 
 def final_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], str]:
@@ -102,14 +110,14 @@ def final_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.
 
 @pytest.mark.parametrize("accumulate", [1, 3])
 def test_a_run_that_was_stopped_at_any_step_is_bit_equal_to_one_that_was_not(tmp_path: Path, accumulate: int) -> None:
-    """Mid-epoch, at the edge of an epoch (the data gives 5 to 6 batches), and right after a validation; dropout on."""
+    """Mid-epoch, at the edge of an epoch (the data gives 7 batches), and right after a validation; dropout on."""
     write_task(tmp_path / "whole", 320, "reverse", seed=1)
     training = TrainingConfig(**RESUMABLE, accumulate=accumulate)  # type: ignore[arg-type]
     whole = trainer(tmp_path / "whole", training, attention_dropout=0.1, activation_dropout=0.1)
     whole.train(PlainReporter())
     assert whole.state.epoch >= 2
     expected = final_state(tmp_path / "whole")
-    for stop in (1, 4, 5, 6, 7, 11):
+    for stop in (1, 5, 6, 7, 8, 15):
         part = tmp_path / f"stopped-{stop}"
         shutil.copytree(tmp_path / "whole", part)
         for checkpoint in list_checkpoints(part / "checkpoints")[stop:]:
@@ -168,7 +176,7 @@ def test_patience_ends_training_and_the_best_model_is_kept(tmp_path: Path) -> No
     assert "patience" in made.train(PlainReporter())
     assert made.state.step == 3
     config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
-    assert config["made"]["step"] == made.state.best_step == 1
+    assert config["made"]["step"] == made.state.ranking[0][-1] == 1
 
 
 def test_equal_scores_are_decided_by_the_loss(tmp_path: Path) -> None:
@@ -176,9 +184,71 @@ def test_equal_scores_are_decided_by_the_loss(tmp_path: Path) -> None:
     write_task(tmp_path, 320, "reverse", seed=1)
     training = TrainingConfig(steps=4, patience=2, validate_every=1, peak_rate=1e-4, warmup=1, average=1)
     made = trainer(tmp_path, training)
-    made.validation_scores = lambda: {"loss": 5.0 - made.state.step, "perplexity": 1.0, "bleu": 0.0, "chrf": 0.0}  # type: ignore[method-assign]
+
+    def validate(model: Transformer, parts: int) -> Validation:
+        return Validation({"loss": 5.0 - made.state.step, "perplexity": 1.0, "bleu": 0.0, "chrf": 0.0}, [])
+
+    made.validator.validate = validate  # type: ignore[method-assign, assignment]
     made.train(PlainReporter())
-    assert (made.state.step, made.state.best_step) == (4, 4)
+    assert (made.state.step, made.state.ranking[0][-1]) == (4, 4)
+
+
+def spoil(made: Trainer, steps: Collection[int]) -> None:
+    """Let the gradient of these updates be not a number, as an overflow would."""
+    collect = made._collect_gradient
+
+    def spoiled(batches: Sequence[Batch]) -> Sums | None:
+        sums = collect(batches)
+        if made.state.step + 1 in steps:
+            made.master.gradient[3] = math.nan
+        return sums
+
+    made._collect_gradient = spoiled  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_an_update_without_a_finite_gradient_changes_nothing_but_the_count(
+    tmp_path: Path, ema: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One run elsewhere went NaN after four days, and went on saving."""
+    write_task(tmp_path, 320, "reverse", seed=1)
+    logging.getLogger("nmt").propagate = True
+    made = trainer(tmp_path, TrainingConfig(steps=9, batch_tokens=400, warmup=3, log_every=2, average=1, ema=ema))
+    spoil(made, {4, 5, 8})
+    seen = []
+    step = made._step
+
+    def stepped(batches: Any) -> Sums:
+        sums = step(batches)
+        seen.append((made.master.master.clone(), {key: value.clone() for key, value in made.master.moments().items()}))
+        return sums
+
+    made._step = stepped  # type: ignore[method-assign]
+    made.train(PlainReporter())
+    assert made.state.skipped == 3
+    assert caplog.text.count("the gradient is not finite") == 3
+    for skipped in (4, 5, 8):
+        assert torch.equal(seen[skipped - 1][0], seen[skipped - 2][0])
+        for key in ("exp_avg", "exp_avg_sq"):
+            assert torch.equal(seen[skipped - 1][1][key], seen[skipped - 2][1][key])
+    for applied in (2, 3, 6, 7, 9):
+        assert not torch.equal(seen[applied - 1][0], seen[applied - 2][0])
+    assert {int(state["step"]) for state in made.master.adam.state.values()} == {6}
+    checkpoint = load_newest(tmp_path / "checkpoints")
+    assert checkpoint is not None
+    assert all(tensor.isfinite().all() for tensor in (*checkpoint.weights.values(), *checkpoint.moments.values()))
+    log = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert math.isfinite(json.loads(log[-1])["loss"])
+
+
+def test_many_such_updates_in_a_row_stop_the_run_and_name_the_last_good_checkpoint(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "reverse", seed=1)
+    made = trainer(tmp_path, TrainingConfig(steps=100, batch_tokens=400, save_every=3, log_every=1, average=1, keep=9))
+    spoil(made, range(8, 100))
+    with pytest.raises(NmtError, match=r"diverged; the last good checkpoint is .*step-000006"):
+        made.train(PlainReporter())
+    assert made.state.step == 7 + MOST_SKIPPED
+    assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step-000003", "step-000006"]
 
 
 def test_divergence_is_an_error_that_says_so(tmp_path: Path) -> None:
@@ -186,6 +256,151 @@ def test_divergence_is_an_error_that_says_so(tmp_path: Path) -> None:
     training = TrainingConfig(steps=50, peak_rate=1e30, warmup=1, log_every=5, average=1)
     with pytest.raises(NmtError, match="diverged"):
         trainer(tmp_path, training).train(PlainReporter())
+
+
+def test_a_rising_loss_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write_task(tmp_path, 320, "reverse", seed=1)
+    logging.getLogger("nmt").propagate = True
+    made = trainer(tmp_path, TrainingConfig(steps=30, warmup=1))
+    made.state.step = 2
+    for loss in (3.0, 2.0, 2.9, 3.1, 3.2, 3.0):
+        made._tell_divergence(loss)
+    assert caplog.text.count("the loss has risen from 2.00 to 3.10") == 1
+    assert caplog.text.count("training diverges") == 1
+
+
+def gradients_of(made: Trainer) -> list[torch.Tensor]:
+    """A list that each update adds its gradient to."""
+    found: list[torch.Tensor] = []
+    update = made.master.update
+
+    def updated(*arguments: Any) -> torch.Tensor:
+        found.append(made.master.gradient.clone())
+        return update(*arguments)
+
+    made.master.update = updated  # type: ignore[method-assign]
+    return found
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_a_batch_too_large_for_the_memory_is_computed_in_parts_to_the_same_update(
+    tmp_path: Path, accumulate: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Elsewhere the job dies, or the batch is left out without a word."""
+    write_task(tmp_path, 320, "copy", seed=1)
+    logging.getLogger("nmt").propagate = True
+    training = TrainingConfig(batch_tokens=400, accumulate=accumulate, peak_rate=1e-30)
+    plenty, little = (trainer(tmp_path, training, dropout=0.0) for _ in range(2))
+    loss, gradients = little.model.loss, [gradients_of(plenty), gradients_of(little)]
+
+    def limited(source: torch.Tensor, *rest: Any) -> LossSum:
+        found = loss(source, *rest)
+        if source.numel() > 120:
+            found.smoothed.backward()  # type: ignore[no-untyped-call]  # memory may run out late, gradients left behind
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return found
+
+    little.model.loss = limited  # type: ignore[method-assign]
+    batches, plenty_batches = little._batches(), plenty._batches()
+    for _ in range(3):
+        found, right = little._step(batches), plenty._step(plenty_batches)
+        assert found[2:] == right[2:]
+        torch.testing.assert_close(found[:2], right[:2], rtol=1e-5, atol=1e-5)
+    for right_gradient, found_gradient in zip(*gradients, strict=True):
+        assert right_gradient.norm() > 1
+        torch.testing.assert_close(found_gradient, right_gradient, rtol=1e-5, atol=1e-5)
+    assert little.state.parts == 4
+    assert "computed in 4 parts" in caplog.text
+    assert (little.state.epoch, little.state.batch) == (plenty.state.epoch, plenty.state.batch)
+
+
+def test_memory_too_small_for_one_pair_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(batch_tokens=400))
+
+    def never(*arguments: object) -> LossSum:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+
+    made.model.loss = never  # type: ignore[method-assign]
+    with pytest.raises(NmtError, match="not even one sentence pair fits"):
+        made.train(PlainReporter())
+
+
+def test_other_errors_are_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(batch_tokens=400))
+
+    def broken(*arguments: object) -> LossSum:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    made.model.loss = broken  # type: ignore[method-assign]
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        made.train(PlainReporter())
+
+
+def test_the_moving_average_is_that_of_the_weights(tmp_path: Path) -> None:
+    """By hand: a <- d a + (1 - d) w after each update, with d = min(decay, (1 + t) / (10 + t)) while it is young."""
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(steps=30, batch_tokens=400, ema=0.5, warmup=2))
+    expected, batches = made.master.master.clone(), made._batches()
+    for step in range(1, 31):
+        made._step(batches)
+        made.state.step = step
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * made.master.master
+    assert made.master.average is not None
+    torch.testing.assert_close(made.master.average, expected, rtol=1e-5, atol=1e-6)
+    working = made.master.working.clone()
+    with made.master.showing(made.master.best()):
+        assert torch.equal(made.master.working, made.master.average)
+    assert torch.equal(made.master.working, working)
+
+
+def test_with_a_moving_average_it_is_the_model_and_a_run_goes_on_with_it(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    training = TrainingConfig(steps=8, batch_tokens=400, validate_every=8, save_every=4, average=1, ema=0.9, keep=3)
+    made = trainer(tmp_path, training)
+    made.train(PlainReporter())
+    assert made.master.average is not None
+    published = load_tensors(tmp_path / "model" / "model.safetensors")
+    assert torch.equal(made.master.flatten(published), made.master.average)
+    shutil.rmtree(list_checkpoints(tmp_path / "checkpoints")[-1])
+    again = trainer(tmp_path, training)
+    assert again.state.step == 4
+    again.train(PlainReporter())
+    assert again.master.average is not None
+    assert torch.equal(again.master.average, made.master.average)
+
+
+def test_the_best_checkpoints_are_kept_and_averaged(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    training = TrainingConfig(
+        steps=7, batch_tokens=400, validate_every=1, save_every=100, average=3, average_of="best", keep=1, patience=0
+    )
+    made = trainer(tmp_path, training)
+    losses = {1: 5.0, 2: 2.0, 3: 4.0, 4: 1.0, 5: 6.0, 6: 3.0, 7: 7.0}
+
+    def validate(model: Transformer, parts: int) -> Validation:
+        loss = losses[made.state.step]
+        return Validation({"loss": loss, "perplexity": 1.0, "bleu": -loss, "chrf": 0.0}, [])
+
+    made.validator.validate = validate  # type: ignore[method-assign, assignment]
+    made.train(PlainReporter())
+    found = {path.name: path for path in list_checkpoints(tmp_path / "checkpoints")}
+    assert sorted(found) == ["step-000002", "step-000004", "step-000006", "step-000007"]
+    assert [name for name, path in found.items() if (path / "optimizer.safetensors").exists()] == ["step-000007"]
+
+
+def test_a_validation_shows_the_same_sentences_each_time(tmp_path: Path) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(steps=4, batch_tokens=400, validate_every=2, average=1))
+    made.train(PlainReporter())
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    logged = [line["samples"] for line in lines if line["kind"] == "valid"]
+    assert len(logged) == 2
+    samples = made.validator.validate(made.model).samples
+    assert [sample.translation for sample in samples] == logged[-1]
+    assert [sample.source for sample in samples] == [made.data.valid_lines[i] for i in (0, 6, 12)]
 
 
 def test_old_checkpoints_are_pruned_and_weights_kept_for_averaging(tmp_path: Path) -> None:
