@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 from nmt.settings import Value, setting
 
-_MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout", "When to stop", "Runtime"
+AUTO = "auto"
+"""The preset that is chosen by the size of the corpus, see `auto_preset`."""
+
+_MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout and noise", "When to stop", "Runtime"
+_START = "Start from another model"
 _OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
 
 
@@ -72,16 +76,28 @@ MODEL_SHAPE = frozenset(
 """The fields of ModelConfig that decide which tensors there are and what they mean; the rest may change in a run."""
 
 
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "encoder": ("encoder.", "encoder_norm."),
+    "decoder": ("decoder.", "decoder_norm."),
+    "embeddings": ("source_embedding.", "target_embedding.", "projection."),
+}
+"""The parts of a model that can be frozen, and how the names of their parameters begin."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """How to train: batches, the optimiser and its schedule, validation, checkpoints, and when to stop."""
 
-    preset: str = setting("small", "model size and what fits it: tiny, small, base or big", choices=())
+    preset: str = setting(AUTO, "model size and what fits it: tiny, small, base, big, or auto: by the corpus")
     steps: int = setting(100_000, "stop after this many updates", minimum=1, maximum=10**9, group=_STOP)
     epochs: int | None = setting(None, "stop after this many passes over the data", minimum=1, group=_STOP)
     minutes: float | None = setting(None, "stop after this much training time", above=0, group=_STOP)
     patience: int = setting(
         10, "stop after this many validations in a row without a better one (0: never)", minimum=0, group=_STOP
+    )
+    init_from: str | None = setting(None, "model directory whose weights training starts from", group=_START)
+    freeze: list[str] | None = setting(
+        None, "part of the model that stays as it is: encoder, decoder or embeddings; may be repeated", group=_START
     )
     batch_tokens: int = setting(
         4096, "tokens in a batch, padding included, on its longer side", minimum=16, group=_BATCHES
@@ -98,6 +114,9 @@ class TrainingConfig:
     )
     decay_start: float = setting(
         0.3, "share of --steps at which the linear schedule starts to fall", minimum=0, below=1, group=_OPTIMISER
+    )
+    schedule_start: int = setting(
+        0, "updates that the schedule counts as done before the first one", minimum=0, maximum=10**9, group=_OPTIMISER
     )
     beta1: float = setting(0.9, "Adam's decay of the mean gradient", minimum=0, below=1, group=_OPTIMISER)
     beta2: float = setting(0.98, "Adam's decay of the mean squared gradient", minimum=0, below=1, group=_OPTIMISER)
@@ -137,6 +156,23 @@ class TrainingConfig:
         group=_CHECKPOINTS,
     )
     log_every: int = setting(50, "updates between lines of the log", minimum=1)
+    tensorboard: bool = setting(False, "write the log for TensorBoard too, to RUN/tensorboard")
+    r_drop: float = setting(
+        0.0,
+        "weight alpha of R-Drop, which computes each batch twice and draws both together, such as 5 (0: off)",
+        minimum=0,
+        group=_DROPOUT,
+    )
+    subword_sampling: float = setting(
+        0.0,
+        "probability of cutting a piece in two, drawn afresh each epoch, such as 0.1 (0: off)",
+        minimum=0,
+        below=1,
+        group=_DROPOUT,
+    )
+    token_masking: float = setting(
+        0.0, "share of source tokens and of target tokens so far that are hidden", minimum=0, below=1, group=_DROPOUT
+    )
     seed: int = setting(1, "what all randomness is derived from", minimum=0, maximum=(1 << 63) - 1)
 
     def problems(self) -> list[str]:
@@ -144,6 +180,13 @@ class TrainingConfig:
         found = []
         if self.schedule == "linear" and self.warmup > self.steps:
             found.append(f"--warmup {self.warmup} is longer than --steps {self.steps}; lower it or raise --steps")
+        found += [
+            f"--freeze {part} is unknown; choose from {', '.join(PARTS)}"
+            for part in self.freeze or []
+            if part not in PARTS
+        ]
+        if self.freeze and self.weight_decay:
+            found.append("--weight-decay would change what --freeze keeps; leave out one of them")
         return found
 
 
@@ -155,8 +198,29 @@ PRESETS: Mapping[str, Mapping[str, Value]] = {
     "small": dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=2e-3, **_SHALLOW),
     "base": dict(dim=512, feed_forward=2048, heads=8, peak_rate=7e-4, **_PAPER),
     "big": dict(dim=1024, feed_forward=4096, heads=16, peak_rate=5e-4, dropout=0.3, **_PAPER),
+    AUTO: {},
 }
 """Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
+
+
+def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
+    """What suits a corpus of so many pairs on such a machine, and in words why.
+
+    The less text, the smaller the model and its batches, and the more dropout; on a processor alone, base would take
+    days. That of up to 150,000 pairs was found on Multi30k, see benchmarks/.
+    """
+    if pairs < 10_000:
+        name, changes = "tiny", dict[str, Value](dropout=0.3, batch_tokens=1024)
+    elif pairs < 150_000:
+        name, changes = "small", dict[str, Value](feed_forward=512, dropout=0.15, batch_tokens=1024, peak_rate=1.5e-3)
+    elif pairs < 1_500_000 or not gpu:
+        name, changes = "small", dict[str, Value](dropout=0.1, batch_tokens=4096)
+    else:
+        name, changes = "base", dict[str, Value](batch_tokens=8192)
+    values = {**PRESETS[name], **changes}
+    told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
+    where = "" if gpu or pairs < 1_500_000 else " and no GPU"
+    return values, f"--preset auto: for {pairs:,} pairs{where} {name}, with {told}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt import settings as nmt_settings
-from nmt.config import PRESETS, ModelConfig, PrepareConfig, RuntimeConfig, SearchConfig, TokenizerConfig, TrainingConfig
+from nmt.config import (
+    AUTO,
+    PRESETS,
+    ModelConfig,
+    PrepareConfig,
+    RuntimeConfig,
+    SearchConfig,
+    TokenizerConfig,
+    TrainingConfig,
+    auto_preset,
+)
 from nmt.errors import NmtError
 from nmt.settings import build, default_of, format_settings, option_name, read_settings, settings_of
 
@@ -48,14 +58,26 @@ def test_a_preset_given_as_a_flag_wins_over_that_of_the_file() -> None:
     assert resolve(TRAIN, {"preset": "base"}, {"preset": "tiny"})["dim"] == 512
 
 
-def test_the_default_preset_is_applied() -> None:
-    assert resolve(TRAIN, {})["feed_forward"] == PRESETS["small"]["feed_forward"]
+def test_a_preset_named_in_the_file_is_applied() -> None:
+    assert resolve(TRAIN, {}, {"preset": "tiny"})["feed_forward"] == PRESETS["tiny"]["feed_forward"]
 
 
 def test_an_unknown_preset_lists_those_there_are() -> None:
     with pytest.raises(NmtError, match="--preset smal is unknown") as caught:
         resolve(TRAIN, {"preset": "smal"})
     assert all(name in caught.value.hint for name in PRESETS)
+
+
+@pytest.mark.parametrize("gpu", [False, True])
+@pytest.mark.parametrize("pairs", [0, 100, 9_999, 10_000, 149_999, 150_000, 1_500_000, 10**8])
+def test_the_automatic_preset_builds_for_any_corpus_and_says_why(pairs: int, gpu: bool) -> None:
+    values, reason = auto_preset(pairs, gpu=gpu)
+    found = nmt_settings.resolve(TRAIN, {}, {}, {**PRESETS, AUTO: values})
+    model, training = build(ModelConfig, found, **VOCABULARY), build(TrainingConfig, found)
+    assert f"{pairs:,} pairs" in reason
+    assert (model.dim == 512) == (gpu and pairs >= 1_500_000)
+    assert model.dropout > 0.1 or pairs >= 150_000
+    assert f"batch tokens {training.batch_tokens}" in reason
 
 
 def test_base_and_big_are_the_papers() -> None:

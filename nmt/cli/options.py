@@ -10,7 +10,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -47,6 +47,7 @@ class Given:
     configs: tuple[type[Any], ...]
     flags: Mapping[str, Value]
     file: Mapping[str, Value]
+    presets: Mapping[str, Mapping[str, Value]]
 
     def build(self, config: type[T], **fixed: Value) -> T:
         """A config of what was given and, where nothing was, of preset and defaults."""
@@ -54,11 +55,15 @@ class Given:
 
     def values(self) -> dict[str, Value]:
         """All settings resolved."""
-        return resolve(self.configs, self.flags, self.file, PRESETS)
+        return resolve(self.configs, self.flags, self.file, self.presets)
 
     def over(self, base: Mapping[str, Value]) -> "Given":
         """The same with `base` below flags and file, in place of the preset: the settings of a run that goes on."""
-        return Given(self.configs, self.flags, {**base, **self.file})
+        return replace(self, file={**base, **self.file})
+
+    def with_preset(self, name: str, values: Mapping[str, Value]) -> "Given":
+        """The same where a preset has these values."""
+        return replace(self, presets={**self.presets, name: values})
 
 
 RUN = typer.Option("--run", envvar="NMT_RUN", help="Directory of the run.", rich_help_panel="Common")
@@ -91,7 +96,7 @@ def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable
             if configs:
                 given = {key: _plain(value) for key, value in flags.items() if value not in (None, [])}
                 table = read_settings(file, table_name, configs) if file else {}
-                values["given"] = Given(configs, given, table)
+                values["given"] = Given(configs, given, table, PRESETS)
             function(common=common, **values)
 
         def guarded(**values: Any) -> None:

@@ -7,38 +7,80 @@ from typing import Annotated
 import typer
 
 from nmt.cli.data import log
-from nmt.cli.options import Common, Given
-from nmt.config import ModelConfig, RuntimeConfig, TrainingConfig
+from nmt.cli.options import Common, Given, set_up_logging
+from nmt.config import AUTO, MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
 from nmt.errors import NmtError, StoppedBySignal
+from nmt.settings import settings_of
 
 
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
     """Train on RUN/data, or go on with the training that is there; the best model so far is RUN/model."""
     from nmt.files import locked
+    from nmt.training.distributed import joined
     from nmt.training.progress import make_reporter
-    from nmt.training.run import check_changes, is_under_way, keep_settings, open_trainer, settings_of_run
+    from nmt.training.run import (
+        check_changes,
+        is_under_way,
+        keep_settings,
+        open_trainer,
+        settings_of_run,
+        training_device,
+    )
     from nmt.training.state import list_checkpoints
 
-    with locked(common.run):
+    device, _ = training_device(given.values())
+    with joined(device) as processes, locked(common.run) if processes.first else nullcontext():
+        if not processes.first:
+            set_up_logging(quiet=True)
         if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
             given = given.over(before)
             check_changes(before, given.values())
-        trainer = open_trainer(common.run, given.values())
+        else:
+            given = _from_a_model(_with_its_preset(common, given))
+        trainer = open_trainer(common.run, given.values(), processes)
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
             return
-        keep_settings(common.run, given.values())
+        if processes.first:
+            keep_settings(common.run, given.values())
         if trainer.state.step:
             log(f"going on from step {trainer.state.step:,}")
         try:
-            reason = trainer.train(make_reporter(quiet=common.quiet))
+            reason = trainer.train(make_reporter(quiet=common.quiet or not processes.first))
         except StoppedBySignal:
             names = [path.name for path in list_checkpoints(trainer.checkpoints)]
             log(f"stopped; {names[-1]} is saved, and the same command goes on from there" if names else "stopped")
             raise
     best = f"; best: step {int(trainer.state.ranking[0][-1]):,}" if trainer.state.ranking else ""
     log(f"training finished: it {reason}{best}; the model is {common.model}")
+
+
+def _with_its_preset(common: Common, given: Given) -> Given:
+    """Tell what the preset sets; auto gets the values that suit the run's data."""
+    from nmt.data.prepare import read_description
+    from nmt.model.device import choose_device
+    from nmt.text.tokenizer import Tokenizers
+
+    name = str(given.values()["preset"])
+    if name != AUTO:
+        log(f"--preset {name}: {', '.join(f'{key} {value}' for key, value in PRESETS[name].items())}")
+        return given
+    pairs = read_description(common.data, Tokenizers.load(common.run))["sets"]["train"]["pairs"]
+    values, reason = auto_preset(pairs, gpu=choose_device(str(given.values()["device"])).type == "cuda")
+    log(reason)
+    return given.with_preset(AUTO, values)
+
+
+def _from_a_model(given: Given) -> Given:
+    """With --init-from the shape of that model, where no other is given."""
+    from nmt.model.weights import read_model_config
+
+    directory = given.values()["init_from"]
+    if not directory:
+        return given
+    shape = read_model_config(Path(str(directory)))["model"]
+    return given.over({name: shape[name] for name in MODEL_SHAPE & settings_of(ModelConfig).keys() if name in shape})
 
 
 Checkpoints = Annotated[

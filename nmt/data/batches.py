@@ -5,7 +5,7 @@ needs to be stored to resume. Sentences are shuffled, cut into windows, sorted b
 little of a batch is padding, and the window's batches are shuffled again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from nmt.data.binary import Rows
+from nmt.data.binary import Ids
 from nmt.errors import NmtError
 from nmt.text.tokenizer import BEGIN, PAD
 
@@ -123,26 +123,25 @@ def stream_batches(
         epoch, done = epoch + 1, 0
 
 
-def make_batch(source: Rows, target: Rows, rows: Indices, source_size: int, target_size: int) -> Batch:
-    """Read rows from disk into the tensors of a batch; the sizes are those of the vocabularies.
+def make_batch(source: Sequence[Ids], target: Sequence[Ids], source_size: int, target_size: int) -> Batch:
+    """Rows of tokens as the tensors of a batch; the sizes are those of the vocabularies.
 
     Raises NmtError when a row holds a token beyond its vocabulary, which would read outside the embeddings.
     """
-    inputs = _padded([source[row] for row in rows], source_size)
-    output = _padded([target[row] for row in rows], target_size)
-    begin = torch.full((len(rows), 1), BEGIN)
-    lengths = torch.from_numpy(source.lengths[rows])
+    inputs, output = _padded(source, source_size), _padded(target, target_size)
+    begin = torch.full((len(target), 1), BEGIN)
+    lengths = torch.tensor([len(row) for row in source])
     return Batch(
         source=inputs,
         source_mask=torch.arange(inputs.shape[1]) < lengths[:, None],
         target_input=torch.cat([begin, output[:, :-1]], dim=1),
         target_output=output,
         source_tokens=int(lengths.sum()),
-        target_tokens=int(target.lengths[rows].sum()),
+        target_tokens=sum(len(row) for row in target),
     )
 
 
-def _padded(rows: list[npt.NDArray[np.integer]], vocabulary: int) -> Tensor:
+def _padded(rows: Sequence[Ids], vocabulary: int) -> Tensor:
     """Rows of unequal length -> [row, longest], filled up with PAD."""
     padded = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
     for i, row in enumerate(rows):

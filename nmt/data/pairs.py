@@ -8,7 +8,7 @@ import numpy as np
 
 from nmt.config import ModelConfig
 from nmt.data.batches import Batch, Indices, make_batch
-from nmt.data.binary import Rows
+from nmt.data.binary import Ids, Rows
 from nmt.errors import NmtError
 from nmt.files import read_text
 
@@ -41,10 +41,14 @@ class Pairs(NamedTuple):
         """Lengths of source and target of the pairs that fit."""
         return self.source.lengths[self.fitting], self.target.lengths[self.fitting]
 
+    def rows(self, chosen: Indices) -> tuple[list[Ids], list[Ids]]:
+        """The source and target rows of pairs, by their places among those that fit."""
+        rows = self.fitting[chosen]
+        return [self.source[row] for row in rows], [self.target[row] for row in rows]
+
     def batch(self, chosen: Indices, model: ModelConfig) -> Batch:
         """A batch of pairs, by their places among those that fit."""
-        rows = self.fitting[chosen]
-        return make_batch(self.source, self.target, rows, model.source_vocabulary, model.target_vocabulary)
+        return make_batch(*self.rows(chosen), model.source_vocabulary, model.target_vocabulary)
 
 
 class TrainingData(NamedTuple):

@@ -30,14 +30,23 @@ class LossSum(NamedTuple):
     cross_entropy: Tensor  # -log p(token): its mean's exponential is the perplexity
 
 
-def label_smoothed_loss(hidden: Tensor, weight: Tensor, target: Tensor, smoothing: float) -> LossSum:
+def label_smoothed_loss(
+    hidden: Tensor, weight: Tensor, target: Tensor, smoothing: float, r_drop: float = 0.0
+) -> LossSum:
     """The loss of the logits `hidden weight^T`, summed over the tokens of `target` that are not PAD.
 
     hidden: [batch, target, dim], weight: [vocab, dim], target: [batch, target].
+
+    With `r_drop` (alpha of Wu et al. 2021, R-Drop) the second half of the batch is the first half again, under another
+    dropout. The loss is then the mean of both, and alpha / 2 times the mean of the two divergences between them,
+
+        (loss_1 + loss_2) / 2 + alpha / 2 * (KL(p_1 || p_2) + KL(p_2 || p_1)) / 2,
+
+    which is half of the paper's equation 4, so that it can be compared with the loss of one pass.
     """
     real = (target != PAD).flatten().nonzero().squeeze(1)
     rows, tokens = hidden.flatten(0, 1).index_select(0, real), target.flatten().index_select(0, real)
-    smoothed, cross_entropy = _ProjectedLoss.apply(rows, weight, tokens, smoothing)  # type: ignore[no-untyped-call]
+    smoothed, cross_entropy = _ProjectedLoss.apply(rows, weight, tokens, smoothing, r_drop)  # type: ignore[no-untyped-call]
     return LossSum(smoothed, cross_entropy)
 
 
@@ -45,34 +54,61 @@ class _ProjectedLoss(torch.autograd.Function):
     """Projection and loss together, forward and gradient in one pass over the pieces."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, tokens: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, tokens: Tensor, smoothing: float, r_drop: float
+    ) -> tuple[Tensor, Tensor]:
         smoothed, cross_entropy = torch.zeros(2, device=hidden.device)
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
         mean_weight = weight.mean(dim=0, dtype=torch.float32)  # the mean of a row's logits is this times hidden
-        step = max(1, PIECE // weight.size(0))
-        for start in range(0, len(hidden), step):
-            piece, gold = hidden[start : start + step], tokens[start : start + step, None]
-            logits = piece @ weight.T
-            probabilities = logits.softmax(dim=-1)
-            log_normalizer = _log_normalizer(logits, probabilities)
-            nll = (log_normalizer - logits.gather(1, gold).float()).sum()
-            cross_entropy += nll
-            spread = log_normalizer.sum() - piece.sum(dim=0, dtype=torch.float32) @ mean_weight
-            smoothed += (1 - smoothing) * nll + smoothing * spread
-            if any(ctx.needs_input_grad):
-                gradient = probabilities.sub_(smoothing / weight.size(0))
-                gradient.scatter_(1, gold, gradient.gather(1, gold) - (1 - smoothing))
-                hidden_gradient[start : start + step] = gradient @ weight
-                weight_gradient += gradient.T @ piece
+        passes = 2 if r_drop else 1
+        length, step = len(hidden) // passes, max(1, PIECE // weight.size(0))
+        for start in range(0, length, step):
+            pieces = [
+                slice(i * length + start, min(i * length + start + step, (i + 1) * length)) for i in range(passes)
+            ]
+            logits = [hidden[piece] @ weight.T for piece in pieces]
+            probabilities = [one.softmax(dim=-1) for one in logits]
+            log_normalizers = [_log_normalizer(*both) for both in zip(logits, probabilities, strict=True)]
+            pulls: list[Tensor] = []
+            if r_drop:
+                divergence, *pulls = _divergence(*logits, *log_normalizers)
+                smoothed += r_drop / 2 * divergence
+            for i, piece in enumerate(pieces):
+                gold = tokens[piece, None]
+                nll = (log_normalizers[i] - logits[i].gather(1, gold).float()).sum()
+                cross_entropy += nll / passes
+                spread = log_normalizers[i].sum() - hidden[piece].sum(dim=0, dtype=torch.float32) @ mean_weight
+                smoothed += ((1 - smoothing) * nll + smoothing * spread) / passes
+                if any(ctx.needs_input_grad):
+                    gradient = probabilities[i].sub_(smoothing / weight.size(0))
+                    gradient.scatter_(1, gold, gradient.gather(1, gold) - (1 - smoothing))
+                    if r_drop:
+                        gradient = gradient / passes + (r_drop / 2 * pulls[i]).to(gradient.dtype)
+                    hidden_gradient[piece] = gradient @ weight
+                    weight_gradient += gradient.T @ hidden[piece]
         ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         ctx.mark_non_differentiable(cross_entropy)
         return smoothed, cross_entropy
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         hidden, weight = (saved * gradients[0].to(saved.dtype) for saved in ctx.saved_tensors)
-        return hidden, weight, None, None
+        return hidden, weight, None, None, None
+
+
+def _divergence(first: Tensor, second: Tensor, first_log_z: Tensor, second_log_z: Tensor) -> tuple[Tensor, ...]:
+    """(KL(p || q) + KL(q || p)) / 2 of two sets of logits, summed over rows, and its gradients by both logits.
+
+    With d = log p - log q, KL(p || q) = sum of p d. By the logits of p, its gradient is p (d - KL(p || q)), and by
+    those of q it is q - p.
+    """
+    p_log, q_log = first.float() - first_log_z, second.float() - second_log_z
+    p, q, d = p_log.exp(), q_log.exp(), p_log - q_log
+    p_divergence, q_divergence = (p * d).sum(-1, keepdim=True), -(q * d).sum(-1, keepdim=True)
+    by_first = (p * (d - p_divergence) + p - q) / 2
+    by_second = (q * (-d - q_divergence) + q - p) / 2
+    return (p_divergence + q_divergence).sum() / 2, by_first, by_second
 
 
 def _log_normalizer(logits: Tensor, probabilities: Tensor) -> Tensor:

@@ -95,11 +95,20 @@ class Transformer(nn.Module):
         return F.log_softmax(self.projection(x), dim=-1, dtype=torch.float32)
 
     def loss(
-        self, source: Tensor, source_mask: Tensor, target_input: Tensor, target_output: Tensor, smoothing: float
+        self,
+        source: Tensor,
+        source_mask: Tensor,
+        target_input: Tensor,
+        target_output: Tensor,
+        smoothing: float,
+        r_drop: float = 0.0,
     ) -> LossSum:
-        """Label-smoothed cross-entropy, summed over the real tokens of `target_output`."""
+        """Label-smoothed cross-entropy, summed over the real tokens of `target_output`; see `label_smoothed_loss`."""
+        if r_drop:
+            pairs = (source, source_mask, target_input, target_output)
+            source, source_mask, target_input, target_output = (torch.cat([side, side]) for side in pairs)
         hidden = self(source, source_mask, target_input)
-        return label_smoothed_loss(hidden, self.projection.weight, target_output, smoothing)
+        return label_smoothed_loss(hidden, self.projection.weight, target_output, smoothing, r_drop)
 
     # ----------------------------------------------------------------------------------------- one position at a time
 

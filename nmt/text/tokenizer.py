@@ -85,6 +85,19 @@ class Tokenizer:
         """The pieces that tokens stand for."""
         return [self._processor.id_to_piece(token) for token in tokens]
 
+    def divisible_pieces(self) -> dict[str, int]:
+        """The pieces that were learnt, with their tokens; no control symbol, no byte, no symbol of the user's.
+
+        SentencePiece gives symbols of the user's the score 0, and so the very first merge, which goes with them.
+        """
+        one = self._processor
+        learnt = (
+            token
+            for token in range(len(self))
+            if one.get_score(token) and not (one.is_control(token) or one.is_unknown(token) or one.is_byte(token))
+        )
+        return {one.id_to_piece(token): token for token in learnt}
+
     def normalize(self, line: str) -> str:
         """The text that encoding sees, spaces folded: what a round trip gives back."""
         return str(self._processor.normalize(line)).replace("▁", " ").strip(" ")

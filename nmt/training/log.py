@@ -9,18 +9,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nmt.errors import NmtError
 from nmt.files import append_text, write_text
 
 
 class Log:
-    """The log of a run."""
+    """The log of a run, and the same numbers for TensorBoard where that is asked for."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, tensorboard: Path | None = None) -> None:
+        """Raises NmtError when TensorBoard is asked for and not installed."""
         self.path = path
+        self.board = tensorboard and _open_board(tensorboard)
 
     def append(self, kind: str, content: Mapping[str, Any]) -> None:
-        """Write a line."""
-        append_text(self.path, json.dumps({"kind": kind, **content}, ensure_ascii=False) + "\n")
+        """Write a line; a number that is not finite, which JSON does not know, becomes null."""
+        if self.board:
+            for key, value in content.items():
+                if isinstance(value, int | float) and key != "step":
+                    self.board.add_scalar(f"{kind}/{key}", value, content["step"])
+            self.board.flush()
+        unknown = {key for key, value in content.items() if isinstance(value, float) and not math.isfinite(value)}
+        known = {key: None if key in unknown else value for key, value in content.items()}
+        append_text(self.path, json.dumps({"kind": kind, **known}, ensure_ascii=False) + "\n")
 
     def truncate(self, step: int) -> None:
         """Take out what was logged behind the step that training goes on from."""
@@ -36,6 +46,14 @@ class Log:
         write_text(self.path, "".join(kept))
 
 
+def _open_board(directory: Path) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise NmtError("--tensorboard needs a package more", "pip install 'nmt[tensorboard]'") from None
+    return SummaryWriter(directory)
+
+
 class Window:
     """Sums since the last line of the log; what is on the device stays there until the line is written."""
 
@@ -44,14 +62,18 @@ class Window:
         self.losses: list[Tensor] = []
         self.cross_entropies: list[Tensor] = []
         self.target_tokens: list[int] = []
-        self.tokens = 0
+        self.source_tokens = 0
 
-    def add(self, smoothed: Tensor, cross_entropy: Tensor, target_tokens: int, tokens: int) -> None:
+    def add(self, smoothed: Tensor, cross_entropy: Tensor, source_tokens: int, target_tokens: int) -> None:
         """Take in one update."""
         self.losses.append(smoothed)
         self.cross_entropies.append(cross_entropy)
         self.target_tokens.append(target_tokens)
-        self.tokens += tokens
+        self.source_tokens += source_tokens
+
+    def tokens(self) -> tuple[int, int]:
+        """Source and target tokens."""
+        return self.source_tokens, sum(self.target_tokens)
 
     def means(self) -> tuple[float, float]:
         """Loss and cross-entropy for each target token, of the updates where they were finite; else not a number."""

@@ -127,12 +127,17 @@ class MasterWeights:
         return torch.cat([weights[name].flatten() for name in self.names]).to(self.master)
 
     def restore(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], step: int) -> None:
-        """Take weights by parameter name and what `moments` gave, as they were after `step` updates."""
+        """Take weights by parameter name and what `moments` gave, if anything, as they were after `step` updates."""
         self.load(weights)
         if self.average is not None:
             self.average.copy_(moments.get("average", self.master))
-        means = {key: value for key, value in moments.items() if key != "average"}
-        split = {key: value.split([len(group) for group in self.groups]) for key, value in means.items()}
+        split = {
+            key: value.split([len(group) for group in self.groups])
+            for key, value in moments.items()
+            if key != "average"
+        }
+        if not split:
+            return
         for i, group in enumerate(self.groups):
             state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
             self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}

@@ -25,7 +25,7 @@ class Reporter(Protocol):
         """Training starts or goes on behind `step`."""
 
     def train(self, numbers: Numbers) -> None:
-        """step, epoch, loss, perplexity, rate, tokens_per_second."""
+        """step, epoch, loss, perplexity, rate, tokens_per_second, utilisation, memory_mb, seconds_left."""
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
         """step, loss, perplexity, bleu, chrf, and some translations."""
@@ -35,11 +35,16 @@ class Reporter(Protocol):
 
 
 def describe_training(numbers: Numbers) -> str:
-    """One line of a training log."""
+    """One line of a training log, as short as a narrow terminal asks for."""
     return (
         f"epoch {numbers['epoch'] + 1:.0f}, loss {numbers['loss']:.3f}, ppl {numbers['perplexity']:.2f}, "
         f"rate {numbers['rate']:.1e}, {numbers['tokens_per_second']:,.0f} tok/s"
     )
+
+
+def describe_hardware(numbers: Numbers) -> str:
+    """What the machine does for it: the share of its matrix rate that is used, and the most memory so far."""
+    return f"{numbers['utilisation']:.0%} of peak, {numbers['memory_mb']:,.0f} MB"
 
 
 def describe_validation(numbers: Numbers, *, best: bool) -> str:
@@ -65,9 +70,9 @@ class PlainReporter:
         """Log a line if the last one is long enough ago."""
         now = time.monotonic()
         if now >= self.due:
-            logger.info(
-                "step %d: %s, %s left", numbers["step"], describe_training(numbers), duration(numbers["seconds_left"])
-            )
+            left = duration(numbers["seconds_left"])
+            described = f"{describe_training(numbers)}, {describe_hardware(numbers)}"
+            logger.info("step %d: %s, %s left", numbers["step"], described, left)
             self.due = now + self.SECONDS
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
@@ -83,7 +88,7 @@ class PlainReporter:
 class RichReporter:
     """A line that lives at the bottom of a terminal, with a bar where there is room; validations scroll by above it."""
 
-    WIDE = 110
+    WIDE = 130
 
     def __init__(self, console: Console) -> None:
         columns = [MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn(compact=True)]
@@ -101,6 +106,8 @@ class RichReporter:
         """Move the bar."""
         assert self.task is not None
         description = describe_training(numbers).replace(",", "")  # so that it fits 80 columns
+        if self.progress.console.width >= self.WIDE:
+            description += f" {describe_hardware(numbers)}"
         self.progress.update(self.task, completed=numbers["step"], description=description)
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:

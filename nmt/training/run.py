@@ -5,16 +5,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nmt.config import MODEL_SHAPE, ModelConfig, RuntimeConfig, TrainingConfig
 from nmt.data.pairs import TrainingData
 from nmt.data.prepare import fingerprint, read_description
 from nmt.errors import NmtError
-from nmt.files import write_text
+from nmt.files import available_threads, write_text
 from nmt.model.device import prepare_runtime
 from nmt.settings import Value, build, format_settings, read_settings
 from nmt.text.tokenizer import Tokenizers
+from nmt.training.distributed import Processes, local_rank, local_world
 from nmt.training.state import clear_leftovers, list_checkpoints, load_newest
 from nmt.training.trainer import Trainer
+from nmt.training.transfer import load_for
 
 logger = logging.getLogger("nmt")
 
@@ -39,7 +43,7 @@ def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
 def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None:
     """Tell which settings changed since a run began; NmtError where it cannot go on with them."""
     told = {name: f"{name} {old} -> {now[name]}" for name, old in sorted(before.items()) if now[name] != old}
-    if broken := [change for name, change in told.items() if name in MODEL_SHAPE]:
+    if broken := [change for name, change in told.items() if name in {*MODEL_SHAPE, "preset"}]:
         raise NmtError(
             f"the run's model cannot change while it trains: {', '.join(broken)}",
             "leave that out, or train another run with --run",
@@ -48,7 +52,20 @@ def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None
         logger.info("settings changed since this run began: %s", ", ".join(told.values()))
 
 
-def open_trainer(run: Path, settings: Mapping[str, Value]) -> Trainer:
+def training_device(settings: Mapping[str, Value]) -> tuple[torch.device, torch.dtype]:
+    """Device and number format of this process; of several on one machine each has its GPU, or its share of cores."""
+    runtime = build(RuntimeConfig, settings)
+    device, dtype = prepare_runtime(runtime, exact=False)
+    rank = local_rank()
+    if rank is not None and device.type == "cuda":
+        device = torch.device("cuda", rank)
+        torch.cuda.set_device(device)
+    elif rank is not None and not runtime.threads:
+        torch.set_num_threads(max(1, available_threads() // local_world()))
+    return device, dtype
+
+
+def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes | None = None) -> Trainer:
     """A trainer that stands where the run stands, at its newest checkpoint if it has one.
 
     Raises NmtError when tokenizer, data or settings are missing or do not belong together.
@@ -63,10 +80,10 @@ def open_trainer(run: Path, settings: Mapping[str, Value]) -> Trainer:
         shared_vocabulary=tokenizers.shared,
     )
     training = build(TrainingConfig, settings)
-    device, dtype = prepare_runtime(build(RuntimeConfig, settings), exact=False)
+    device, dtype = training_device(settings)
     data = TrainingData.open(run / "data", model.max_length)
     made = {"languages": description["languages"], "data": description["sha256"], "settings": dict(settings)}
-    trainer = Trainer(run, model, training, data, tokenizers, device, dtype, made)
+    trainer = Trainer(run, model, training, data, tokenizers, device, dtype, made, processes)
     trainer.state.data = fingerprint(description)
     if checkpoint := load_newest(run / "checkpoints"):
         if checkpoint.state.data != trainer.state.data:
@@ -75,6 +92,8 @@ def open_trainer(run: Path, settings: Mapping[str, Value]) -> Trainer:
                 "train on it in another --run, or remove the run's checkpoints",
             )
         trainer.restore(checkpoint)
+    elif training.init_from:
+        trainer.start_from(load_for(Path(training.init_from), model))
     pairs, precision = description["sets"]["train"]["pairs"], str(dtype).removeprefix("torch.")
     logger.info("%s parameters, %s pairs, %s, %s", f"{trainer.parameter_count():,}", f"{pairs:,}", device, precision)
     return trainer

@@ -6,7 +6,8 @@ from nmt.config import TrainingConfig
 def learning_rate(step: int, config: TrainingConfig) -> float:
     """The rate of update `step`, counted from 1.
 
-    All schedules rise linearly over the warm-up. Then inverse-sqrt is the paper's (section 5.3, equation 3),
+    `schedule_start` updates count as done before it. All schedules rise linearly over the warm-up. Then inverse-sqrt
+    is the paper's (section 5.3, equation 3),
 
         rate = d_model^-0.5 * min(step^-0.5, step * warmup^-1.5) = peak * min((warmup / step)^0.5, step / warmup)
 
@@ -17,6 +18,7 @@ def learning_rate(step: int, config: TrainingConfig) -> float:
     >>> [learning_rate(step, config) for step in (1, 4, 16)]
     [0.25, 1.0, 0.5]
     """
+    step += config.schedule_start
     if step < config.warmup:
         return config.peak_rate * step / config.warmup
     if config.schedule == "inverse-sqrt":

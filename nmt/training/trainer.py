@@ -1,30 +1,30 @@
-"""The training loop: batches in, updates out, and now and then a validation and a checkpoint.
+"""The training loop: update after update, and now and then a line in the log, a validation and a checkpoint.
 
-A step is one update of the weights: forward and backward over `accumulate` batches, the gradient divided by the
-number of target tokens in all of them, one step of Adam at the schedule's rate. Everything that a step draws at random
-follows from (seed, step, batch), so a run that was stopped and started again is the same run.
+Everything that an update draws at random follows from (seed, step, batch), and all else from the state, the weights and
+Adam's moments that a checkpoint holds: a run that was stopped and started again is the same run.
 """
 
 import logging
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 
 from nmt.config import ModelConfig, TrainingConfig
-from nmt.data.batches import Batch, Position, stream_batches
+from nmt.data.batches import Position
+from nmt.data.noise import Noise
 from nmt.data.pairs import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.model.transformer import Transformer
-from nmt.model.weights import save_model
+from nmt.model.weights import LoadedModel, save_model
 from nmt.text.tokenizer import Tokenizers
+from nmt.training.distributed import Processes
+from nmt.training.hardware import matrix_rate, peak_memory, training_flops
 from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Numbers, Reporter
@@ -39,21 +39,14 @@ from nmt.training.state import (
     prune,
     save_checkpoint,
 )
+from nmt.training.transfer import freeze, transfer
+from nmt.training.update import Updater
 from nmt.training.validation import Validator
 
 logger = logging.getLogger("nmt")
 
 MOST_SKIPPED = 10
 """Updates in a row without a finite gradient: then the weights are at fault, not a batch."""
-
-
-class Sums(NamedTuple):
-    """What one update adds to the log; the losses stay on the device."""
-
-    smoothed: torch.Tensor
-    cross_entropy: torch.Tensor
-    target_tokens: int
-    tokens: int  # of both sides
 
 
 class Trainer:
@@ -69,19 +62,26 @@ class Trainer:
         device: torch.device,
         dtype: torch.dtype,
         made: dict[str, Any],
+        processes: Processes | None = None,
     ) -> None:
         """`made` is what the model directory says of how it was made, beside step and scores."""
+        self.processes = processes or Processes()
         self.run_directory, self.config, self.data, self.tokenizers = run, training, data, tokenizers
         self.device, self.made = device, made
         torch.manual_seed(training.seed)
         self.model = Transformer(model).to(device)
         self.model.place_positions(device, dtype)
+        freeze(self.model, training.freeze or ())
         self.master = MasterWeights(self.model, training, dtype)
         self.validator = Validator(training, data, tokenizers, device)
-        self.log = Log(run / "metrics.jsonl")
+        both = (tokenizers.source, tokenizers.target)
+        noise = Noise(both, training.subword_sampling, training.token_masking, model.max_length)
+        self.log = Log(run / "metrics.jsonl", run / "tensorboard" if training.tensorboard else None)
         self.state = TrainingState()
+        self.updater = Updater(self.model, self.master, training, data.train, noise, self.processes)
         self.norms: list[torch.Tensor] = []  # of the gradients that were not looked at yet
         self.lowest_loss = math.inf
+        self.matrix_rate = math.inf  # floating-point operations a second, measured when training starts
         self.signal = 0
 
     @property
@@ -99,12 +99,17 @@ class Trainer:
         self.master.restore(checkpoint.weights, checkpoint.moments, applied)
         self.state = checkpoint.state
 
+    def start_from(self, loaded: LoadedModel) -> None:
+        """Begin with the weights of a trained model."""
+        self.master.restore(transfer(self.master.named(self.master.master), self.tokenizers, loaded), {}, 0)
+
     # --------------------------------------------------------------------------------------------------------- the loop
 
     def train(self, reporter: Reporter) -> str:
         """Train until a limit is reached and return which; StoppedBySignal on SIGINT or SIGTERM, after saving."""
         self.state.finished = ""
-        self.log.truncate(self.state.step)
+        if self.processes.first:
+            self.log.truncate(self.state.step)
         reporter.start(self.state.step, self.config.steps)
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -121,21 +126,27 @@ class Trainer:
         self.signal = number
 
     def _loop(self, reporter: Reporter) -> str:
-        batches = self._batches()
+        batches = self.updater.batches(Position(self.state.epoch, self.state.batch))
         window = Window(self.state.seconds)
+        self.matrix_rate = matrix_rate(self.device, self.master.working.dtype, self.model.config.dim)
+        self.matrix_rate *= self.processes.world
         self.model.train()
         clock = time.perf_counter()
-        while not (reason := self.reason_to_stop()):
-            sums = self._step(batches)
+        while not (reason := self._agreed_reason()):
+            update = self.updater.update(batches, self.state)
+            self.norms.append(update.norm)
+            if agreed := self.processes.agree(self.signal):  # one that arrives just now must not be overwritten
+                self.signal = agreed
             self.state.step += 1
             ranked = False
             self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
-            window.add(*sums)
+            window.add(*update[:4])
             if self.state.step % self.config.log_every == 0:
                 self._log_training(window, reporter)
                 window = Window(self.state.seconds)
             if self.state.step % self.config.validate_every == 0:
                 self.validate(reporter)
+                self.state.worse_in_a_row = self.processes.agree(self.state.worse_in_a_row)
                 ranked = checkpoint_name(self.state.step) in self._best_checkpoints()
                 self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
                 window = Window(self.state.seconds)
@@ -146,10 +157,12 @@ class Trainer:
         self._finish(reason, reporter)
         return reason
 
-    def _batches(self) -> Iterator[tuple[Position, Batch]]:
-        start, config = Position(self.state.epoch, self.state.batch), self.config
-        for position, rows in stream_batches(*self.data.train.lengths(), config.batch_tokens, config.seed, start):
-            yield position, self.data.train.batch(rows, self.model.config).to(self.device)
+    def _agreed_reason(self) -> str:
+        """`reason_to_stop` of any of the processes; their clocks differ."""
+        reason = self.reason_to_stop()
+        if not self.processes.agree(bool(reason)):
+            return ""
+        return reason or "stopped with the other processes"
 
     def reason_to_stop(self) -> str:
         """The limit that training has reached, or nothing."""
@@ -168,54 +181,6 @@ class Trainer:
         """How long training may go on, by its steps and minutes, at the rate it had so far."""
         by_steps = self.state.seconds / max(1, self.state.step) * (self.config.steps - self.state.step)
         return min(by_steps, 60 * self.config.minutes - self.state.seconds if self.config.minutes else math.inf)
-
-    # ------------------------------------------------------------------------------------------------------ one update
-
-    def _step(self, batches: Iterator[tuple[Position, Batch]]) -> Sums:
-        """One update of the weights; what memory is too small for is computed in parts, to the same effect."""
-        drawn = list(islice(batches, self.config.accumulate))
-        while (sums := self._collect_gradient([batch for _, batch in drawn])) is None:
-            self._halve_parts(max(len(batch.source) for _, batch in drawn))
-        number = self.state.step + 1
-        self.norms.append(self.master.update(learning_rate(number, self.config), sums.target_tokens, number))
-        (self.state.epoch, self.state.batch), _ = drawn[-1]
-        return sums
-
-    def _collect_gradient(self, batches: Sequence[Batch]) -> Sums | None:
-        """Forward and backward over all batches; None, with nothing collected, when memory runs out."""
-        smoothed, cross_entropy = torch.zeros((), device=self.device), torch.zeros((), device=self.device)
-        try:
-            for number, batch in enumerate(chain.from_iterable(batch.parts(self.state.parts) for batch in batches)):
-                torch.manual_seed(_mix(self.config.seed, self.state.step, number))
-                loss = self.model.loss(*batch[:4], self.config.label_smoothing)
-                loss.smoothed.backward()
-                self.master.collect()
-                smoothed += loss.smoothed.detach()
-                cross_entropy += loss.cross_entropy
-            target_tokens = sum(batch.target_tokens for batch in batches)
-            return Sums(smoothed, cross_entropy, target_tokens, target_tokens + sum(b.source_tokens for b in batches))
-        except (MemoryError, RuntimeError) as error:
-            if not _out_of_memory(error):
-                raise
-        self.master.drop_gradient()
-        return None
-
-    def _halve_parts(self, sentences: int) -> None:
-        """From here on compute each batch in twice as many parts; NmtError when they are single sentences already."""
-        if self.state.parts >= sentences:
-            raise NmtError(
-                f"out of memory at step {self.state.step:,}: not even one sentence pair fits",
-                "lower --max-length, or train a smaller model",
-            )
-        self.state.parts *= 2
-        logger.warning(
-            "out of memory at step %s: batches are computed in %d parts from here on, to the same updates; "
-            "a lower --batch-tokens with a higher --accumulate may be faster",
-            f"{self.state.step:,}",
-            self.state.parts,
-        )
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
     def _look_at_norms(self) -> None:
         """Count the updates that were skipped since the last look; NmtError after too many in a row."""
@@ -249,6 +214,9 @@ class Trainer:
 
     def _validate(self, reporter: Reporter, weights: torch.Tensor, made: dict[str, Any]) -> bool:
         self._look_at_norms()
+        if not self.processes.first:
+            self.state.worse_in_a_row = 0  # the first process knows, see `_loop`
+            return False
         if self.data.valid is None:
             self._publish(weights, made, {})
             return True
@@ -279,11 +247,13 @@ class Trainer:
 
     def _finish(self, reason: str, reporter: Reporter) -> None:
         """Validate what was not, try the average of checkpoints, and save that the run is finished."""
-        if self.state.step % self.config.validate_every:
-            self.validate(reporter)
-        self._try_average(reporter)
-        self.state.finished = reason
+        if self.processes.first:
+            if self.state.step % self.config.validate_every:
+                self.validate(reporter)
+            self._try_average(reporter)
+            self.state.finished = reason
         self.save()
+        self.processes.agree(0)  # wait for the first
 
     def _try_average(self, reporter: Reporter) -> None:
         """Validate the mean of the present weights and those of kept checkpoints: it is often the best model."""
@@ -316,7 +286,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint and remove those that the policy no longer keeps; none while the weights are in doubt."""
         self._look_at_norms()
-        if self.state.skipped_in_a_row:
+        if self.state.skipped_in_a_row or not self.processes.first:
             return
         save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
         last = self.config.average if self.config.average_of == "last" else 1
@@ -325,19 +295,23 @@ class Trainer:
     def _log_training(self, window: Window, reporter: Reporter) -> None:
         self._look_at_norms()
         loss, cross_entropy = window.means()
+        seconds = max(1e-9, self.state.seconds - window.start)
         numbers = {
             "step": self.state.step,
             "epoch": self.state.epoch,
             "loss": loss,
             "perplexity": perplexity(cross_entropy),
             "rate": learning_rate(self.state.step, self.config),
-            "tokens_per_second": window.tokens / max(1e-9, self.state.seconds - window.start),
+            "tokens_per_second": sum(window.tokens()) / seconds,
+            "utilisation": training_flops(self.model.config, *window.tokens()) / seconds / self.matrix_rate,
+            "memory_mb": peak_memory(self.device),
             "seconds": self.state.seconds,
             "skipped": self.state.skipped,
         }
-        self.log.append("train", numbers)
-        reporter.train({**numbers, "seconds_left": self._seconds_left()})
-        self._tell_divergence(loss)
+        if self.processes.first:
+            self.log.append("train", numbers)
+            reporter.train({**numbers, "seconds_left": self._seconds_left()})
+            self._tell_divergence(loss)
 
     def _tell_divergence(self, loss: float) -> None:
         """Warn where the loss has risen by more than one nat above its lowest, once each time."""
@@ -351,13 +325,3 @@ class Trainer:
                 loss,
             )
             self.lowest_loss = loss
-
-
-def _out_of_memory(error: Exception) -> bool:
-    """Whether an allocation failed: on a GPU, or on the host, for which torch has no exception of its own."""
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
-def _mix(seed: int, step: int, batch: int) -> int:
-    """One seed from three numbers, so that neighbours have nothing in common."""
-    return int(np.random.SeedSequence((seed, step, batch)).generate_state(1, np.uint64)[0])

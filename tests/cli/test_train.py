@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,21 @@ def test_where_model_data_and_tokenizer_do_not_belong_together_is_told(
     retrained = command("tokenizer", "train", *corpus.train, "--vocab-size", 350, "--run", trained)
     assert retrained.returncode == 0
     assert "prepared with another tokenizer" in retrained.stderr
+
+
+def test_the_preset_is_told_with_what_it_sets_and_kept(run_copy: Path, command: Program) -> None:
+    shutil.rmtree(run_copy / "model")
+    done = command("train", "--run", run_copy, "--steps", 1, "--dim", 16, "--average", 1)
+    assert done.returncode == 0, done.stderr
+    assert "--preset auto: for 200 pairs tiny, with dropout 0.3, batch tokens 1024" in done.stderr
+    again = command("train", "--run", run_copy, "--steps", 2)
+    assert again.returncode == 0, again.stderr
+    assert "changed since this run began: steps 1 -> 2\n" in again.stderr
+    settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
+    assert (settings["preset"], settings["dropout"], settings["dim"]) == ("auto", 0.3, 16)
+    named = command("train", "--run", run_copy, "--steps", 2, "--preset", "big")
+    assert named.returncode == 1
+    assert "preset" in named.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -1,6 +1,6 @@
 """The plan of an epoch and the batches it makes: every row once, within the budget, little padding, any start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nmt.data import batches
 from nmt.data.batches import Indices, Position, make_batch, plan_epoch, stream_batches
-from nmt.data.binary import Rows, RowWriter
+from nmt.data.binary import Ids, Rows, RowWriter
 from nmt.errors import NmtError
 from nmt.text.tokenizer import BEGIN, END, PAD
 
@@ -144,8 +144,13 @@ def store(tmp_path: Path) -> tuple[Rows, Rows]:
     return Rows(tmp_path, "source"), Rows(tmp_path, "target")
 
 
+def read(source: Rows, target: Rows, rows: Iterable[int]) -> tuple[list[Ids], list[Ids]]:
+    chosen = list(rows)
+    return [source[row] for row in chosen], [target[row] for row in chosen]
+
+
 def test_a_batch_is_what_one_would_write_by_hand(store: tuple[Rows, Rows]) -> None:
-    batch = make_batch(*store, np.array([1, 0, 2]), 30, 30)
+    batch = make_batch(*read(*store, [1, 0, 2]), 30, 30)
     assert batch.source.tolist() == [[12, 13, 14, END], [11, END, PAD, PAD], [END, PAD, PAD, PAD]]
     assert batch.source_mask.tolist() == [[True] * 4, [True, True, False, False], [True, False, False, False]]
     assert batch.target_output.tolist() == [[23, END, PAD], [21, 22, END], [END, PAD, PAD]]
@@ -165,7 +170,7 @@ def test_shapes_masks_and_counts_of_any_batch(
             writer.append([[*random.integers(4, 50, pair[i] - 1).tolist(), END] for pair in lengths])
     source, target = Rows(folder, "source"), Rows(folder, "target")
     rows = random.permutation(len(lengths))[: random.integers(1, len(lengths) + 1)]
-    batch = make_batch(source, target, rows, 50, 50)
+    batch = make_batch(*read(source, target, rows), 50, 50)
     assert batch.source.shape == batch.source_mask.shape == (len(rows), source.lengths[rows].max())
     assert batch.target_input.shape == batch.target_output.shape == (len(rows), target.lengths[rows].max())
     assert torch.equal(batch.target_input[:, 1:], batch.target_output[:, :-1])
@@ -178,23 +183,17 @@ def test_shapes_masks_and_counts_of_any_batch(
 
 
 @given(LENGTHS, st.integers(1, 9))
-def test_the_parts_of_a_batch_are_the_batches_of_fewer_pairs(
-    tmp_path_factory: pytest.TempPathFactory, lengths: list[tuple[int, int]], count: int
-) -> None:
-    folder = tmp_path_factory.getbasetemp()
-    for i, name in enumerate(("source", "target")):
-        with RowWriter(folder, name, 50) as writer:
-            writer.append([[*range(4, 3 + pair[i]), END] for pair in lengths])
-    source, target = Rows(folder, "source"), Rows(folder, "target")
-    rows = np.arange(len(lengths))
-    parts = list(make_batch(source, target, rows, 400, 400).parts(count))
+def test_the_parts_of_a_batch_are_the_batches_of_fewer_pairs(lengths: list[tuple[int, int]], count: int) -> None:
+    source, target = ([np.array([*range(4, 3 + pair[i]), END]) for pair in lengths] for i in (0, 1))
+    parts = list(make_batch(source, target, 400, 400).parts(count))
     assert 1 <= len(parts) <= count
     start = 0
     for part in parts:
-        expected = make_batch(source, target, rows[start : start + len(part.source)], 400, 400)
+        end = start + len(part.source)
+        expected = make_batch(source[start:end], target[start:end], 400, 400)
         assert all(map(torch.equal, part[:4], expected[:4]))
         assert part[4:] == expected[4:]
-        start += len(part.source)
+        start = end
     assert start == len(lengths)
 
 
@@ -204,5 +203,5 @@ def test_a_token_beyond_the_vocabulary_is_an_error(
 ) -> None:
     """On a GPU it would be a device-side assert, which says nothing and takes the process with it."""
     with pytest.raises(NmtError, match=f"token {token}, beyond the {pieces} pieces") as caught:
-        make_batch(*store, np.array([0, 1]), *sizes)
+        make_batch(*read(*store, [0, 1]), *sizes)
     assert "nmt prepare" in caught.value.hint

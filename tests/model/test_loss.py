@@ -4,8 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from nmt.config import ModelConfig
 from nmt.model import loss as loss_module
 from nmt.model.loss import label_smoothed_loss
+from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import PAD
 
 
@@ -27,6 +29,40 @@ def test_loss_and_gradients_equal_torch(smoothing: float, piece: int, monkeypatc
     torch.testing.assert_close(gradients, torch.autograd.grad(2.5 * expected, [hidden, weight]), rtol=1e-4, atol=1e-4)
     plain = F.cross_entropy(logits, target.flatten(), ignore_index=PAD, reduction="sum")
     torch.testing.assert_close(ours.cross_entropy, plain, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("piece", [1 << 22, 64])
+def test_r_drop_equals_the_papers_equations_by_torch(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of equation 4 of Wu et al. 2021, its divergences by torch's kl_div and gradients by torch's autograd."""
+    monkeypatch.setattr(loss_module, "PIECE", piece)
+    torch.manual_seed(0)
+    hidden = torch.randn(6, 7, 16, requires_grad=True)
+    weight = (torch.randn(30, 16) / 4).requires_grad_()
+    target = torch.randint(1, 30, (3, 7))
+    target[1, 4:] = PAD
+    alpha, smoothing = 5.0, 0.1
+    ours = label_smoothed_loss(hidden, weight, torch.cat([target, target]), smoothing, alpha)
+    gradients = torch.autograd.grad(ours.smoothed, [hidden, weight])
+    first, second = (half.flatten(0, 1)[target.flatten() != PAD] @ weight.T for half in hidden.chunk(2))
+    gold = target.flatten()[target.flatten() != PAD]
+    nll = sum(F.cross_entropy(one, gold, label_smoothing=smoothing, reduction="sum") for one in (first, second))
+    p, q = first.log_softmax(-1), second.log_softmax(-1)
+    divergences = F.kl_div(q, p, reduction="sum", log_target=True) + F.kl_div(p, q, reduction="sum", log_target=True)
+    expected = (nll + alpha * divergences / 2) / 2
+    torch.testing.assert_close(ours.smoothed, expected, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(gradients, torch.autograd.grad(expected, [hidden, weight]), rtol=1e-4, atol=1e-4)
+
+
+def test_r_drop_without_dropout_is_the_loss_of_one_pass() -> None:
+    config = ModelConfig(
+        source_vocabulary=20, target_vocabulary=20, shared_vocabulary=True, dim=16, feed_forward=16, dropout=0.0
+    )
+    model = Transformer(config)
+    source, target = torch.randint(4, 20, (3, 5)), torch.randint(4, 20, (3, 6))
+    arguments = (source, source != PAD, target, target, 0.1)
+    with torch.no_grad():
+        once, twice = model.loss(*arguments), model.loss(*arguments, 5.0)
+    torch.testing.assert_close(twice, once, rtol=1e-5, atol=1e-5)
 
 
 def test_a_batch_of_padding_alone_has_no_loss() -> None:

@@ -16,13 +16,15 @@ TRAINING = dict(
     perplexity=3.736,
     rate=1.2e-3,
     tokens_per_second=112_345.0,
+    utilisation=0.456,
+    memory_mb=1512.3,
     seconds=1000.0,
     seconds_left=7215.0,
 )
 VALIDATION = dict(step=71_000.0, loss=1.6646, perplexity=5.283, bleu=37.16, chrf=60.36)
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, 130])
 def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> None:
     output = io.StringIO()
     reporter = RichReporter(Console(file=output, width=width, force_terminal=True, color_system=None))
@@ -43,6 +45,7 @@ def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> N
         "ein [Satz] -> a sentence",
     ):
         assert figure in shown
+    assert ("46% of peak, 1,512 MB" in shown) == (width > 80)
     assert "\u2026" not in shown  # rich's mark of what was cut
 
 

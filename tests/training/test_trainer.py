@@ -6,7 +6,8 @@ import math
 import random
 import shutil
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from nmt.config import ModelConfig, PrepareConfig, TokenizerConfig, TrainingConfig
-from nmt.data.batches import Batch
+from nmt.data.batches import Batch, Position
 from nmt.data.pairs import TrainingData
 from nmt.data.prepare import Sets, prepare
 from nmt.decoding.translate import Translator
@@ -24,8 +25,9 @@ from nmt.model.transformer import Transformer
 from nmt.model.weights import load_tensors
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 from nmt.training.progress import PlainReporter
-from nmt.training.state import list_checkpoints, load_newest
-from nmt.training.trainer import MOST_SKIPPED, Sums, Trainer
+from nmt.training.state import TrainingState, list_checkpoints, load_newest
+from nmt.training.trainer import MOST_SKIPPED, Trainer
+from nmt.training.update import Update
 from nmt.training.validation import Validation
 
 CPU = torch.device("cpu")
@@ -98,21 +100,35 @@ def test_overfits_32_pairs(tmp_path: Path) -> None:
     assert exact_matches(tmp_path, lines, expected) == 1.0
 
 
-RESUMABLE = dict(steps=16, batch_tokens=400, warmup=4, validate_every=5, save_every=1, log_every=1, keep=20, average=20)
+RESUMABLE: dict[str, Any] = dict(
+    steps=16, batch_tokens=400, warmup=4, validate_every=5, save_every=1, log_every=1, keep=20, average=20
+)
+
+
+OF_THE_MACHINE = {"seconds", "tokens_per_second", "utilisation", "memory_mb"}
 
 
 def final_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], str]:
     newest = list_checkpoints(folder / "checkpoints")[-1]
     log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    timeless = [{k: v for k, v in line.items() if k not in ("seconds", "tokens_per_second")} for line in log]
+    timeless = [{k: v for k, v in line.items() if k not in OF_THE_MACHINE} for line in log]
     return load_tensors(newest / "model.safetensors"), load_tensors(newest / "optimizer.safetensors"), str(timeless)
 
 
-@pytest.mark.parametrize("accumulate", [1, 3])
-def test_a_run_that_was_stopped_at_any_step_is_bit_equal_to_one_that_was_not(tmp_path: Path, accumulate: int) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"accumulate": 1},
+        {"accumulate": 3},
+        {"accumulate": 1, "ema": 0.9, "subword_sampling": 0.3, "token_masking": 0.1},
+    ],
+)
+def test_a_run_that_was_stopped_at_any_step_is_bit_equal_to_one_that_was_not(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
     """Mid-epoch, at the edge of an epoch (the data gives 7 batches), and right after a validation; dropout on."""
     write_task(tmp_path / "whole", 320, "reverse", seed=1)
-    training = TrainingConfig(**RESUMABLE, accumulate=accumulate)  # type: ignore[arg-type]
+    training = TrainingConfig(**RESUMABLE, **settings)
     whole = trainer(tmp_path / "whole", training, attention_dropout=0.1, activation_dropout=0.1)
     whole.train(PlainReporter())
     assert whole.state.epoch >= 2
@@ -138,10 +154,11 @@ def test_accumulating_batches_gives_the_update_of_one_large_batch(tmp_path: Path
     write_task(tmp_path, 320, "copy", seed=1)
     one = trainer(tmp_path, TrainingConfig(batch_tokens=100_000), dropout=0.0)
     many = trainer(tmp_path, TrainingConfig(batch_tokens=300), dropout=0.0)
-    count = sum(1 for position, _ in zip(many._batches(), range(1000), strict=False) if position[0].epoch == 0) + 1
-    many.config = TrainingConfig(batch_tokens=300, accumulate=count)
+    first = (position for position, _ in many.updater.batches(Position(0, 0)))
+    count = len(list(takewhile(lambda position: position.epoch == 0, first))) + 1
+    many.updater.config = TrainingConfig(batch_tokens=300, accumulate=count)
     for each in (one, many):
-        _, cross_entropy, tokens, _ = each._step(each._batches())
+        _, cross_entropy, _, tokens, _ = each.updater.update(each.updater.batches(Position(0, 0)), each.state)
         each.summary = (float(cross_entropy), tokens)  # type: ignore[attr-defined]
     assert one.summary[1] == many.summary[1]  # type: ignore[attr-defined]
     assert one.summary[0] == pytest.approx(many.summary[0], rel=1e-5)  # type: ignore[attr-defined]
@@ -195,15 +212,15 @@ def test_equal_scores_are_decided_by_the_loss(tmp_path: Path) -> None:
 
 def spoil(made: Trainer, steps: Collection[int]) -> None:
     """Let the gradient of these updates be not a number, as an overflow would."""
-    collect = made._collect_gradient
+    collect = made.updater.collect_gradient
 
-    def spoiled(batches: Sequence[Batch]) -> Sums | None:
-        sums = collect(batches)
+    def spoiled(batches: Mapping[int, Batch], state: TrainingState) -> torch.Tensor | None:
+        losses = collect(batches, state)
         if made.state.step + 1 in steps:
             made.master.gradient[3] = math.nan
-        return sums
+        return losses
 
-    made._collect_gradient = spoiled  # type: ignore[method-assign]
+    made.updater.collect_gradient = spoiled  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
@@ -216,14 +233,14 @@ def test_an_update_without_a_finite_gradient_changes_nothing_but_the_count(
     made = trainer(tmp_path, TrainingConfig(steps=9, batch_tokens=400, warmup=3, log_every=2, average=1, ema=ema))
     spoil(made, {4, 5, 8})
     seen = []
-    step = made._step
+    update = made.updater.update
 
-    def stepped(batches: Any) -> Sums:
-        sums = step(batches)
+    def updated(*arguments: Any) -> Update:
+        found = update(*arguments)
         seen.append((made.master.master.clone(), {key: value.clone() for key, value in made.master.moments().items()}))
-        return sums
+        return found
 
-    made._step = stepped  # type: ignore[method-assign]
+    made.updater.update = updated  # type: ignore[method-assign]
     made.train(PlainReporter())
     assert made.state.skipped == 3
     assert caplog.text.count("the gradient is not finite") == 3
@@ -301,10 +318,11 @@ def test_a_batch_too_large_for_the_memory_is_computed_in_parts_to_the_same_updat
         return found
 
     little.model.loss = limited  # type: ignore[method-assign]
-    batches, plenty_batches = little._batches(), plenty._batches()
+    batches, plenty_batches = (each.updater.batches(Position(0, 0)) for each in (little, plenty))
     for _ in range(3):
-        found, right = little._step(batches), plenty._step(plenty_batches)
-        assert found[2:] == right[2:]
+        found = little.updater.update(batches, little.state)
+        right = plenty.updater.update(plenty_batches, plenty.state)
+        assert found[2:4] == right[2:4]
         torch.testing.assert_close(found[:2], right[:2], rtol=1e-5, atol=1e-5)
     for right_gradient, found_gradient in zip(*gradients, strict=True):
         assert right_gradient.norm() > 1
@@ -342,9 +360,9 @@ def test_the_moving_average_is_that_of_the_weights(tmp_path: Path) -> None:
     """By hand: a <- d a + (1 - d) w after each update, with d = min(decay, (1 + t) / (10 + t)) while it is young."""
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(steps=30, batch_tokens=400, ema=0.5, warmup=2))
-    expected, batches = made.master.master.clone(), made._batches()
+    expected, batches = made.master.master.clone(), made.updater.batches(Position(0, 0))
     for step in range(1, 31):
-        made._step(batches)
+        made.updater.update(batches, made.state)
         made.state.step = step
         decay = min(0.5, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * made.master.master
@@ -417,14 +435,14 @@ def test_old_checkpoints_are_pruned_and_weights_kept_for_averaging(tmp_path: Pat
 def test_a_signal_finishes_the_step_and_saves(tmp_path: Path, number: int) -> None:
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(steps=50, batch_tokens=400, save_every=1000, validate_every=1000))
-    step, handler = made._step, signal.getsignal(number)
+    update, handler = made.updater.update, signal.getsignal(number)
 
-    def signalled(batches: object) -> object:
+    def signalled(*arguments: Any) -> Update:
         if made.state.step == 3:
             signal.raise_signal(number)
-        return step(batches)  # type: ignore[arg-type]
+        return update(*arguments)
 
-    made._step = signalled  # type: ignore[method-assign, assignment]
+    made.updater.update = signalled  # type: ignore[method-assign]
     with pytest.raises(StoppedBySignal) as stop:
         made.train(PlainReporter())
     assert stop.value.number == number

@@ -1,0 +1,60 @@
+"""The log: what it holds after a restart, means of what was finite, and the same numbers for TensorBoard."""
+
+import json
+import math
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from nmt.errors import NmtError
+from nmt.training.log import Log, Window
+
+
+def test_what_was_logged_behind_the_step_and_lines_that_were_cut_are_taken_out(tmp_path: Path) -> None:
+    log = Log(tmp_path / "metrics.jsonl")
+    log.truncate(3)  # there is none yet
+    for step in range(1, 6):
+        log.append("train", {"step": step, "loss": 1.0})
+    with open(log.path, "a", encoding="utf-8") as stream:
+        stream.write('{"kind": "train", "st')
+    log.truncate(3)
+    assert [json.loads(line)["step"] for line in log.path.read_text(encoding="utf-8").splitlines()] == [1, 2, 3]
+
+
+def test_every_line_is_json_also_without_a_finite_loss(tmp_path: Path) -> None:
+    log = Log(tmp_path / "metrics.jsonl")
+    log.append("train", {"step": 1, "loss": math.nan, "rate": math.inf, "epoch": 0})
+    line = json.loads(log.path.read_text(encoding="utf-8"), parse_constant=pytest.fail)
+    assert line == {"kind": "train", "step": 1, "loss": None, "rate": None, "epoch": 0}
+
+
+def test_a_windows_means_are_of_tokens_and_leave_out_what_is_not_finite() -> None:
+    window = Window(0.0)
+    for loss, entropy, source, target in ((30.0, 20.0, 9, 10), (math.nan, math.nan, 50, 60), (90.0, 70.0, 21, 20)):
+        window.add(torch.tensor(loss), torch.tensor(entropy), source, target)
+    assert window.means() == (pytest.approx(120 / 30), pytest.approx(90 / 30))
+    assert window.tokens() == (80, 90)
+
+
+def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    log = Log(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+    for step in (10, 20):
+        log.append("train", {"step": step, "loss": 5.0 - step / 10})
+    log.append("valid", {"step": 20, "bleu": 31.5, "samples": ["a translation"]})
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(one.step, one.value) for one in events.Scalars("train/loss")] == [(10, 4.0), (20, 3.0)]
+    assert [(one.step, one.value) for one in events.Scalars("valid/bleu")] == [(20, 31.5)]
+    assert set(events.Tags()["scalars"]) == {"train/loss", "valid/bleu"}
+
+
+def test_without_tensorboard_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(NmtError, match="--tensorboard needs") as caught:
+        Log(tmp_path / "metrics.jsonl", tmp_path / "tensorboard")
+    assert "pip install" in caught.value.hint
