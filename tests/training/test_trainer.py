@@ -332,27 +332,24 @@ def test_a_batch_too_large_for_the_memory_is_computed_in_parts_to_the_same_updat
     assert (little.state.epoch, little.state.batch) == (plenty.state.epoch, plenty.state.batch)
 
 
-def test_memory_too_small_for_one_pair_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cause", "raised", "words"),
+    [
+        ("DefaultCPUAllocator: can't allocate memory", NmtError, "not even one sentence pair fits"),
+        ("mat1 and mat2 shapes cannot be multiplied", RuntimeError, "mat1 and mat2"),
+    ],
+)
+def test_what_no_smaller_batch_can_help_is_raised(
+    tmp_path: Path, cause: str, raised: type[Exception], words: str
+) -> None:
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(batch_tokens=400))
 
-    def never(*arguments: object) -> LossSum:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory")
+    def failing(*arguments: object) -> LossSum:
+        raise RuntimeError(cause)
 
-    made.model.loss = never  # type: ignore[method-assign]
-    with pytest.raises(NmtError, match="not even one sentence pair fits"):
-        made.train(PlainReporter())
-
-
-def test_other_errors_are_not_taken_for_a_lack_of_memory(tmp_path: Path) -> None:
-    write_task(tmp_path, 320, "copy", seed=1)
-    made = trainer(tmp_path, TrainingConfig(batch_tokens=400))
-
-    def broken(*arguments: object) -> LossSum:
-        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
-
-    made.model.loss = broken  # type: ignore[method-assign]
-    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+    made.model.loss = failing  # type: ignore[method-assign]
+    with pytest.raises(raised, match=words):
         made.train(PlainReporter())
 
 
