@@ -185,6 +185,8 @@ class TrainingConfig:
             for part in self.freeze or []
             if part not in PARTS
         ]
+        if set(self.freeze or []) >= PARTS.keys():
+            found.append("--freeze: with all parts frozen nothing is left to train")
         if self.freeze and self.weight_decay:
             found.append("--weight-decay would change what --freeze keeps; leave out one of them")
         return found

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_t
 import typer
 
 from nmt.cli.errors import run_command
-from nmt.config import PRESETS
+from nmt.config import PRESETS, ModelConfig, TrainingConfig
 from nmt.settings import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
 
 T = TypeVar("T")
@@ -123,9 +123,10 @@ def _plain(value: Any) -> Value:
 def _option(name: str, config: type[Any]) -> inspect.Parameter:
     known: Setting = settings_of(config)[name].metadata["setting"]
     default = default_of(settings_of(config)[name])
+    by_preset = any(name in preset for preset in PRESETS.values())
     made = typer.Option(
         help=known.help[0].upper() + known.help[1:] + ".",
-        show_default="by --preset" if any(name in preset for preset in PRESETS.values()) else _shown(default),
+        show_default="by --preset" if config in (TrainingConfig, ModelConfig) and by_preset else _shown(default),
         rich_help_panel=known.group or "Options",
     )
     annotation: Any = Literal[known.choices] if known.choices else plain_type(get_type_hints(config)[name])

@@ -86,7 +86,7 @@ def read_model_config(directory: Path) -> dict[str, Any]:
     recover_directory(directory)
     path = directory / "config.json"
     if not path.exists():
-        raise NmtError(f"{directory}: no model there", "train one with nmt train, or name its directory with --model")
+        raise NmtError(f"{directory}: no model there", "train one with nmt train, or check the path")
     content = read_json(path)
     if content.get("format") != FORMAT:
         raise NmtError(f"{path}: model format {content.get('format')}, not {FORMAT}", "it is not from this nmt")

@@ -23,6 +23,10 @@ from nmt.training.transfer import load_for
 logger = logging.getLogger("nmt")
 
 
+FIXED = MODEL_SHAPE | {"preset", "init_from", "freeze"}
+"""Settings that a run keeps: they say what the model is, where it began, and for what Adam's moments stand."""
+
+
 def is_under_way(run: Path) -> bool:
     """Whether there is training to go on with; what a killed process left behind is cleared away."""
     clear_leftovers(run / "checkpoints")
@@ -42,10 +46,16 @@ def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
 
 def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None:
     """Tell which settings changed since a run began; NmtError where it cannot go on with them."""
-    told = {name: f"{name} {old} -> {now[name]}" for name, old in sorted(before.items()) if now[name] != old}
-    if broken := [change for name, change in told.items() if name in {*MODEL_SHAPE, "preset"}]:
+    if not before:
+        return
+    told = {  # what was not set before is not in the file
+        name: f"{name} {before.get(name, 'unset')} -> {value}"
+        for name, value in sorted(now.items())
+        if value != before.get(name)
+    }
+    if broken := [change for name, change in told.items() if name in FIXED]:
         raise NmtError(
-            f"the run's model cannot change while it trains: {', '.join(broken)}",
+            f"this cannot change while a run trains: {', '.join(broken)}",
             "leave that out, or train another run with --run",
         )
     if told:

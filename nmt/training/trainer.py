@@ -102,6 +102,8 @@ class Trainer:
     def start_from(self, loaded: LoadedModel) -> None:
         """Begin with the weights of a trained model."""
         self.master.restore(transfer(self.master.named(self.master.master), self.tokenizers, loaded), {}, 0)
+        if "embeddings" in (self.config.freeze or ()) and self.tokenizers != loaded.tokenizers:
+            logger.warning("--freeze embeddings: pieces that the other model does not have stay at random values")
 
     # --------------------------------------------------------------------------------------------------------- the loop
 
@@ -110,6 +112,10 @@ class Trainer:
         self.state.finished = ""
         if self.processes.first:
             self.log.truncate(self.state.step)
+        if self.data.valid is None:
+            logger.warning(
+                "there is no validation set: the model is the newest one, not the best; give prepare --valid or --split"
+            )
         reporter.start(self.state.step, self.config.steps)
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

@@ -97,6 +97,25 @@ def test_freezing_what_there_is_not_is_refused(fresh: Path, command: Program) ->
     assert "--freeze encoders is unknown; choose from encoder, decoder, embeddings" in done.stderr
 
 
+def test_freezing_everything_is_refused(fresh: Path, command: Program) -> None:
+    parts = [word for part in ("encoder", "decoder", "embeddings") for word in ("--freeze", part)]
+    done = command("train", "--run", fresh, *parts, *FEW)
+    assert done.returncode == 2
+    assert "nothing is left to train" in done.stderr
+
+
+@pytest.mark.parametrize("change", [["--freeze", "encoder"], ["--init-from", "elsewhere"]])
+def test_what_a_run_began_with_cannot_change_while_it_trains(
+    trained: Path, command: Program, change: list[str]
+) -> None:
+    """Adam's momentum would go on moving a part that is frozen late, and the record would be false."""
+    before = (trained / "config.toml").read_bytes()
+    done = command("train", "--run", trained, "--steps", 4, *change)
+    assert done.returncode == 1
+    assert f"{change[0][2:].replace('-', '_')} unset -> " in done.stderr
+    assert (trained / "config.toml").read_bytes() == before
+
+
 def own_weights(run: Path, tokenizers: Tokenizers, *, separate: bool) -> Mapping[str, Tensor]:
     """Weights of the run's model in the shape that other tokenizers ask for, all -1."""
     model = load_model(run / "model", choose_device("cpu"), torch.float32).model
