@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nmt.errors import NmtError
-from nmt.files import append_text, write_text
+from nmt.files import append_text, read_text, write_text
 
 
 class Log:
@@ -37,10 +37,10 @@ class Log:
         if not self.path.exists():
             return
         kept = []
-        for line in self.path.read_text(encoding="utf-8").splitlines(keepends=True):
+        for line in read_text(self.path):
             try:
-                if line.endswith("\n") and json.loads(line)["step"] <= step:
-                    kept.append(line)
+                if json.loads(line)["step"] <= step:
+                    kept.append(line + "\n")
             except (ValueError, KeyError, TypeError):
                 continue  # a line that was cut when the process was killed
         write_text(self.path, "".join(kept))

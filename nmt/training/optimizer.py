@@ -85,7 +85,7 @@ class MasterWeights:
         self.adam.step()
         self.gradient.zero_()
         self.publish()
-        if self.average is not None:  # at first the mean is young: the decay of Adam's own moments would keep step 0
+        if self.average is not None:  # young, it decays faster: else the random start would stay in it
             self.average.lerp_(self.master, 1 - min(self.decay, (1 + step) / (10 + step)))
         return norm
 

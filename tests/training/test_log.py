@@ -23,6 +23,16 @@ def test_what_was_logged_behind_the_step_and_lines_that_were_cut_are_taken_out(t
     assert [json.loads(line)["step"] for line in log.path.read_text(encoding="utf-8").splitlines()] == [1, 2, 3]
 
 
+def test_a_translation_may_hold_what_python_takes_for_the_end_of_a_line(tmp_path: Path) -> None:
+    """And a process may be killed in the middle of a letter."""
+    log = Log(tmp_path / "metrics.jsonl")
+    log.append("valid", {"step": 1, "samples": ["a\u2028b\x85c\fd 한국어"]})
+    whole = log.path.read_bytes()
+    log.path.write_bytes(whole + '{"kind": "valid", "step": 1, "samples": ["한'.encode()[:-1])
+    log.truncate(1)
+    assert log.path.read_bytes() == whole
+
+
 def test_every_line_is_json_also_without_a_finite_loss(tmp_path: Path) -> None:
     log = Log(tmp_path / "metrics.jsonl")
     log.append("train", {"step": 1, "loss": math.nan, "rate": math.inf, "epoch": 0})
