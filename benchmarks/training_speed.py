@@ -58,7 +58,7 @@ def eole_environment(work: Path) -> Path:
     if not (home / "bin" / "eole").exists():
         venv.create(home, with_pip=True)
         version = torch.__version__.split("+")[0]
-        for packages in ([f"torch=={version}"], [f"torch=={version}", EOLE, "sentencepiece"]):
+        for packages in ([f"torch=={version}"], [f"torch=={version}", EOLE, "aiohttp"]):
             subprocess.run([home / "bin" / "pip", "install", "--quiet", *packages], check=True)
     return home / "bin" / "eole"
 
@@ -73,7 +73,7 @@ def eole_settings(work: Path, size: str) -> str:
         src_vocab_size: {VOCABULARY + 200}
         tgt_vocab_size: {VOCABULARY + 200}
         overwrite: true
-        report_every: 10
+        report_every: 2
         data: {{train: {{path_src: {work}/train.source, path_tgt: {work}/train.target}}}}
         training: {{model_path: {work}/eole-model, world_size: 0, gpu_ranks: [], num_workers: 0, compute_dtype: bf16,
             batch_type: tokens, batch_size: {BATCH}, batch_size_multiple: 1, normalization: tokens, accum_count: [1],
@@ -104,7 +104,7 @@ def nmt_command(work: Path, size: str) -> tuple[list[str], Path]:
     options = {"preset": "small" if size == "small" else "base", "dim": width, "feed-forward": feed_forward}
     options |= {"heads": heads, "encoder-layers": layers, "decoder-layers": layers, "norm": "post"}
     options |= {"batch-tokens": BATCH, "dropout": 0.1, "attention-dropout": 0.1, "precision": "bfloat16"}
-    options |= {"log-every": 10, "steps": 1_000_000, "save-every": 1_000_000, "validate-every": 1_000_000}
+    options |= {"log-every": 2, "steps": 1_000_000, "save-every": 1_000_000, "validate-every": 1_000_000}
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     return [sys.executable, "-m", "nmt", "train", "--run", str(run), *flags], run / "metrics.jsonl"
 

@@ -85,8 +85,12 @@ def plan_epoch(source: Indices, target: Indices, budget: int, seed: int, epoch: 
 
 
 def _by_length(source: Indices, target: Indices) -> Indices:
-    """Order by the longer side, then by target and source, so that both sides of neighbours are alike."""
-    order: Indices = np.lexsort((source, target, np.maximum(source, target)))
+    """Order by the longer side, then by how much longer it is, so that both sides of neighbours are alike.
+
+    Every other length goes from a longer target to a longer source, those between go back: no jump at their borders.
+    """
+    longest = np.maximum(source, target)
+    order: Indices = np.lexsort(((target - source) * (1 - longest % 2 * 2), longest))
     return order
 
 

@@ -35,26 +35,20 @@ class _DropByBytes(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
-        integers = _INTEGERS[x.dtype]
-        signed = _random_bytes(x.numel()).view(x.shape).to(integers)  # from -128 to 127
-        ctx.keep = (threshold - 129 - signed).bitwise_right_shift_(
-            _SIGN_BIT[integers]
-        )  # all bits where signed is above
-        ctx.scale = 256 / (256 - threshold)
-        return _masked(x, ctx.keep, ctx.scale)
+        integer, sign_bit = _INTEGERS[x.dtype]
+        signed = _random_bytes(x.numel()).view(x.shape).to(integer)  # from -128 to 127
+        keep = (threshold - 129 - signed).bitwise_right_shift_(sign_bit)  # all bits where `signed` is above, else none
+        scale = torch.tensor(256 / (256 - threshold), dtype=x.dtype).view(integer)
+        ctx.factors = keep.bitwise_and_(scale).view(x.dtype)  # the scale or 0
+        return x * ctx.factors
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return _masked(gradients[0], ctx.keep, ctx.scale), None
+        return gradients[0] * ctx.factors, None
 
 
-_INTEGERS = {torch.bfloat16: torch.int16, torch.float32: torch.int32}
-_SIGN_BIT = {torch.int16: 15, torch.int32: 31}
-
-
-def _masked(x: Tensor, keep: Tensor, scale: float) -> Tensor:
-    """Give x * scale where all bits of `keep` are set, 0 where none is."""
-    return (x.contiguous().view(keep.dtype) & keep).view(x.dtype).mul_(scale)
+_INTEGERS = {torch.bfloat16: (torch.int16, 15), torch.float32: (torch.int32, 31)}
+"""For each number format the integers of its size, and the place of their sign bit."""
 
 
 def _random_bytes(count: int) -> Tensor:

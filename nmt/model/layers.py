@@ -21,7 +21,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, time, dim] -> [batch, time, dim]."""
-        return self.contract(self.dropout(self.expand(x).relu()))
+        return self.contract(self.dropout(self.expand(x).relu_()))
 
 
 class Residual(nn.Module):

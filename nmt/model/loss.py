@@ -62,6 +62,7 @@ class _ProjectedLoss(torch.autograd.Function):
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
         mean_weight = weight.mean(dim=0, dtype=torch.float32)  # the mean of a row's logits is this times hidden
         passes = 2 if r_drop else 1
+        even = smoothing / passes  # the same for all tokens of the vocabulary, it needs no large product
         length, step = len(hidden) // passes, max(1, PIECE // weight.size(0))
         for start in range(0, length, step):
             pieces = [
@@ -75,18 +76,20 @@ class _ProjectedLoss(torch.autograd.Function):
                 divergence, *pulls = _divergence(*logits, *log_normalizers)
                 smoothed += r_drop / 2 * divergence
             for i, piece in enumerate(pieces):
-                gold = tokens[piece, None]
-                nll = (log_normalizers[i] - logits[i].gather(1, gold).float()).sum()
+                gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
+                nll = (log_normalizers[i].squeeze(1) - logits[i][gold].float()).sum()
                 cross_entropy += nll / passes
                 spread = log_normalizers[i].sum() - hidden[piece].sum(dim=0, dtype=torch.float32) @ mean_weight
                 smoothed += ((1 - smoothing) * nll + smoothing * spread) / passes
                 if any(ctx.needs_input_grad):
-                    gradient = probabilities[i].sub_(smoothing / weight.size(0))
-                    gradient.scatter_(1, gold, gradient.gather(1, gold) - (1 - smoothing))
+                    gradient = probabilities[i]
+                    gradient[gold] -= 1 - smoothing
                     if r_drop:
                         gradient = gradient / passes + (r_drop / 2 * pulls[i]).to(gradient.dtype)
-                    hidden_gradient[piece] = gradient @ weight
+                    torch.mm(gradient, weight, out=hidden_gradient[piece])
                     weight_gradient += gradient.T @ hidden[piece]
+        hidden_gradient -= (even * mean_weight).to(hidden.dtype)
+        weight_gradient -= even / weight.size(0) * hidden.sum(dim=0, dtype=torch.float32)
         ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         ctx.mark_non_differentiable(cross_entropy)
         return smoothed, cross_entropy

@@ -1,11 +1,11 @@
 """Adam (Kingma & Ba 2015) on one flat float32 vector of all parameters.
 
-The model computes with its parameters in the working precision, which are views of one flat tensor; so are their
-gradients. The float32 master copy, both moments and the norm of the gradient are then each one long vector, and an
-update is a handful of operations however many layers there are.
+The model computes with its parameters in the working precision, which are views of one flat tensor. The float32 master
+copy, the gradient and both moments are each one long vector too, so that an update is a handful of operations however
+many layers there are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,11 +28,12 @@ class MasterWeights:
         self.master = torch.cat([parameter.detach().flatten().float() for parameter in self.parameters])
         self.working = self.master if dtype == torch.float32 else self.master.to(dtype)
         self.gradient = torch.zeros_like(self.master)
-        self.working_gradient = self.gradient if dtype == torch.float32 else torch.zeros_like(self.working)
         for parameter, value, gradient in zip(
-            self.parameters, self.views(self.working), self.views(self.working_gradient), strict=True
+            self.parameters, self.views(self.working), self.views(self.gradient), strict=True
         ):
-            parameter.data, parameter.grad = value, gradient
+            parameter.data = value
+            if parameter.requires_grad:
+                parameter.register_post_accumulate_grad_hook(_add_gradient_to(gradient))
         self.adam = self._make_adam(config)
         self.decay = config.ema
         self.average = self.master.clone() if config.ema else None
@@ -59,16 +60,11 @@ class MasterWeights:
         """A flat vector as tensors by parameter name."""
         return dict(zip(self.names, self.views(flat), strict=True))
 
-    def collect(self) -> None:
-        """Add the gradient of one batch, which backward left in the working precision, to the float32 sum."""
-        if self.working_gradient is not self.gradient:
-            self.gradient += self.working_gradient
-            self.working_gradient.zero_()
-
     def drop_gradient(self) -> None:
-        """Forget what was collected."""
+        """Forget the gradient collected so far."""
         self.gradient.zero_()
-        self.working_gradient.zero_()
+        for parameter in self.parameters:
+            parameter.grad = None
 
     def update(self, rate: float, tokens: int, step: int) -> Tensor:
         """Update number `step`: Adam on the collected gradient divided by `tokens`; its norm before clipping.
@@ -141,3 +137,13 @@ class MasterWeights:
         for i, group in enumerate(self.groups):
             state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
             self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}
+
+
+def _add_gradient_to(gradient: Tensor) -> Callable[[Tensor], None]:
+    """What backward does with a parameter's gradient as soon as it has it: add it to the float32 sum and free it."""
+
+    def collect(parameter: Tensor) -> None:
+        gradient.add_(parameter.grad)
+        parameter.grad = None
+
+    return collect

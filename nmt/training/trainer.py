@@ -24,7 +24,7 @@ from nmt.model.transformer import Transformer
 from nmt.model.weights import LoadedModel, save_model
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes
-from nmt.training.hardware import matrix_rate, peak_memory, training_flops
+from nmt.training.hardware import keep_freed_memory, matrix_rate, peak_memory, training_flops
 from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Numbers, Reporter
@@ -134,6 +134,7 @@ class Trainer:
     def _loop(self, reporter: Reporter) -> str:
         batches = self.updater.batches(Position(self.state.epoch, self.state.batch))
         window = Window(self.state.seconds)
+        keep_freed_memory()
         self.matrix_rate = matrix_rate(self.device, self.master.working.dtype, self.model.config.dim)
         self.matrix_rate *= self.processes.world
         self.model.train()

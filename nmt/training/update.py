@@ -96,7 +96,6 @@ class Updater:
                     torch.manual_seed(_mix(self.config.seed, state.step, number, part))
                     loss = self.model.loss(*piece[:4], self.config.label_smoothing, self.config.r_drop)
                     loss.smoothed.backward()
-                    self.master.collect()
                     losses += torch.stack([loss.smoothed.detach(), loss.cross_entropy])
             return losses
         except (MemoryError, RuntimeError) as error:

@@ -162,7 +162,8 @@ def test_accumulating_batches_gives_the_update_of_one_large_batch(tmp_path: Path
         each.summary = (float(cross_entropy), tokens)  # type: ignore[attr-defined]
     assert one.summary[1] == many.summary[1]  # type: ignore[attr-defined]
     assert one.summary[0] == pytest.approx(many.summary[0], rel=1e-5)  # type: ignore[attr-defined]
-    torch.testing.assert_close(one.master.master, many.master.master, rtol=1e-4, atol=1e-6)
+    gradients = [each.master.moments()["exp_avg"] for each in (one, many)]  # divided and clipped, as Adam got them
+    assert float((gradients[0] - gradients[1]).norm() / gradients[0].norm()) < 1e-5
 
 
 def test_a_sentence_longer_than_the_model_is_left_out_and_told(
