@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import statistics
 import subprocess
@@ -96,15 +97,29 @@ def eole_command(work: Path, size: str, program: Path) -> tuple[list[str], Path]
     return [str(program), "train", "-c", str(settings)], work / "eole.log"
 
 
+def nmt_options(size: str) -> dict[str, object]:
+    """nmt's options for the model and batches that Eole trains."""
+    width, feed_forward, heads, layers = SHAPES[size]
+    options: dict[str, object] = {
+        "preset": "small" if size == "small" else "base",
+        "dim": width,
+        "feed-forward": feed_forward,
+    }
+    options |= {"heads": heads, "encoder-layers": layers, "decoder-layers": layers, "norm": "post"}
+    return options | {"batch-tokens": BATCH, "dropout": 0.1, "attention-dropout": 0.1, "precision": "bfloat16"}
+
+
 def nmt_command(work: Path, size: str) -> tuple[list[str], Path]:
     """How nmt is started, in a run without checkpoints, and where its log goes."""
-    width, feed_forward, heads, layers = SHAPES[size]
     run = work / "nmt"
     (run / "metrics.jsonl").unlink(missing_ok=True)
-    options = {"preset": "small" if size == "small" else "base", "dim": width, "feed-forward": feed_forward}
-    options |= {"heads": heads, "encoder-layers": layers, "decoder-layers": layers, "norm": "post"}
-    options |= {"batch-tokens": BATCH, "dropout": 0.1, "attention-dropout": 0.1, "precision": "bfloat16"}
-    options |= {"log-every": 2, "steps": 1_000_000, "save-every": 1_000_000, "validate-every": 1_000_000}
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    options = nmt_options(size) | {
+        "log-every": 2,
+        "steps": 1_000_000,
+        "save-every": 1_000_000,
+        "validate-every": 1_000_000,
+    }
     flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
     return [sys.executable, "-m", "nmt", "train", "--run", str(run), *flags], run / "metrics.jsonl"
 

@@ -4,10 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nmt.settings import Value, setting
-
-AUTO = "auto"
-"""The preset that is chosen by the size of the corpus, see `auto_preset`."""
+from nmt.settings import AUTO, Value, setting
 
 _MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout and noise", "When to stop", "Runtime"
 _START = "Start from another model"
@@ -76,6 +73,9 @@ MODEL_SHAPE = frozenset(
 """The fields of ModelConfig that decide which tensors there are and what they mean; the rest may change in a run."""
 
 
+_NUMBER = r"[0-9]{1,6}(\.[0-9]{1,6})?"
+"""A weight as it is written."""
+
 PARTS: Mapping[str, tuple[str, ...]] = {
     "encoder": ("encoder.", "encoder_norm."),
     "decoder": ("decoder.", "decoder_norm."),
@@ -100,7 +100,23 @@ class TrainingConfig:
         None, "part of the model that stays as it is: encoder, decoder or embeddings; may be repeated", group=_START
     )
     batch_tokens: int = setting(
-        4096, "tokens in a batch, padding included, on its longer side", minimum=16, group=_BATCHES
+        4096,
+        "tokens in a batch, padding included, on its longer side; auto: as many as fit into memory",
+        minimum=16,
+        auto=True,
+        group=_BATCHES,
+    )
+    corpus_weights: str | None = setting(
+        None,
+        "how often an epoch reads each corpus that prepare was given, in their order, such as 1,0.5,4",
+        group=_BATCHES,
+    )
+    corpus_temperature: float = setting(
+        1.0,
+        "read small corpora more often: the share of each is its size to the power of 1 / this (1: all once)",
+        minimum=1,
+        maximum=1000,
+        group=_BATCHES,
     )
     accumulate: int = setting(1, "batches whose gradients make up one update", minimum=1, group=_BATCHES)
     peak_rate: float = setting(2e-3, "learning rate at the end of the warm-up", above=0, group=_OPTIMISER)
@@ -155,6 +171,9 @@ class TrainingConfig:
         choices=("last", "best"),
         group=_CHECKPOINTS,
     )
+    compiled: bool = setting(
+        False, "run the layers compiled by torch.compile: a minute more to start, faster steps on a GPU"
+    )
     log_every: int = setting(50, "updates between lines of the log", minimum=1)
     tensorboard: bool = setting(False, "write the log for TensorBoard too, to RUN/tensorboard")
     r_drop: float = setting(
@@ -185,6 +204,10 @@ class TrainingConfig:
             for part in self.freeze or []
             if part not in PARTS
         ]
+        if self.corpus_weights and not re.fullmatch(rf"{_NUMBER}(,{_NUMBER})*", self.corpus_weights):
+            found.append(f"--corpus-weights {self.corpus_weights} is not numbers with commas between them")
+        elif self.corpus_weights and self.corpus_temperature != 1:
+            found.append("--corpus-weights and --corpus-temperature both say how often corpora are read; give one")
         if set(self.freeze or []) >= PARTS.keys():
             found.append("--freeze: with all parts frozen nothing is left to train")
         if self.freeze and self.weight_decay:

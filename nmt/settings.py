@@ -17,15 +17,22 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from nmt.errors import NmtError, UsageError
 
+AUTO = "auto"
+"""The word that leaves a choice to the command."""
+
 T = TypeVar("T")
 Value = int | float | str | bool | list[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a user may know of a field: `minimum` and `maximum` are inclusive, `above` and `below` exclusive bounds."""
+    """What a user may know of a field: `minimum` and `maximum` are inclusive, `above` and `below` exclusive bounds.
+
+    With `auto` the word may stand in the value's place, until the command has found the value that suits.
+    """
 
     help: str
+    auto: bool = False
     minimum: float | None = None
     maximum: float | None = None
     above: float | None = None
@@ -44,10 +51,11 @@ def setting(
     below: float | None = None,
     choices: tuple[str, ...] = (),
     group: str = "",
+    auto: bool = False,
 ) -> T:
     """A dataclass field that users can set; typed as its default, as `dataclasses.field` is."""
     described = Setting(
-        help=help, minimum=minimum, maximum=maximum, above=above, below=below, choices=choices, group=group
+        help=help, minimum=minimum, maximum=maximum, above=above, below=below, choices=choices, group=group, auto=auto
     )
     made: T = field(default=default, metadata={"setting": described})
     return made
@@ -120,6 +128,8 @@ def option_name(name: str) -> str:
 
 def _field_problems(name: str, value: Value, annotation: object, known: Setting) -> list[str]:
     flag = option_name(name)
+    if value == AUTO and known.auto:
+        return []
     if not _fits(value, annotation):
         return [f"{flag} {value!r} is not of type {_type_name(annotation)}"]
     if known.choices and value not in known.choices:
@@ -174,7 +184,8 @@ COMMANDS = ("tokenizer", "prepare", "train", "translate", "eval")
 def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:
     """The settings that a TOML file holds under `[command]`.
 
-    Raises NmtError for a file that is no TOML, and for an unknown key: with its place and the nearest valid name.
+    Raises NmtError for a file that is no TOML, for an unknown key, with its place and the nearest valid name, and for a
+    value that its setting does not take.
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -193,8 +204,15 @@ def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dic
     known = [name for config in configs for name in settings_of(config)]
     values = {name.replace("-", "_"): value for name, value in table.items()}
     unknown = [f"{path}: [{command}] {name}: unknown setting{_nearest(name, known)}" for name in values.keys() - known]
-    if unknown:
-        raise NmtError("; ".join(sorted(unknown)))
+    wrong = [
+        f"{path}: [{command}] {problem.removeprefix('--')}"
+        for config in configs
+        for name, one in settings_of(config).items()
+        if name in values
+        for problem in _field_problems(name, values[name], get_type_hints(config)[name], one.metadata["setting"])
+    ]
+    if unknown or wrong:
+        raise NmtError("; ".join(sorted(unknown) + wrong))
     return values
 
 

@@ -168,7 +168,7 @@ def run(corpus: Corpus, tokenizers: Any, tmp_path_factory: pytest.TempPathFactor
 
     directory = tmp_path_factory.mktemp("session") / "run"
     tokenizers.save(directory)
-    prepare(Sets(corpus.train, corpus.valid, corpus.test), tokenizers, directory / "data", PrepareConfig())
+    prepare(Sets((corpus.train,), corpus.valid, corpus.test), tokenizers, directory / "data", PrepareConfig())
     config = ModelConfig(
         source_vocabulary=len(tokenizers.source),
         target_vocabulary=len(tokenizers.target),

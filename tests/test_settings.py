@@ -270,3 +270,16 @@ def test_all_settings_of_a_run_survive_its_file(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(format_settings("train", settings), encoding="utf-8")
     assert resolve(TRAIN, {}, read_settings(path, "train", TRAIN)) == settings
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"corpus_weights": "1;2"}, "is not numbers"),
+        ({"corpus_weights": "1,-2"}, "is not numbers"),
+        ({"corpus_weights": "nan"}, "is not numbers"),
+        ({"corpus_weights": "1,2", "corpus_temperature": 5.0}, "both say"),
+    ],
+)
+def test_how_corpora_are_weighted_is_said_once_and_in_numbers(settings: dict[str, Any], problem: str) -> None:
+    assert problem in refused(TrainingConfig, **settings)

@@ -73,7 +73,12 @@ command(tokenizer_app, "encode")(tokenizer_encode)
 command(tokenizer_app, "decode")(tokenizer_decode)
 
 TrainFiles = Annotated[
-    list[Path], typer.Argument(help="Source and target file, or one TSV file.", metavar="SOURCE TARGET")
+    list[Path],
+    typer.Argument(
+        help="Source and target file, or one .tsv file; several corpora one after another are kept apart, see "
+        "train --corpus-weights.",
+        metavar="SOURCE TARGET",
+    ),
 ]
 Pair = tuple[Path, Path] | None
 One = Path | None
@@ -92,9 +97,11 @@ def prepare(
     from nmt.cli.progress import counting
     from nmt.data.prepare import Sets, prepare
     from nmt.files import available_threads, locked
+    from nmt.text.corpus import corpora
     from nmt.text.tokenizer import Tokenizers
 
-    sets = Sets(tuple(files), _one_of("valid", valid, valid_tsv), _one_of("test", test, test_tsv))
+    held_out = _one_of("valid", valid, valid_tsv), _one_of("test", test, test_tsv)
+    sets = Sets(corpora(files), *held_out)
     config = given.build(PrepareConfig)
     tokenizers = Tokenizers.load(common.run)
     with locked(common.run), counting("pairs read", quiet=common.quiet) as progress:
@@ -102,6 +109,8 @@ def prepare(
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
+    for corpus in train.get("corpora", ()):
+        log(f"  {' '.join(corpus['files'])}: {counted(corpus['pairs'], 'pair')}")
     for name in ("valid", "test"):
         if name in content["sets"]:
             log(f"{name}: {counted(content['sets'][name]['pairs'], 'pair')}")

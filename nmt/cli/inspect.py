@@ -74,8 +74,10 @@ def _training(checkpoints: Path) -> dict[str, Any]:
     from nmt.training.state import STATE, list_checkpoints
 
     paths = list_checkpoints(checkpoints)
-    newest = read_json(paths[-1] / STATE) if paths else {}
-    return {"checkpoints": [path.name for path in paths], "newest": newest}
+    state = read_json(paths[-1] / STATE) if paths else {}
+    shown = {key: state[key] for key in ("step", "epoch", "seconds", "skipped", "finished") if key in state}
+    best = [{"step": int(step), "score": score} for score, _, step in state.get("ranking", ())]
+    return {"checkpoints": [path.name for path in paths], "newest": shown, "best": best}
 
 
 def _lines(value: Any, depth: int) -> list[str]:
@@ -101,6 +103,10 @@ def _shown(value: Any) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
+        case float():
+            return f"{value:,.5g}"
+        case dict():
+            return " ".join(f"{key} {_shown(inner)}" for key, inner in value.items())
         case list():
             return ", ".join(map(_shown, value))
     return str(value)

@@ -18,7 +18,7 @@ import typer
 
 from nmt.cli.errors import run_command
 from nmt.config import PRESETS, ModelConfig, TrainingConfig
-from nmt.settings import Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
+from nmt.settings import AUTO, Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
 
 T = TypeVar("T")
 
@@ -60,6 +60,11 @@ class Given:
     def over(self, base: Mapping[str, Value]) -> "Given":
         """The same with `base` below flags and file, in place of the preset: the settings of a run that goes on."""
         return replace(self, file={**base, **self.file})
+
+    def settled(self, **found: Value) -> "Given":
+        """The same with these values where `auto` was given for them."""
+        values = self.values()
+        return replace(self, flags={**self.flags, **{key: one for key, one in found.items() if values[key] == AUTO}})
 
     def with_preset(self, name: str, values: Mapping[str, Value]) -> "Given":
         """The same where a preset has these values."""
@@ -128,9 +133,15 @@ def _option(name: str, config: type[Any]) -> inspect.Parameter:
         help=known.help[0].upper() + known.help[1:] + ".",
         show_default="by --preset" if config in (TrainingConfig, ModelConfig) and by_preset else _shown(default),
         rich_help_panel=known.group or "Options",
+        parser=_number_or_auto if known.auto else None,
+        metavar="INTEGER|auto" if known.auto else None,
     )
     annotation: Any = Literal[known.choices] if known.choices else plain_type(get_type_hints(config)[name])
     return _keyword(name, Annotated[annotation | None, made], None)
+
+
+def _number_or_auto(text: str) -> int | str:
+    return text if text == AUTO else int(text)
 
 
 def _shown(default: Value) -> str | bool:

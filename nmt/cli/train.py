@@ -8,9 +8,9 @@ import typer
 
 from nmt.cli.data import log
 from nmt.cli.options import Common, Given, set_up_logging
-from nmt.config import AUTO, MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
+from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
 from nmt.errors import NmtError, StoppedBySignal
-from nmt.settings import settings_of
+from nmt.settings import AUTO, settings_of
 
 
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
@@ -20,6 +20,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     from nmt.training.progress import make_reporter
     from nmt.training.run import (
         check_changes,
+        fitting_batches,
         is_under_way,
         keep_settings,
         open_trainer,
@@ -34,10 +35,12 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             set_up_logging(quiet=True)
         if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
-            given = given.over(before)
+            given = given.over(before).settled(batch_tokens=before.get("batch_tokens"))
             check_changes(before, given.values())
         else:
             given = _from_a_model(_with_its_preset(common, given))
+            if given.values()["batch_tokens"] == AUTO:
+                given = given.settled(batch_tokens=fitting_batches(common.run, given.values(), processes))
         trainer = open_trainer(common.run, given.values(), processes)
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")

@@ -1,23 +1,22 @@
 """Which sentences make up which batch: the plan of an epoch, and the tensors of one batch.
 
-The plan is a pure function of (lengths, budget, seed, epoch), so a place in the data is two integers and nothing
-needs to be stored to resume. Sentences are shuffled, cut into windows, sorted by length inside a window so that
+The plan is a pure function of (lengths, corpora, budget, seed, epoch), so a place in the data is two integers and
+nothing needs to be stored to resume. Sentences are shuffled, cut into windows, sorted by length inside a window so that
 little of a batch is padding, and the window's batches are shuffled again.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from nmt.data.binary import Ids
+from nmt.data.order import Corpus, Indices, mix, rows_in_order
 from nmt.errors import NmtError
 from nmt.text.tokenizer import BEGIN, PAD
-
-Indices = npt.NDArray[np.int64]
 
 WINDOW = 1 << 17
 """Sentences that are sorted together: enough that padding stays under 5 %, few enough to plan in no time."""
@@ -45,8 +44,9 @@ class Batch(NamedTuple):
     target_tokens: int
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device."""
-        source, source_mask, target_input, target_output = (part.to(device, non_blocking=True) for part in self[:4])
+        """The same batch on another device; on its way to a GPU the host does not wait for it."""
+        parts = [part.pin_memory() if device.type == "cuda" else part for part in self[:4]]
+        source, source_mask, target_input, target_output = (part.to(device, non_blocking=True) for part in parts)
         return Batch(source, source_mask, target_input, target_output, self.source_tokens, self.target_tokens)
 
     def parts(self, count: int) -> Iterator["Batch"]:
@@ -69,19 +69,57 @@ class Batch(NamedTuple):
             )
 
 
-def plan_epoch(source: Indices, target: Indices, budget: int, seed: int, epoch: int) -> Iterator[Indices]:
-    """The batches of an epoch as arrays of row indices; each row is in exactly one.
+class Lengths(Protocol):
+    """The lengths of all rows of one side, an array or something that looks them up."""
 
-    `source` and `target` are the lengths of all rows; a batch holds at most `budget` tokens, padding included, on its
-    longer side, but always one sentence at least.
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Indices, /) -> Indices: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How epochs are cut into batches: its methods are pure functions of these fields.
+
+    A batch holds at most `budget` tokens, padding included, on its longer side, but always one sentence at least.
+    Pairs with a side longer than `limit` are left out.
     """
-    random = np.random.default_rng((seed, epoch))
-    order = random.permutation(len(source))
-    for start in range(0, len(order), WINDOW):
-        window = order[start : start + WINDOW]
-        batches = _cut(window[_by_length(source[window], target[window])], source, target, budget)
-        for index in random.permutation(len(batches)):
-            yield batches[index]
+
+    source: Lengths
+    target: Lengths
+    budget: int
+    seed: int
+    limit: int = 1 << 62
+    corpora: tuple[Corpus, ...] = ()  # empty: all rows, once
+
+    def epoch(self, number: int) -> Iterator[Indices]:
+        """The batches of an epoch as arrays of row indices; each pair that it reads is in exactly one."""
+        corpora = self.corpora or mix([len(self.source)])
+        random, total = np.random.default_rng((self.seed, number)), sum(corpus.read for corpus in corpora)
+        for start in range(0, total, WINDOW):
+            window = rows_in_order(corpora, self.seed, number, start, min(start + WINDOW, total))
+            source, target = self.source[window], self.target[window]
+            fitting = np.flatnonzero(np.maximum(source, target) <= self.limit)
+            order = fitting[_by_length(source[fitting], target[fitting])]
+            batches = _cut(order, source, target, self.budget)
+            for index in random.permutation(len(batches)):
+                yield window[batches[index]]
+
+    def stream(self, position: Position) -> Iterator[tuple[Position, Indices]]:
+        """Batches without end from a position on, each with the position after it."""
+        epoch, done = position
+        while True:
+            plan = enumerate(self.epoch(epoch), start=1)
+            if (first := next(plan, None)) is None:
+                raise NmtError("no pair of the corpora that training reads is short enough", "raise --max-length")
+            number, rows = first
+            for next_number, next_rows in plan:
+                if number > done:
+                    yield Position(epoch, number), rows
+                number, rows = next_number, next_rows
+            if number > done:
+                yield Position(epoch + 1, 0), rows
+            epoch, done = epoch + 1, 0
 
 
 def _by_length(source: Indices, target: Indices) -> Indices:
@@ -108,23 +146,6 @@ def _cut(order: Indices, source: Indices, target: Indices, budget: int) -> list[
         batches.append(order[start:end])
         start = end
     return batches
-
-
-def stream_batches(
-    source: Indices, target: Indices, budget: int, seed: int, position: Position
-) -> Iterator[tuple[Position, Indices]]:
-    """Batches without end from a position on, each with the position after it."""
-    epoch, done = position
-    while True:
-        plan = enumerate(plan_epoch(source, target, budget, seed, epoch), start=1)
-        number, rows = next(plan)
-        for next_number, next_rows in plan:
-            if number > done:
-                yield Position(epoch, number), rows
-            number, rows = next_number, next_rows
-        if number > done:
-            yield Position(epoch + 1, 0), rows
-        epoch, done = epoch + 1, 0
 
 
 def make_batch(source: Sequence[Ids], target: Sequence[Ids], source_size: int, target_size: int) -> Batch:

@@ -4,7 +4,7 @@ Row i is `ids[offsets[i]:offsets[i + 1]]`. Files are ordinary: `numpy.load(path,
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -16,6 +16,9 @@ from nmt.errors import NmtError
 logger = logging.getLogger("nmt")
 
 Ids = npt.NDArray[np.integer]
+
+STRETCH = 1 << 20
+"""Rows whose lengths are in memory together when all are looked at."""
 
 
 class ArrayWriter:
@@ -73,6 +76,21 @@ class RowWriter:
         self.offsets.close()
 
 
+class RowLengths:
+    """Lengths of rows, read from disk as they are asked for."""
+
+    def __init__(self, offsets: Ids) -> None:
+        self.offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: npt.NDArray[np.int64], /) -> npt.NDArray[np.int64]:
+        """The lengths of some rows."""
+        lengths: npt.NDArray[np.int64] = self.offsets[rows + 1] - self.offsets[rows]
+        return lengths
+
+
 class Rows:
     """Rows of tokens, read from disk as they are asked for."""
 
@@ -83,12 +101,21 @@ class Rows:
         where, hint = directory / f"{name}.offsets.npy", "run nmt prepare again"
         if not len(self.offsets) or self.offsets[0] != 0 or self.offsets[-1] != len(self.ids):
             raise NmtError(f"{where}: does not fit {name}.ids.npy", hint)
-        self.lengths: npt.NDArray[np.int64] = np.diff(self.offsets)
-        if len(self.lengths) and self.lengths.min() < 1:
+        if any(lengths.min() < 1 for lengths in self.stretches()):
             raise NmtError(f"{where}: offsets do not rise", hint)
 
     def __len__(self) -> int:
-        return len(self.lengths)
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> "RowLengths":
+        """How many tokens each row has."""
+        return RowLengths(self.offsets)
+
+    def stretches(self) -> Iterator[npt.NDArray[np.int64]]:
+        """The lengths of all rows, a stretch of them at a time."""
+        for start in range(0, len(self), STRETCH):
+            yield np.diff(self.offsets[start : start + STRETCH + 1])
 
     def __getitem__(self, index: int) -> Ids:
         """The tokens of one row."""

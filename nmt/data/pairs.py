@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nmt.config import ModelConfig
-from nmt.data.batches import Batch, Indices, make_batch
+from nmt.data.batches import Batch, Plan, make_batch
 from nmt.data.binary import Ids, Rows
+from nmt.data.order import Corpus, Indices
 from nmt.errors import NmtError
 from nmt.files import read_text
 
@@ -16,38 +17,37 @@ logger = logging.getLogger("nmt")
 
 
 class Pairs(NamedTuple):
-    """Token rows of both sides of a set, and which of them are short enough for the model."""
+    """Token rows of both sides of a set, how long a row may be for the model, and which corpora the rows are of."""
 
     source: Rows
     target: Rows
-    fitting: Indices
+    limit: int
+    corpora: tuple[Corpus, ...]
 
     @classmethod
-    def open(cls, directory: Path, max_length: int) -> "Pairs":
-        """Open one set of a data directory; what is longer than the model reads is left out, and told."""
+    def open(cls, directory: Path, max_length: int, corpora: tuple[Corpus, ...] = ()) -> "Pairs":
+        """Open one set of a data directory; what is longer than the model reads will be left out, and is told."""
         source, target = Rows(directory, "source"), Rows(directory, "target")
         if len(source) != len(target):
             raise NmtError(f"{directory}: {len(source)} source but {len(target)} target rows", "run nmt prepare again")
-        fitting = np.flatnonzero(np.maximum(source.lengths, target.lengths) <= max_length)
-        if len(fitting) < len(source):
-            logger.warning(
-                "%s: %d pairs are longer than --max-length and left out", directory, len(source) - len(fitting)
-            )
-        if not len(fitting):
+        both = zip(source.stretches(), target.stretches(), strict=True)
+        too_long = sum(int((np.maximum(*lengths) > max_length).sum()) for lengths in both)
+        if too_long == len(source):
             raise NmtError(f"{directory}: no pair is short enough for --max-length {max_length}", "raise it")
-        return cls(source, target, fitting)
+        if too_long:
+            logger.warning("%s: %d pairs are longer than --max-length and left out", directory, too_long)
+        return cls(source, target, max_length, corpora)
 
-    def lengths(self) -> tuple[Indices, Indices]:
-        """Lengths of source and target of the pairs that fit."""
-        return self.source.lengths[self.fitting], self.target.lengths[self.fitting]
+    def plan(self, budget: int, seed: int) -> Plan:
+        """How epochs over these pairs are cut into batches."""
+        return Plan(self.source.lengths, self.target.lengths, budget, seed, self.limit, self.corpora)
 
     def rows(self, chosen: Indices) -> tuple[list[Ids], list[Ids]]:
-        """The source and target rows of pairs, by their places among those that fit."""
-        rows = self.fitting[chosen]
-        return [self.source[row] for row in rows], [self.target[row] for row in rows]
+        """The source and target rows of pairs."""
+        return [self.source[row] for row in chosen], [self.target[row] for row in chosen]
 
     def batch(self, chosen: Indices, model: ModelConfig) -> Batch:
-        """A batch of pairs, by their places among those that fit."""
+        """A batch of pairs."""
         return make_batch(*self.rows(chosen), model.source_vocabulary, model.target_vocabulary)
 
 
@@ -60,9 +60,9 @@ class TrainingData(NamedTuple):
     valid_references: list[str]
 
     @classmethod
-    def open(cls, directory: Path, max_length: int) -> "TrainingData":
-        """Open a prepared data directory for a model of this length."""
-        train = Pairs.open(directory / "train", max_length)
+    def open(cls, directory: Path, max_length: int, corpora: tuple[Corpus, ...] = ()) -> "TrainingData":
+        """Open a prepared data directory for a model of this length; `corpora` say what an epoch reads of it."""
+        train = Pairs.open(directory / "train", max_length, corpora)
         if not (directory / "valid").is_dir():
             return cls(train, None, [], [])
         files = directory / "valid.source", directory / "valid.target"

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -33,9 +34,12 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The files of each set; None where there is none."""
+    """The files of each set, a source and a target file or one TSV file; None where there is none.
 
-    train: tuple[Path, ...]
+    Of training text there may be several corpora, which are kept apart.
+    """
+
+    train: tuple[tuple[Path, ...], ...]
     valid: tuple[Path, ...] | None = None
     test: tuple[Path, ...] | None = None
 
@@ -54,17 +58,16 @@ def prepare(
     the number of pairs read so far.
     """
     held_out = {name: list(read_pairs(files)) for name, files in (("valid", sets.valid), ("test", sets.test)) if files}
-    train: Iterable[SentencePair] = read_pairs(sets.train)
     wanted = [name for name in ("valid", "test") if config.split and name not in held_out]
-    cut = _cut_off(sets.train, wanted, config) if wanted else {}
+    cut = _cut_off(sets.train[0], wanted, config) if wanted else {}
     held_out |= cut
     _check_held_out(held_out)
     cleaner = Cleaner(config, _all(held_out), cut_lines=frozenset(pair.line for pair in _all(cut)))
     with atomic_directory(output) as directory:
-        train_counts = _write_rows(directory / "train", _counted(train, progress), cleaner, tokenizers, threads)
+        train_counts = _write_train(directory / "train", sets.train, cleaner, tokenizers, threads, progress)
         if not train_counts["pairs"]:
             raise NmtError(
-                f"no pair of {' and '.join(map(str, sets.train))} is left to train on: {_counts(cleaner)}",
+                f"no pair of {' and '.join(map(str, chain(*sets.train)))} is left to train on: {_counts(cleaner)}",
                 "are the files the right ones, in the right order, and others than those of the held-out sets? "
                 "--no-clean keeps all but empty pairs",
             )
@@ -104,6 +107,28 @@ def _cut_off(files: tuple[Path, ...], names: Sequence[str], config: PrepareConfi
     return cut
 
 
+def _write_train(
+    directory: Path,
+    corpora: Sequence[tuple[Path, ...]],
+    cleaner: Cleaner,
+    tokenizers: Tokenizers,
+    threads: int,
+    progress: Progress,
+) -> dict[str, Any]:
+    """One corpus after another into the same arrays, with what was counted of each."""
+    directory.mkdir()
+    with _row_writers(directory, tokenizers) as writers:
+        described, read = [], 0
+        for files in corpora:
+            counted = _counted(read_pairs(files), lambda number, before=read: progress(before + number))  # type: ignore[misc]
+            described.append(
+                {"files": [str(path) for path in files]} | _write_rows(writers, counted, cleaner, tokenizers, threads)
+            )
+            cleaner.cut_lines = frozenset()  # they were lines of the first corpus
+            read += described[-1]["read"]
+    return _total(described) | ({"corpora": described} if len(described) > 1 else {})
+
+
 def _counted(pairs: Iterable[SentencePair], progress: Progress) -> Iterator[SentencePair]:
     for number, pair in enumerate(pairs, start=1):
         if number % CHUNK == 0:
@@ -111,25 +136,44 @@ def _counted(pairs: Iterable[SentencePair], progress: Progress) -> Iterator[Sent
         yield pair
 
 
+Writers = tuple[RowWriter, RowWriter]
+
+
+@contextmanager
+def _row_writers(directory: Path, tokenizers: Tokenizers) -> Iterator[Writers]:
+    """The arrays of both sides."""
+    with (
+        RowWriter(directory, SIDES[0], len(tokenizers.source)) as source,
+        RowWriter(directory, SIDES[1], len(tokenizers.target)) as target,
+    ):
+        yield source, target
+
+
 def _write_rows(
-    directory: Path, pairs: Iterable[SentencePair], cleaner: Cleaner, tokenizers: Tokenizers, threads: int
+    writers: Writers, pairs: Iterable[SentencePair], cleaner: Cleaner, tokenizers: Tokenizers, threads: int
 ) -> dict[str, Any]:
-    directory.mkdir()
-    with ExitStack() as stack:
-        writers = [
-            stack.enter_context(RowWriter(directory, side, len(tokenizer)))
-            for side, tokenizer in zip(SIDES, (tokenizers.source, tokenizers.target), strict=True)
-        ]
-        for chunk in chunks(cleaner.keep(pairs), CHUNK):
-            sources = rows_of([pair.source for pair in chunk], tokenizers.source, threads)
-            targets = rows_of([pair.target for pair in chunk], tokenizers.target, threads)
-            kept = [both for both in zip(sources, targets, strict=True) if not cleaner.too_long(*both)]
-            for writer, rows in zip(writers, zip(*kept, strict=True), strict=True) if kept else ():
-                writer.append(rows)
-        written = writers[0].offsets.length - 1
-        tokens = {side: writer.ids.length for side, writer in zip(SIDES, writers, strict=True)}
-    dropped = dict(sorted(cleaner.dropped.items()))
+    """Add the pairs that the cleaner keeps; how many those were, and what each rule dropped."""
+    before, dropped_before = [(writer.offsets.length, writer.ids.length) for writer in writers], cleaner.dropped.copy()
+    for chunk in chunks(cleaner.keep(pairs), CHUNK):
+        sources = rows_of([pair.source for pair in chunk], tokenizers.source, threads)
+        targets = rows_of([pair.target for pair in chunk], tokenizers.target, threads)
+        kept = [both for both in zip(sources, targets, strict=True) if not cleaner.too_long(*both)]
+        for writer, rows in zip(writers, zip(*kept, strict=True), strict=True) if kept else ():
+            writer.append(rows)
+    written = writers[0].offsets.length - before[0][0]
+    tokens = {side: writer.ids.length - ids for side, writer, (_, ids) in zip(SIDES, writers, before, strict=True)}
+    dropped = dict(sorted((cleaner.dropped - dropped_before).items()))
     return {"pairs": written, "read": written + sum(dropped.values()), "dropped": dropped, "tokens": tokens}
+
+
+def _total(described: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The sums of what was counted of each corpus."""
+
+    def summed(key: str) -> dict[str, int]:
+        return dict(sorted(sum((Counter(one[key]) for one in described), Counter[str]()).items()))
+
+    counts = {key: sum(one[key] for one in described) for key in ("pairs", "read")}
+    return counts | {"dropped": summed("dropped"), "tokens": summed("tokens")}
 
 
 def _write_held_out(
@@ -141,7 +185,9 @@ def _write_held_out(
         return {"pairs": len(pairs)}
     # for the loss on the validation set, which reads rows, empty and too long pairs have no meaning
     only_length = Cleaner(PrepareConfig(clean=False, max_length=config.max_length))
-    return _write_rows(directory / name, pairs, only_length, tokenizers, threads=1) | {"pairs": len(pairs)}
+    (directory / name).mkdir()
+    with _row_writers(directory / name, tokenizers) as writers:
+        return _write_rows(writers, pairs, only_length, tokenizers, threads=1) | {"pairs": len(pairs)}
 
 
 def rows_of(lines: Sequence[str], tokenizer: Tokenizer, threads: int = 1) -> list[list[int]]:
@@ -156,11 +202,12 @@ def _counts(cleaner: Cleaner) -> str:
 def _description(
     directory: Path, sets: Sets, tokenizers: Tokenizers, config: PrepareConfig, counts: dict[str, Any]
 ) -> dict[str, Any]:
+    files_of = {"train": tuple(chain(*sets.train)), "valid": sets.valid, "test": sets.test}
     return {
         "format": FORMAT,
         "nmt": nmt.__version__,
-        "languages": _languages(sets.train, config),
-        "files": {name: [str(path) for path in files] for name, files in asdict(sets).items() if files},
+        "languages": _languages(sets.train[0], config),
+        "files": {name: [str(path) for path in files] for name, files in files_of.items() if files},
         "sets": counts,
         "settings": asdict(config),
         "vocabulary": {"source": len(tokenizers.source), "target": len(tokenizers.target)},
@@ -175,6 +222,12 @@ def _languages(files: tuple[Path, ...], config: PrepareConfig) -> dict[str, str 
         suffixes = [[s[1:] for s in path.suffixes if s not in (".gz", ".bz2", ".xz", ".zst", ".txt")] for path in files]
         guessed = [found[-1] if found else None for found in suffixes]
     return {"source": config.source_language or guessed[0], "target": config.target_language or guessed[1]}
+
+
+def corpora_of(description: dict[str, Any]) -> list[dict[str, Any]]:
+    """What data.json says of each corpus that the training set was made of, in their order."""
+    train = description["sets"]["train"]
+    return train.get("corpora") or [{"files": description["files"]["train"], **train}]
 
 
 def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> dict[str, Any]:

@@ -35,9 +35,9 @@ def attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor
     The division keeps the variance of the scores at 1 however wide a head is; without it softmax would saturate and
     its gradient vanish.
     """
-    scores = (query * query.size(-1) ** -0.5) @ key.transpose(-2, -1)
+    scores = (query @ key.transpose(-2, -1)).mul_(query.size(-1) ** -0.5)
     if bias is not None:
-        scores = scores + bias
+        scores.add_(bias)
     return scores.softmax(dim=-1)
 
 

@@ -7,6 +7,7 @@ rounded to.
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,5 +53,9 @@ _INTEGERS = {torch.bfloat16: (torch.int16, 15), torch.float32: (torch.int32, 31)
 
 
 def _random_bytes(count: int) -> Tensor:
-    """Random bytes, as integers from -128 to 127, from torch's global generator, eight at a draw."""
-    return torch.empty((count + 7) // 8, dtype=torch.int64).random_(-(2**63), None).view(torch.int8)[:count]
+    """Random bytes, as integers from -128 to 127; which they are follows from torch's global generator.
+
+    That one draws the seed of a faster one (numpy's SFC64), which takes a third of its time.
+    """
+    seed = int(torch.randint(1 << 62, ()))
+    return torch.from_numpy(np.random.SFC64(seed).random_raw((count + 7) // 8).view(np.int8))[:count]

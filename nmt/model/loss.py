@@ -31,9 +31,9 @@ class LossSum(NamedTuple):
 
 
 def label_smoothed_loss(
-    hidden: Tensor, weight: Tensor, target: Tensor, smoothing: float, r_drop: float = 0.0
+    hidden: Tensor, weight: Tensor, target: Tensor, count: int, smoothing: float, r_drop: float = 0.0
 ) -> LossSum:
-    """The loss of the logits `hidden weight^T`, summed over the tokens of `target` that are not PAD.
+    """The loss of the logits `hidden weight^T`, summed over the `count` tokens of `target` that are not PAD.
 
     hidden: [batch, target, dim], weight: [vocab, dim], target: [batch, target].
 
@@ -44,7 +44,8 @@ def label_smoothed_loss(
 
     which is half of the paper's equation 4, so that it can be compared with the loss of one pass.
     """
-    real = (target != PAD).flatten().nonzero().squeeze(1)
+    # the places of real tokens in their order; to count them on a GPU, as nonzero does, the host would wait for it
+    real = (target == PAD).flatten().byte().argsort(stable=True)[:count]
     rows, tokens = hidden.flatten(0, 1).index_select(0, real), target.flatten().index_select(0, real)
     smoothed, cross_entropy = _ProjectedLoss.apply(rows, weight, tokens, smoothing, r_drop)  # type: ignore[no-untyped-call]
     return LossSum(smoothed, cross_entropy)

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nmt.config import ModelConfig
+from nmt.data.batches import Batch
 from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
 from nmt.model.dropout import Dropout
 from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache
@@ -94,21 +95,14 @@ class Transformer(nn.Module):
         """Decoder output [..., dim] -> log-probabilities of the next token [..., vocab], in float32."""
         return F.log_softmax(self.projection(x), dim=-1, dtype=torch.float32)
 
-    def loss(
-        self,
-        source: Tensor,
-        source_mask: Tensor,
-        target_input: Tensor,
-        target_output: Tensor,
-        smoothing: float,
-        r_drop: float = 0.0,
-    ) -> LossSum:
-        """Label-smoothed cross-entropy, summed over the real tokens of `target_output`; see `label_smoothed_loss`."""
+    def loss(self, batch: Batch, smoothing: float, r_drop: float = 0.0) -> LossSum:
+        """Label-smoothed cross-entropy, summed over the real tokens of the target; see `label_smoothed_loss`."""
+        source, mask, target_input, target_output = batch[:4]
         if r_drop:
-            pairs = (source, source_mask, target_input, target_output)
-            source, source_mask, target_input, target_output = (torch.cat([side, side]) for side in pairs)
-        hidden = self(source, source_mask, target_input)
-        return label_smoothed_loss(hidden, self.projection.weight, target_output, smoothing, r_drop)
+            source, mask, target_input, target_output = (torch.cat([side, side]) for side in batch[:4])
+        hidden = self(source, mask, target_input)
+        tokens = batch.target_tokens * (2 if r_drop else 1)
+        return label_smoothed_loss(hidden, self.projection.weight, target_output, tokens, smoothing, r_drop)
 
     # ----------------------------------------------------------------------------------------- one position at a time
 

@@ -1,6 +1,6 @@
 """Reading parallel corpora: two line-aligned files, or one file of tab-separated pairs, compressed or not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +15,27 @@ class SentencePair(NamedTuple):
     source: str
     target: str
     line: int
+
+
+def corpora(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
+    """Files that were named in a row as corpora: TSV files (or a single file) alone, others in pairs.
+
+    >>> [len(files) for files in corpora([Path("a.de"), Path("a.en"), Path("b.tsv.gz"), Path("c.de"), Path("c.en")])]
+    [2, 1, 2]
+    """
+    if len(files) == 1:
+        return (tuple(files),)
+    found, rest = [], list(files)
+    while rest:
+        taken = 1 if ".tsv" in rest[0].suffixes else 2
+        if len(rest) < taken:
+            raise NmtError(
+                f"got {len(files)} files: {rest[0]} is left without a translation",
+                "name a source and a target file for each corpus, or a .tsv file",
+            )
+        found.append(tuple(rest[:taken]))
+        del rest[:taken]
+    return tuple(found)
 
 
 def read_pairs(files: tuple[Path, ...]) -> Iterator[SentencePair]:

@@ -28,12 +28,13 @@ class MasterWeights:
         self.master = torch.cat([parameter.detach().flatten().float() for parameter in self.parameters])
         self.working = self.master if dtype == torch.float32 else self.master.to(dtype)
         self.gradient = torch.zeros_like(self.master)
+        self.collected: set[Tensor] = set()  # parameters whose gradient of this update is there
         for parameter, value, gradient in zip(
             self.parameters, self.views(self.working), self.views(self.gradient), strict=True
         ):
             parameter.data = value
             if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(_add_gradient_to(gradient))
+                parameter.register_post_accumulate_grad_hook(self._collector(gradient))
         self.adam = self._make_adam(config)
         self.decay = config.ema
         self.average = self.master.clone() if config.ema else None
@@ -60,9 +61,23 @@ class MasterWeights:
         """A flat vector as tensors by parameter name."""
         return dict(zip(self.names, self.views(flat), strict=True))
 
+    def _collector(self, gradient: Tensor) -> Callable[[Tensor], None]:
+        """What backward does with a parameter's gradient as soon as it has it: add it to the sum and free it."""
+
+        def collect(parameter: Tensor) -> None:
+            assert parameter.grad is not None
+            if parameter in self.collected:
+                gradient.add_(parameter.grad)
+            else:
+                gradient.copy_(parameter.grad)
+                self.collected.add(parameter)
+            parameter.grad = None
+
+        return collect
+
     def drop_gradient(self) -> None:
         """Forget the gradient collected so far."""
-        self.gradient.zero_()
+        self.collected.clear()
         for parameter in self.parameters:
             parameter.grad = None
 
@@ -79,7 +94,7 @@ class MasterWeights:
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
-        self.gradient.zero_()
+        self.collected.clear()
         self.publish()
         if self.average is not None:  # young, it decays faster: else the random start would stay in it
             self.average.lerp_(self.master, 1 - min(self.decay, (1 + step) / (10 + step)))
@@ -137,13 +152,3 @@ class MasterWeights:
         for i, group in enumerate(self.groups):
             state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
             self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}
-
-
-def _add_gradient_to(gradient: Tensor) -> Callable[[Tensor], None]:
-    """What backward does with a parameter's gradient as soon as it has it: add it to the float32 sum and free it."""
-
-    def collect(parameter: Tensor) -> None:
-        gradient.add_(parameter.grad)
-        parameter.grad = None
-
-    return collect

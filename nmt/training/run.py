@@ -8,14 +8,16 @@ from typing import Any
 import torch
 
 from nmt.config import MODEL_SHAPE, ModelConfig, RuntimeConfig, TrainingConfig
+from nmt.data.order import Corpus, mix
 from nmt.data.pairs import TrainingData
-from nmt.data.prepare import fingerprint, read_description
-from nmt.errors import NmtError
+from nmt.data.prepare import corpora_of, fingerprint, read_description
+from nmt.errors import NmtError, UsageError
 from nmt.files import available_threads, write_text
 from nmt.model.device import prepare_runtime
 from nmt.settings import Value, build, format_settings, read_settings
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes, local_rank, local_world
+from nmt.training.memory import fitting_batch_tokens
 from nmt.training.state import clear_leftovers, list_checkpoints, load_newest
 from nmt.training.trainer import Trainer
 from nmt.training.transfer import load_for
@@ -75,6 +77,38 @@ def training_device(settings: Mapping[str, Value]) -> tuple[torch.device, torch.
     return device, dtype
 
 
+def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Processes) -> int:
+    """What `--batch-tokens auto` means for this model, corpus and machine, and told why.
+
+    As many tokens as fit into memory, but not so many that an epoch is less than UPDATES updates: a batch that large
+    learns less from the same text.
+    """
+    tokenizers = Tokenizers.load(run)
+    counts = read_description(run / "data", tokenizers)["sets"]["train"]["tokens"]
+    fitting = fitting_batch_tokens(_model_config(settings, tokenizers), *training_device(settings))
+    fitting = -processes.agree(-fitting)  # the least of any
+    wanted = max(counts.values()) // (UPDATES * processes.world * int(str(settings["accumulate"])))
+    tokens = max(MINIMUM, min(fitting, wanted) // ROUND * ROUND or min(fitting, wanted))
+    reason = (
+        f"room for {fitting:,}" if fitting < wanted else f"an epoch is then {UPDATES} updates; room for {fitting:,}"
+    )
+    logger.info("--batch-tokens auto: %s (%s)", f"{tokens:,}", reason)
+    return tokens
+
+
+UPDATES, ROUND, MINIMUM = 200, 256, 16
+
+
+def _model_config(settings: Mapping[str, Value], tokenizers: Tokenizers) -> ModelConfig:
+    return build(
+        ModelConfig,
+        settings,
+        source_vocabulary=len(tokenizers.source),
+        target_vocabulary=len(tokenizers.target),
+        shared_vocabulary=tokenizers.shared,
+    )
+
+
 def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes | None = None) -> Trainer:
     """A trainer that stands where the run stands, at its newest checkpoint if it has one.
 
@@ -82,16 +116,10 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
     """
     tokenizers = Tokenizers.load(run)
     description = read_description(run / "data", tokenizers)
-    model = build(
-        ModelConfig,
-        settings,
-        source_vocabulary=len(tokenizers.source),
-        target_vocabulary=len(tokenizers.target),
-        shared_vocabulary=tokenizers.shared,
-    )
+    model = _model_config(settings, tokenizers)
     training = build(TrainingConfig, settings)
     device, dtype = training_device(settings)
-    data = TrainingData.open(run / "data", model.max_length)
+    data = TrainingData.open(run / "data", model.max_length, _mixture(description, training))
     made = {"languages": description["languages"], "data": description["sha256"], "settings": dict(settings)}
     trainer = Trainer(run, model, training, data, tokenizers, device, dtype, made, processes)
     trainer.state.data = fingerprint(description)
@@ -107,3 +135,24 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
     pairs, precision = description["sets"]["train"]["pairs"], str(dtype).removeprefix("torch.")
     logger.info("%s parameters, %s pairs, %s, %s", f"{trainer.parameter_count():,}", f"{pairs:,}", device, precision)
     return trainer
+
+
+def _mixture(description: dict[str, Any], config: TrainingConfig) -> tuple[Corpus, ...]:
+    """What an epoch reads of each corpus; UsageError when the weights do not fit the corpora there are."""
+    described = corpora_of(description)
+    weights = [float(weight) for weight in (config.corpus_weights or "").split(",") if weight]
+    if weights and len(weights) != len(described):
+        names = "; ".join(f"{i}. {' '.join(one['files'])}" for i, one in enumerate(described, start=1))
+        raise UsageError(
+            f"--corpus-weights {config.corpus_weights} has {len(weights)} weights for {len(described)} corpora: {names}"
+        )
+    corpora = mix([one["pairs"] for one in described], weights, config.corpus_temperature)
+    if not any(corpus.read for corpus in corpora):
+        raise UsageError(f"--corpus-weights {config.corpus_weights} leaves nothing to read")
+    if len(corpora) > 1:
+        shares = (
+            f"{corpus.read:,} of {corpus.pairs:,} pairs of {one['files'][0]}"
+            for corpus, one in zip(corpora, described, strict=True)
+        )
+        logger.info("an epoch reads %s", ", ".join(shares))
+    return corpora

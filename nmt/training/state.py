@@ -98,7 +98,8 @@ def load_newest(directory: Path) -> Checkpoint | None:
         try:
             return load_checkpoint(path)
         except NmtError as error:
-            logger.warning("%s; trying the checkpoint before it", error.problem)
+            before = "; trying the checkpoint before it" if path != candidates[-1] else ""
+            logger.warning("%s%s", error.problem, before)
     if candidates:
         raise NmtError(f"{directory}: every checkpoint is damaged", "move the folder away to train from the start")
     return None

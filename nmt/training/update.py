@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 
 from nmt.config import TrainingConfig
-from nmt.data.batches import Batch, Indices, Position, make_batch, stream_batches
+from nmt.data.batches import Batch, Position, make_batch
 from nmt.data.noise import Noise
+from nmt.data.order import Indices
 from nmt.data.pairs import Pairs
 from nmt.errors import NmtError
 from nmt.model.transformer import Transformer
@@ -55,7 +56,7 @@ class Updater:
 
     def batches(self, start: Position) -> Iterator[tuple[Position, Indices]]:
         """The batches of all processes from a position on, without end, each with the position after it."""
-        return stream_batches(*self.pairs.lengths(), self.config.batch_tokens, self.config.seed, start)
+        return self.pairs.plan(self.config.batch_tokens, self.config.seed).stream(start)
 
     def update(self, batches: Iterator[tuple[Position, Indices]], state: TrainingState) -> Update:
         """Take the next batches and update the weights, together with the other processes.
@@ -64,7 +65,7 @@ class Updater:
         """
         processes = self.processes
         drawn = list(islice(batches, self.config.accumulate * processes.world))
-        share = {number: self._read(*drawn[number]) for number in range(processes.rank, len(drawn), processes.world)}
+        share = {number: self.read(*drawn[number]) for number in range(processes.rank, len(drawn), processes.world)}
         while (losses := self.collect_gradient(share, state)) is None:
             self._halve_parts(max(len(batch.source) for batch in share.values()), state)
         processes.sum(self.master.gradient)
@@ -77,7 +78,7 @@ class Updater:
         (state.epoch, state.batch), _ = drawn[-1]
         return Update(losses[0], losses[1], source_tokens, target_tokens, norm)
 
-    def _read(self, position: Position, chosen: Indices) -> Batch:
+    def read(self, position: Position, chosen: Indices) -> Batch:
         """The pairs of a batch as training reads them; what is drawn at random follows from the batch's position."""
         random = np.random.default_rng((self.config.seed, *position))
         source, target = self.noise.resegment(self.pairs.rows(chosen), random)
@@ -94,7 +95,7 @@ class Updater:
             for number, batch in batches.items():
                 for part, piece in enumerate(batch.parts(state.parts)):
                     torch.manual_seed(_mix(self.config.seed, state.step, number, part))
-                    loss = self.model.loss(*piece[:4], self.config.label_smoothing, self.config.r_drop)
+                    loss = self.model.loss(piece, self.config.label_smoothing, self.config.r_drop)
                     loss.smoothed.backward()
                     losses += torch.stack([loss.smoothed.detach(), loss.cross_entropy])
             return losses

@@ -5,7 +5,6 @@ from typing import NamedTuple
 import torch
 
 from nmt.config import SearchConfig, TrainingConfig
-from nmt.data.batches import plan_epoch
 from nmt.data.pairs import TrainingData
 from nmt.decoding.translate import Translator
 from nmt.evaluation.metrics import score
@@ -59,9 +58,9 @@ class Validator:
         """Mean cross-entropy of a target token."""
         assert self.data.valid is not None
         total, tokens = torch.zeros((), dtype=torch.float64), 0
-        for rows in plan_epoch(*self.data.valid.lengths(), self.config.batch_tokens, seed=0, epoch=0):
+        for rows in self.data.valid.plan(self.config.batch_tokens, seed=0).epoch(0):
             for batch in self.data.valid.batch(rows, model.config).parts(parts):
-                loss = model.loss(*batch.to(self.device)[:4], 0.0)
+                loss = model.loss(batch.to(self.device), 0.0)
                 total += loss.cross_entropy.cpu()
                 tokens += batch.target_tokens
         return float(total) / max(1, tokens)

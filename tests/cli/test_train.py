@@ -160,3 +160,49 @@ def test_info_tells_of_run_model_and_data(trained: Path, command: Program) -> No
     assert "encoder_layers: 1" in text
     assert "tied: yes" in text
     assert "dropped: none" in text
+
+
+@pytest.fixture
+def two_corpora(run_copy: Path, corpus: Corpus, command: Program, tmp_path: Path) -> Path:
+    """A run whose data is made of two corpora, the second of ten pairs."""
+    small = tmp_path / "small.tsv"
+    small.write_text("".join(f"klein {i}\tsmall {i}\n" for i in range(10)), encoding="utf-8")
+    done = command("prepare", *corpus.train, small, "--valid", *corpus.test, "--run", run_copy)
+    assert done.returncode == 0, done.stderr
+    return run_copy
+
+
+def test_corpora_are_read_by_weight_and_a_stopped_run_goes_on_exactly(two_corpora: Path, command: Program) -> None:
+    shutil.copytree(two_corpora, two_corpora.with_name("whole"))
+    for run, ends in ((two_corpora, (4, 9)), (two_corpora.with_name("whole"), (9,))):
+        for end in ends:
+            options = ["--steps", end, "--corpus-weights", "1,7.5", *QUICK]
+            done = command("train", "--run", run, *options, "--save-every", 1)
+            assert done.returncode == 0, done.stderr
+            assert "75 of 10 pairs" in done.stderr
+    states = [run / "checkpoints" / "step-000009" for run in (two_corpora, two_corpora.with_name("whole"))]
+    for name in ("model.safetensors", "optimizer.safetensors"):
+        assert (states[0] / name).read_bytes() == (states[1] / name).read_bytes()
+
+
+@pytest.mark.parametrize(("weights", "problem"), [("1,2,3", "3 weights for 2 corpora: 1. "), ("0,0", "leaves nothing")])
+def test_weights_that_do_not_fit_the_corpora_are_refused(
+    two_corpora: Path, command: Program, weights: str, problem: str
+) -> None:
+    done = command("train", "--run", two_corpora, "--corpus-weights", weights, *QUICK)
+    assert done.returncode == 2
+    assert problem in done.stderr
+
+
+def test_batches_that_fit_are_found_once_and_kept(run_copy: Path, command: Program) -> None:
+    """A run that goes on on another machine must not read its data in other batches."""
+    options = [*QUICK, "--batch-tokens", "auto", "--run", run_copy]
+    first = command("train", "--steps", 3, *options)
+    assert first.returncode == 0, first.stderr
+    assert "--batch-tokens auto: " in first.stderr
+    found = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]["batch_tokens"]
+    assert isinstance(found, int)
+    again = command("train", "--steps", 6, *options)
+    assert again.returncode == 0, again.stderr
+    assert "batch_tokens" not in again.stderr
+    assert tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]["batch_tokens"] == found

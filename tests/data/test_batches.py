@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.data import batches
-from nmt.data.batches import Indices, Position, make_batch, plan_epoch, stream_batches
+from nmt.data.batches import Plan, Position, make_batch
 from nmt.data.binary import Ids, Rows, RowWriter
+from nmt.data.order import Corpus, Indices, mix
 from nmt.errors import NmtError
 from nmt.text.tokenizer import BEGIN, END, PAD
 
@@ -40,7 +41,7 @@ def test_every_row_is_in_exactly_one_batch_within_the_budget(
     source, target = sides(lengths)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batches, "WINDOW", window)
-        plan = as_lists(plan_epoch(source, target, budget, seed, epoch))
+        plan = as_lists(Plan(source, target, budget, seed).epoch(epoch))
     assert sorted(row for rows in plan for row in rows) == list(range(len(lengths)))
     for rows in plan:
         longest = max(max(lengths[row]) for row in rows)
@@ -53,17 +54,17 @@ def test_the_plan_is_a_pure_function_of_its_arguments(
 ) -> None:
     source, target = sides(lengths)
     before = source.copy(), target.copy()
-    first = as_lists(plan_epoch(source, target, budget, seed, epoch))
+    first = as_lists(Plan(source, target, budget, seed).epoch(epoch))
     np.random.seed(seed % 1000)  # the global state must not matter
     torch.manual_seed(seed)
-    assert as_lists(plan_epoch(source, target, budget, seed, epoch)) == first
+    assert as_lists(Plan(source, target, budget, seed).epoch(epoch)) == first
     assert np.array_equal(source, before[0])
     assert np.array_equal(target, before[1])
 
 
 def test_epochs_and_seeds_differ_in_which_rows_meet_and_when() -> None:
     source = target = np.random.default_rng(0).integers(3, 40, 500)
-    plans = [as_lists(plan_epoch(source, target, 200, seed, epoch)) for seed in (1, 2) for epoch in (0, 1)]
+    plans = [as_lists(Plan(source, target, 200, seed).epoch(epoch)) for seed in (1, 2) for epoch in (0, 1)]
     assert len({str(plan) for plan in plans}) == 4
     assert len({str(sorted(map(sorted, plan))) for plan in plans}) == 4
 
@@ -71,7 +72,7 @@ def test_epochs_and_seeds_differ_in_which_rows_meet_and_when() -> None:
 def test_long_and_short_batches_are_mixed() -> None:
     """Sorted data trains on all short sentences first: the plan shuffles what it sorted."""
     source = target = np.random.default_rng(0).integers(3, 60, 5000)
-    longest = np.array([source[rows].max() for rows in plan_epoch(source, target, 500, 1, 0)])
+    longest = np.array([source[rows].max() for rows in Plan(source, target, 500, 1).epoch(0)])
     assert abs(np.corrcoef(longest, np.arange(len(longest)))[0, 1]) < 0.2
 
 
@@ -79,13 +80,13 @@ def test_long_and_short_batches_are_mixed() -> None:
 def test_batches_are_filled(rows: int, length: int, sizes: list[int]) -> None:
     """All rows have one length, so how many fit into 700 tokens is known: 100, of which 96 are taken, and 10."""
     source = target = np.full(rows, length, dtype=np.int64)
-    assert sorted(len(batch) for batch in plan_epoch(source, target, 700, 1, 0)) == sizes
+    assert sorted(len(batch) for batch in Plan(source, target, 700, 1).epoch(0)) == sizes
 
 
 def test_batches_of_many_sentences_hold_a_multiple_of_eight() -> None:
     """Few shapes occur; only the last batch of a window takes what is left."""
     source = target = np.random.default_rng(0).integers(3, 40, 5000)
-    sizes = [len(rows) for rows in plan_epoch(source, target, 1000, 1, 0)]
+    sizes = [len(rows) for rows in Plan(source, target, 1000, 1).epoch(0)]
     assert sum(sizes) == 5000
     assert sum(size % 8 != 0 for size in sizes if size >= 16) <= 1
 
@@ -98,9 +99,41 @@ def test_padding_is_under_five_percent() -> None:
     source, target = (np.clip(side.round(), 2, 250).astype(np.int64) for side in (source, target))
     assert 0.88 < np.corrcoef(source, target)[0, 1] < 0.92
     padded = sum(
-        len(rows) * (source[rows].max() + target[rows].max()) for rows in plan_epoch(source, target, 4096, 1, 0)
+        len(rows) * (source[rows].max() + target[rows].max()) for rows in Plan(source, target, 4096, 1).epoch(0)
     )
     assert 1 - (source.sum() + target.sum()) / padded < 0.05
+
+
+def test_pairs_longer_than_the_limit_are_in_no_batch() -> None:
+    source = target = np.random.default_rng(0).integers(3, 60, 1000)
+    rows = np.concatenate(list(Plan(source, target, 500, 1, limit=40).epoch(0)))
+    assert sorted(rows) == np.flatnonzero(source <= 40).tolist()
+
+
+def test_where_every_pair_is_too_long_the_stream_ends_with_an_error() -> None:
+    """It would look for a batch for ever."""
+    source = target = np.full(10, 50)
+    with pytest.raises(NmtError, match="no pair"):
+        next(Plan(source, target, 500, 1, limit=40).stream(Position(0, 0)))
+
+
+def test_each_corpus_is_read_as_often_as_its_weight_says() -> None:
+    """20 pairs twice and a half, 300 once: whole passes hold each pair, the rest is another half in each epoch."""
+    source = target = np.random.default_rng(0).integers(3, 60, 320)
+    plan = Plan(source, target, 200, 1, corpora=mix([20, 300], weights=[2.5, 1]))
+    halves = []
+    for epoch in range(4):
+        counts = np.bincount(np.concatenate(list(plan.epoch(epoch))), minlength=320)
+        assert counts[20:].tolist() == [1] * 300
+        assert sorted(counts[:20].tolist()) == [2] * 10 + [3] * 10
+        halves.append(tuple(counts[:20] == 3))
+    assert len(set(halves)) == 4
+
+
+def test_a_corpus_of_weight_zero_is_not_read() -> None:
+    source = target = np.full(30, 5)
+    plan = Plan(source, target, 50, 1, corpora=(Corpus(0, 10, 0), Corpus(10, 20, 20)))
+    assert sorted(np.concatenate(list(plan.epoch(0)))) == list(range(10, 30))
 
 
 # ----------------------------------------------------------------------------------------------------------- the stream
@@ -112,9 +145,9 @@ def test_a_stream_from_any_position_is_the_tail_of_the_whole(
 ) -> None:
     """What exact resume rests on: no batch twice, none left out, across the ends of epochs."""
     source, target = sides(lengths)
-    whole = list(islice(stream_batches(source, target, budget, seed, Position(0, 0)), used + 20))
+    whole = list(islice(Plan(source, target, budget, seed).stream(Position(0, 0)), used + 20))
     position = whole[used - 1][0] if used else Position(0, 0)
-    tail = list(islice(stream_batches(source, target, budget, seed, position), 20))
+    tail = list(islice(Plan(source, target, budget, seed).stream(position), 20))
     assert [(place, rows.tolist()) for place, rows in tail] == [(place, rows.tolist()) for place, rows in whole[used:]]
 
 
@@ -123,8 +156,8 @@ def test_the_stream_is_the_plans_of_the_epochs_one_after_another(
     lengths: list[tuple[int, int]], budget: int, seed: int
 ) -> None:
     source, target = sides(lengths)
-    plans = [as_lists(plan_epoch(source, target, budget, seed, epoch)) for epoch in range(3)]
-    stream = list(islice(stream_batches(source, target, budget, seed, Position(0, 0)), sum(map(len, plans))))
+    plans = [as_lists(Plan(source, target, budget, seed).epoch(epoch)) for epoch in range(3)]
+    stream = list(islice(Plan(source, target, budget, seed).stream(Position(0, 0)), sum(map(len, plans))))
     assert [rows.tolist() for _, rows in stream] == [rows for plan in plans for rows in plan]
     assert [place for place, _ in stream][len(plans[0]) - 1] == Position(1, 0)
     assert stream[-1][0] == Position(3, 0)

@@ -1,10 +1,12 @@
 """The projected loss against torch's own cross-entropy with label smoothing."""
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
 from nmt.config import ModelConfig
+from nmt.data.batches import make_batch
 from nmt.model import loss as loss_module
 from nmt.model.loss import label_smoothed_loss
 from nmt.model.transformer import Transformer
@@ -21,7 +23,7 @@ def test_loss_and_gradients_equal_torch(smoothing: float, piece: int, monkeypatc
     weight = torch.randn(30, 16, requires_grad=True)
     target = torch.randint(1, 30, (3, 7))
     target[1, 4:] = PAD
-    ours = label_smoothed_loss(hidden, weight, target, smoothing)
+    ours = label_smoothed_loss(hidden, weight, target, 18, smoothing)
     gradients = torch.autograd.grad(2.5 * ours.smoothed, [hidden, weight])
     logits = (hidden @ weight.T).flatten(0, 1)
     expected = F.cross_entropy(logits, target.flatten(), ignore_index=PAD, label_smoothing=smoothing, reduction="sum")
@@ -41,7 +43,7 @@ def test_r_drop_equals_the_papers_equations_by_torch(piece: int, monkeypatch: py
     target = torch.randint(1, 30, (3, 7))
     target[1, 4:] = PAD
     alpha, smoothing = 5.0, 0.1
-    ours = label_smoothed_loss(hidden, weight, torch.cat([target, target]), smoothing, alpha)
+    ours = label_smoothed_loss(hidden, weight, torch.cat([target, target]), 36, smoothing, alpha)
     gradients = torch.autograd.grad(ours.smoothed, [hidden, weight])
     first, second = (half.flatten(0, 1)[target.flatten() != PAD] @ weight.T for half in hidden.chunk(2))
     gold = target.flatten()[target.flatten() != PAD]
@@ -58,14 +60,14 @@ def test_r_drop_without_dropout_is_the_loss_of_one_pass() -> None:
         source_vocabulary=20, target_vocabulary=20, shared_vocabulary=True, dim=16, feed_forward=16, dropout=0.0
     )
     model = Transformer(config)
-    source, target = torch.randint(4, 20, (3, 5)), torch.randint(4, 20, (3, 6))
-    arguments = (source, source != PAD, target, target, 0.1)
+    rows = np.random.default_rng(0).integers(4, 20, (3, 6))
+    batch = make_batch(rows[:, :5], [rows[0], rows[1, :2], rows[2]], 20, 20)
     with torch.no_grad():
-        once, twice = model.loss(*arguments), model.loss(*arguments, 5.0)
+        once, twice = model.loss(batch, 0.1), model.loss(batch, 0.1, 5.0)
     torch.testing.assert_close(twice, once, rtol=1e-5, atol=1e-5)
 
 
 def test_a_batch_of_padding_alone_has_no_loss() -> None:
     hidden = torch.randn(2, 3, 8, requires_grad=True)
-    loss = label_smoothed_loss(hidden, torch.randn(10, 8), torch.full((2, 3), PAD), 0.1)
+    loss = label_smoothed_loss(hidden, torch.randn(10, 8), torch.full((2, 3), PAD), 0, 0.1)
     assert loss.smoothed.item() == 0

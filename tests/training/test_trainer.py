@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,7 +45,9 @@ def write_task(folder: Path, pairs: int, task: str, seed: int) -> Tokenizers:
             (folder / f"{name}.{side}").write_text("".join(" ".join(x) + "\n" for x in lines[part]), encoding="utf-8")
     tokenizers = train_tokenizers([folder / "train.source"], TokenizerConfig(vocab_size=20, byte_fallback=False))
     tokenizers.save(folder)
-    sets = Sets((folder / "train.source", folder / "train.target"), (folder / "valid.source", folder / "valid.target"))
+    sets = Sets(
+        ((folder / "train.source", folder / "train.target"),), (folder / "valid.source", folder / "valid.target")
+    )
     prepare(sets, tokenizers, folder / "data", PrepareConfig(clean=False))
     return tokenizers
 
@@ -174,8 +177,12 @@ def test_a_sentence_longer_than_the_model_is_left_out_and_told(
     logging.getLogger("nmt").propagate = True
     made = trainer(tmp_path, TrainingConfig(epochs=1, batch_tokens=400, validate_every=1000, average=1), max_length=7)
     assert "longer than --max-length" in caplog.text
-    assert 0 < len(made.data.train.fitting) < len(made.data.train.source)
     made.train(PlainReporter())
+    rows = list(made.data.train.plan(400, 1).epoch(0))
+    read = [len(made.data.train.source[row]) for row in np.concatenate(rows)]
+    assert 0 < len(read) < len(made.data.train.source)
+    assert max(read) == 7
+    assert made.state.batch == 0
     with pytest.raises(NmtError, match="--max-length 2"):
         trainer(tmp_path, TrainingConfig(), max_length=2)
 
@@ -311,9 +318,9 @@ def test_a_batch_too_large_for_the_memory_is_computed_in_parts_to_the_same_updat
     plenty, little = (trainer(tmp_path, training, dropout=0.0) for _ in range(2))
     loss, gradients = little.model.loss, [gradients_of(plenty), gradients_of(little)]
 
-    def limited(source: torch.Tensor, *rest: Any) -> LossSum:
-        found = loss(source, *rest)
-        if source.numel() > 120:
+    def limited(batch: Batch, *rest: Any) -> LossSum:
+        found = loss(batch, *rest)
+        if batch.source.numel() > 120:
             found.smoothed.backward()  # type: ignore[no-untyped-call]  # memory may run out late, gradients left behind
             raise torch.OutOfMemoryError("CUDA out of memory")
         return found

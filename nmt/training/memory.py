@@ -1,0 +1,65 @@
+"""How large a batch may be: what training keeps in memory for each token, and how much memory is free."""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt.config import ModelConfig
+from nmt.data.batches import make_batch
+from nmt.model.transformer import Transformer
+from nmt.text.tokenizer import END
+
+SENTENCES, LENGTH = 8, 64
+"""Of the batch that is tried: what attention keeps grows with the length, so that it must not be too short."""
+
+USED = 0.7
+"""Share of the free memory that is planned for; the rest is for what other programs and the allocator may take."""
+
+
+def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> int:
+    """The most tokens of a batch, on its longer side, that a training step of such a model has memory for.
+
+    One small batch goes forward, and what it keeps for the backward pass is counted. As much again is reckoned for
+    what the backward pass makes, and for each parameter what `MasterWeights` holds of it, a moving average included.
+    """
+    torch.manual_seed(0)
+    model = Transformer(config).to(device, dtype).train()
+    model.place_positions(device, dtype)
+    kept: dict[int, int] = {}  # bytes by address: the same tensor may be kept several times
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    rows = [np.full(LENGTH, END, dtype=np.int64)] * SENTENCES
+    batch = make_batch(rows, rows, config.source_vocabulary, config.target_vocabulary).to(device)
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        loss = model.loss(batch, smoothing=0.1)
+    for parameter in model.parameters():
+        kept.pop(parameter.untyped_storage().data_ptr(), None)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    del loss
+    held = parameters * (2 * dtype.itemsize + 5 * torch.float32.itemsize)
+    a_token = 2 * sum(kept.values()) / (SENTENCES * LENGTH)
+    return max(0, int((USED * available_memory(device) - held) / a_token))
+
+
+def available_memory(device: torch.device) -> int:
+    """Bytes that are free on a GPU, or that this process may still take of the machine's memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
+        found.append(1024 * int(meminfo.split("MemAvailable:")[1].split()[0]))
+    with suppress(OSError, ValueError):  # the limit of a container
+        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
+        found.append(int(limit) - int(used))
+    with suppress(AttributeError, OSError, ValueError):
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    return max(0, min(found, default=4 << 30))
