@@ -319,6 +319,22 @@ class SearchConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreConfig:
+    """How to score translations that are there already."""
+
+    length_penalty: float = setting(
+        1.0,
+        "alpha of Wu et al. 2016, as in translate: the score is the total over ((5 + length) / 6) ** alpha",
+        minimum=0,
+    )
+    batch_tokens: int = setting(2048, "tokens scored together on the longer side, padding included", minimum=1)
+
+    def problems(self) -> list[str]:
+        """Nothing to check across fields."""
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
     """Where and how to compute."""
 

@@ -177,7 +177,7 @@ def _type_name(annotation: object) -> str:
 # -------------------------------------------------------------------------------------------------------- TOML files
 
 
-COMMANDS = ("tokenizer", "prepare", "train", "translate", "eval")
+COMMANDS = ("tokenizer", "prepare", "train", "translate", "score", "eval")
 """The tables of a settings file."""
 
 

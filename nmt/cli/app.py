@@ -6,8 +6,9 @@ from nmt import __version__
 from nmt.cli import options
 from nmt.cli.data import prepare, tokenizer_app
 from nmt.cli.demo import demo
+from nmt.cli.evaluate import evaluate
 from nmt.cli.inspect import info
-from nmt.cli.score import evaluate
+from nmt.cli.score import score
 from nmt.cli.train import average, train
 from nmt.cli.translate import translate
 
@@ -22,6 +23,7 @@ for name, function in (
     ("prepare", prepare),
     ("train", train),
     ("translate", translate),
+    ("score", score),
     ("eval", evaluate),
     ("average", average),
     ("info", info),

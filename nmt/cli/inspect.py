@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from nmt.cli.evaluate import Json
 from nmt.cli.options import Common, write_line
-from nmt.cli.score import Json
 from nmt.errors import NmtError
 
 Place = Annotated[

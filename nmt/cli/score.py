@@ -1,4 +1,4 @@
-"""`nmt eval`: scores of translations."""
+"""`nmt score`: what a model thinks of translations that are there already."""
 
 import json
 from pathlib import Path
@@ -6,78 +6,47 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.data import Strict, log, warn_of_other_data
+from nmt.cli.evaluate import Json
 from nmt.cli.options import Common, Given, write_line
 from nmt.cli.translate import Model
-from nmt.config import RuntimeConfig, SearchConfig
-from nmt.errors import NmtError, UsageError
+from nmt.config import RuntimeConfig, ScoreConfig
 
-Hypothesis = Annotated[
-    Path | None,
-    typer.Argument(help="Translations to score, or - for stdin.", show_default="stdin, or the run's model's own"),
+Files = Annotated[
+    list[Path], typer.Argument(help="Source and target file, or one TSV file; - for stdin.", metavar="SOURCE TARGET")
 ]
-References = Annotated[
-    list[Path] | None,
-    typer.Option("--reference", help="Right translations; may be repeated.", show_default="RUN/data/test.target"),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+PerToken = Annotated[bool, typer.Option("--tokens", help="Print each target piece with its log-probability, too.")]
 
 
-def evaluate(
+def score(
     common: Common,
-    given: Annotated[Given, SearchConfig, RuntimeConfig],
-    hypothesis: Hypothesis = None,
-    reference: References = None,
+    given: Annotated[Given, ScoreConfig, RuntimeConfig],
+    files: Files,
     model: Model = None,
-    strict: Strict = False,
+    per_token: PerToken = False,
     json_output: Json = False,
 ) -> None:
-    """Score translations with BLEU, chrF and TER.
+    """Log-probabilities of given translations: a line for each pair, its total before a tab and the ranking score.
 
-    Without arguments the run's model translates its prepared test set. With --reference alone, stdin is scored.
+    Both are the numbers that `nmt translate` has for the translation it writes.
     """
-    from nmt.evaluation.metrics import score
-    from nmt.files import read_text
+    config, runtime = given.build(ScoreConfig), given.build(RuntimeConfig)
 
-    references = reference or [_test_set(common, "target")]
-    if hypothesis is None and reference is None:
-        lines = _translate_test_set(common, given, model or common.model)
-    else:
-        lines = list(read_text(hypothesis, strict=strict))
-    found = score(lines, [list(read_text(path, strict=strict)) for path in references])
-    if json_output:
-        content = {one.name: {"score": one.value, "signature": one.signature} for one in found}
-        write_line(json.dumps({"lines": len(lines), **content}))
-        return
-    for one in found:
-        write_line(f"{one.name:6} {one.value:6.2f}  {one.signature}")
-
-
-def _test_set(common: Common, side: str) -> Path:
-    path = common.data / f"test.{side}"
-    if not path.exists():
-        raise NmtError(f"{path}: the run has no test set", "give --reference FILE, or prepare one with --test")
-    return path
-
-
-def _translate_test_set(common: Common, given: Given, directory: Path) -> list[str]:
-    """Translate the prepared test set, and keep what was scored in RUN/eval."""
-    config, runtime = given.build(SearchConfig), given.build(RuntimeConfig)
-    if config.n_best > 1:
-        raise UsageError("eval scores one translation for each line", "leave out --n-best")
-    source = _test_set(common, "source")
-
+    from nmt.decoding.score import score_pairs
     from nmt.decoding.translate import Translator
-    from nmt.files import read_text, write_text
     from nmt.model.device import prepare_runtime
     from nmt.model.weights import load_model
+    from nmt.text.corpus import read_pairs
 
-    warn_of_other_data(directory, common.data)
     device, dtype = prepare_runtime(runtime, exact=True)
-    loaded = load_model(directory, device, dtype)
+    loaded = load_model(model or common.model, device, dtype)
     translator = Translator(loaded.model, loaded.tokenizers, device)
-    lines = [translation.text for translation in translator.stream(read_text(source), config)]
-    output = common.run / "eval" / "test.translation"
-    write_text(output, "".join(line + "\n" for line in lines))
-    log(f"translated {source} with beam {config.beam} into {output}")
-    return lines
+    pairs = ((pair.source, pair.target) for pair in read_pairs(tuple(files)))
+    for one in score_pairs(translator, pairs, config.length_penalty, config.batch_tokens):
+        if json_output:
+            write_line(json.dumps(one._asdict(), ensure_ascii=False))
+            continue
+        line = f"{one.log_prob:.6f}\t{one.score:.6f}"
+        if per_token:
+            both = zip(one.tokens, one.token_log_probs, strict=True)
+            line += "\t" + " ".join(f"{piece}:{log_prob:.4f}" for piece, log_prob in both)
+        write_line(line)

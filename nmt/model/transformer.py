@@ -48,6 +48,11 @@ class Transformer(nn.Module):
         """Place the position encodings, which are computed and never stored, where the parameters are."""
         self.positions = sinusoidal_positions(self.config.max_length, self.config.dim).to(device, dtype)
 
+    def reach(self, length: int) -> None:
+        """Have position encodings for so many tokens, where a sentence is longer than those of training."""
+        if length > len(self.positions):
+            self.positions = sinusoidal_positions(length, self.config.dim).to(self.positions)
+
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear) and module is not self.projection:

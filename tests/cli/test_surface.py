@@ -37,6 +37,7 @@ SURFACE = {
     "--no-keep-duplicates --clean --no-clean --split --source-language --target-language",
     "train": f"{TRAINING} {MODEL} {RUNTIME}",
     "translate": f"file --model --scores --strict --buffer-lines {SEARCH} {RUNTIME}",
+    "score": f"files --model --tokens --json --length-penalty --batch-tokens {RUNTIME}",
     "eval": f"hypothesis --reference --model --strict --json {SEARCH} {RUNTIME}",
     "average": "checkpoints --last --output",
     "info": "directory --json",
