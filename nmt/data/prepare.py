@@ -118,19 +118,19 @@ def _write_train(
     """One corpus after another into the same arrays, with what was counted of each."""
     directory.mkdir()
     with _row_writers(directory, tokenizers) as writers:
-        described, read = [], 0
+        described: list[dict[str, Any]] = []
+        read = 0
         for files in corpora:
-            counted = _counted(read_pairs(files), lambda number, before=read: progress(before + number))  # type: ignore[misc]
-            described.append(
-                {"files": [str(path) for path in files]} | _write_rows(writers, counted, cleaner, tokenizers, threads)
-            )
+            pairs = _counted(read_pairs(files), progress, read)
+            counts = _write_rows(writers, pairs, cleaner, tokenizers, threads)
+            described.append({"files": [str(path) for path in files]} | counts)
             cleaner.cut_lines = frozenset()  # they were lines of the first corpus
-            read += described[-1]["read"]
+            read += counts["read"]
     return _total(described) | ({"corpora": described} if len(described) > 1 else {})
 
 
-def _counted(pairs: Iterable[SentencePair], progress: Progress) -> Iterator[SentencePair]:
-    for number, pair in enumerate(pairs, start=1):
+def _counted(pairs: Iterable[SentencePair], progress: Progress, before: int) -> Iterator[SentencePair]:
+    for number, pair in enumerate(pairs, start=before + 1):
         if number % CHUNK == 0:
             progress(number)
         yield pair
