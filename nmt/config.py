@@ -73,9 +73,6 @@ MODEL_SHAPE = frozenset(
 """The fields of ModelConfig that decide which tensors there are and what they mean; the rest may change in a run."""
 
 
-_NUMBER = r"[0-9]{1,6}(\.[0-9]{1,6})?"
-"""A weight as it is written."""
-
 PARTS: Mapping[str, tuple[str, ...]] = {
     "encoder": ("encoder.", "encoder_norm."),
     "decoder": ("decoder.", "decoder_norm."),
@@ -194,6 +191,10 @@ class TrainingConfig:
     )
     seed: int = setting(1, "what all randomness is derived from", minimum=0, maximum=(1 << 63) - 1)
 
+    def weights(self) -> list[float]:
+        """The corpus weights as numbers; ValueError where they are none."""
+        return [float(weight) for weight in self.corpus_weights.split(",")] if self.corpus_weights else []
+
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
         found = []
@@ -204,9 +205,12 @@ class TrainingConfig:
             for part in self.freeze or []
             if part not in PARTS
         ]
-        if self.corpus_weights and not re.fullmatch(rf"{_NUMBER}(,{_NUMBER})*", self.corpus_weights):
+        try:
+            if not all(0 <= weight <= 1000 for weight in self.weights()):
+                found.append(f"--corpus-weights {self.corpus_weights}: a weight is from 0 to 1,000")
+        except ValueError:
             found.append(f"--corpus-weights {self.corpus_weights} is not numbers with commas between them")
-        elif self.corpus_weights and self.corpus_temperature != 1:
+        if self.corpus_weights and self.corpus_temperature != 1:
             found.append("--corpus-weights and --corpus-temperature both say how often corpora are read; give one")
         if set(self.freeze or []) >= PARTS.keys():
             found.append("--freeze: with all parts frozen nothing is left to train")

@@ -131,7 +131,7 @@ def _field_problems(name: str, value: Value, annotation: object, known: Setting)
     if value == AUTO and known.auto:
         return []
     if not _fits(value, annotation):
-        return [f"{flag} {value!r} is not of type {_type_name(annotation)}"]
+        return [f"{flag} {value!r} is not of type {_type_name(annotation)}{' nor auto' if known.auto else ''}"]
     if known.choices and value not in known.choices:
         return [f"{flag} {value} is unknown; choose from {', '.join(known.choices)}"]
     if not isinstance(value, int | float) or isinstance(value, bool):

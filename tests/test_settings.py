@@ -276,8 +276,10 @@ def test_all_settings_of_a_run_survive_its_file(tmp_path: Path) -> None:
     ("settings", "problem"),
     [
         ({"corpus_weights": "1;2"}, "is not numbers"),
-        ({"corpus_weights": "1,-2"}, "is not numbers"),
-        ({"corpus_weights": "nan"}, "is not numbers"),
+        ({"corpus_weights": "1,,2"}, "is not numbers"),
+        ({"corpus_weights": "1,-2"}, "a weight is from 0"),
+        ({"corpus_weights": "nan"}, "a weight is from 0"),
+        ({"corpus_weights": "1, .5, 1e9"}, "a weight is from 0"),
         ({"corpus_weights": "1,2", "corpus_temperature": 5.0}, "both say"),
     ],
 )

@@ -110,7 +110,8 @@ def prepare(
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
     for corpus in train.get("corpora", ()):
-        log(f"  {' '.join(corpus['files'])}: {counted(corpus['pairs'], 'pair')}")
+        tell = log if corpus["pairs"] else warn
+        tell(f"  {' '.join(corpus['files'])}: {counted(corpus['pairs'], 'pair')}")
     for name in ("valid", "test"):
         if name in content["sets"]:
             log(f"{name}: {counted(content['sets'][name]['pairs'], 'pair')}")

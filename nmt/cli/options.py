@@ -8,6 +8,7 @@ put flags over the file, the file over the preset and the preset over the defaul
 
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,7 @@ import typer
 
 from nmt.cli.errors import run_command
 from nmt.config import PRESETS, ModelConfig, TrainingConfig
+from nmt.errors import UsageError
 from nmt.settings import AUTO, Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
 
 T = TypeVar("T")
@@ -96,6 +98,8 @@ def command(app: typer.Typer, name: str, run: str = "run") -> Callable[[Callable
             common, file = Common(values.pop("run"), values.pop("quiet")), values.pop("config", None)
             values.pop("debug")
             set_up_logging(quiet=common.quiet)
+            if common.run.is_file():
+                raise UsageError(f"--run {common.run} is a file", "name a directory, which may be new")
             fields = [key for config in configs for key in settings_of(config)]
             flags = {key: values.pop(key) for key in fields}
             if configs:
@@ -141,6 +145,8 @@ def _option(name: str, config: type[Any]) -> inspect.Parameter:
 
 
 def _number_or_auto(text: str) -> int | str:
+    if text != AUTO and not text.removeprefix("-").isdecimal():
+        raise typer.BadParameter(f"{text} is neither a whole number nor {AUTO}")
     return text if text == AUTO else int(text)
 
 
@@ -164,7 +170,10 @@ class _Stderr(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of a record to what is stderr now: a live display puts itself in its place."""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        typer.echo(f"{level}{record.getMessage()}", err=True)
+        try:
+            typer.echo(f"{level}{record.getMessage()}", err=True)
+        except BrokenPipeError:  # nobody reads on: no reason to end a training
+            sys.stderr = open(os.devnull, "w", encoding="utf-8")
 
 
 def set_up_logging(*, quiet: bool) -> None:

@@ -35,7 +35,10 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             set_up_logging(quiet=True)
         if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
-            given = given.over(before).settled(batch_tokens=before.get("batch_tokens"))
+            given = given.over(before)
+            if given.values()["batch_tokens"] == AUTO:
+                given = given.settled(batch_tokens=before.get("batch_tokens"))
+                log(f"--batch-tokens auto: this run keeps {given.values()['batch_tokens']}")
             check_changes(before, given.values())
         else:
             given = _from_a_model(_with_its_preset(common, given))

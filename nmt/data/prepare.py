@@ -95,8 +95,8 @@ def _cut_off(files: tuple[Path, ...], names: Sequence[str], config: PrepareConfi
     needed = config.split * len(names)
     if len(kept) < 2 * needed:
         raise NmtError(
-            f"--split {config.split} takes {needed:,} pairs, more than half of the {len(kept):,} there are",
-            "lower it, or give --valid and --test files",
+            f"--split {config.split} takes {needed:,} pairs, more than half of the {len(kept):,} in {files[0]}",
+            "lower it, name the corpus to cut them off first, or give --valid and --test files",
         )
     drawn = np.random.default_rng(0).choice(np.asarray(kept), size=needed, replace=False).tolist()
     place = {line: names[i // config.split] for i, line in enumerate(drawn)}

@@ -52,6 +52,7 @@ _INTEGERS = {torch.bfloat16: (torch.int16, 15), torch.float32: (torch.int32, 31)
 """For each number format the integers of its size, and the place of their sign bit."""
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]  # numpy's generators cannot be compiled
 def _random_bytes(count: int) -> Tensor:
     """Random bytes, as integers from -128 to 127; which they are follows from torch's global generator.
 

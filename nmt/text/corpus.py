@@ -30,7 +30,7 @@ def corpora(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
         taken = 1 if ".tsv" in rest[0].suffixes else 2
         if len(rest) < taken:
             raise NmtError(
-                f"got {len(files)} files: {rest[0]} is left without a translation",
+                f"got {len(files)} files: {rest[0]} is left without a translation (a .tsv file is a corpus by itself)",
                 "name a source and a target file for each corpus, or a .tsv file",
             )
         found.append(tuple(rest[:taken]))

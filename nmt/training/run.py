@@ -36,9 +36,14 @@ def is_under_way(run: Path) -> bool:
 
 
 def settings_of_run(run: Path, configs: Iterable[type[Any]]) -> dict[str, Value]:
-    """The settings that the run was trained with last."""
+    """The settings that a run with checkpoints was trained with last."""
     path = run / "config.toml"
-    return read_settings(path, "train", configs) if path.exists() else {}
+    if not path.exists():
+        raise NmtError(
+            f"{path} is missing: with other settings than before a run cannot go on",
+            "put it back, or move the run's checkpoints away to train from the start",
+        )
+    return read_settings(path, "train", configs)
 
 
 def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
@@ -80,23 +85,23 @@ def training_device(settings: Mapping[str, Value]) -> tuple[torch.device, torch.
 def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Processes) -> int:
     """What `--batch-tokens auto` means for this model, corpus and machine, and told why.
 
-    As many tokens as fit into memory, but not so many that an epoch is less than UPDATES updates: a batch that large
-    learns less from the same text.
+    As many tokens as fit into memory, but above SMALL not so many that an epoch is less than UPDATES updates: a batch
+    that large learns less from the same text.
     """
     tokenizers = Tokenizers.load(run)
     counts = read_description(run / "data", tokenizers)["sets"]["train"]["tokens"]
     fitting = fitting_batch_tokens(_model_config(settings, tokenizers), *training_device(settings))
     fitting = -processes.agree(-fitting)  # the least of any
-    wanted = max(counts.values()) // (UPDATES * processes.world * int(str(settings["accumulate"])))
-    tokens = max(MINIMUM, min(fitting, wanted) // ROUND * ROUND or min(fitting, wanted))
-    reason = (
-        f"room for {fitting:,}" if fitting < wanted else f"an epoch is then {UPDATES} updates; room for {fitting:,}"
+    wanted = max(SMALL, max(counts.values()) // (UPDATES * processes.world * int(str(settings["accumulate"]))))
+    tokens = max(MINIMUM, min(fitting, wanted) // ROUND * ROUND)
+    reason = f"room for {fitting:,}" + (
+        "" if fitting < wanted else ", but more would learn less from a corpus this small"
     )
     logger.info("--batch-tokens auto: %s (%s)", f"{tokens:,}", reason)
     return tokens
 
 
-UPDATES, ROUND, MINIMUM = 200, 256, 16
+UPDATES, SMALL, ROUND, MINIMUM = 200, 1024, 256, 16
 
 
 def _model_config(settings: Mapping[str, Value], tokenizers: Tokenizers) -> ModelConfig:
@@ -140,7 +145,7 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
 def _mixture(description: dict[str, Any], config: TrainingConfig) -> tuple[Corpus, ...]:
     """What an epoch reads of each corpus; UsageError when the weights do not fit the corpora there are."""
     described = corpora_of(description)
-    weights = [float(weight) for weight in (config.corpus_weights or "").split(",") if weight]
+    weights = config.weights()
     if weights and len(weights) != len(described):
         names = "; ".join(f"{i}. {' '.join(one['files'])}" for i, one in enumerate(described, start=1))
         raise UsageError(

@@ -206,3 +206,28 @@ def test_batches_that_fit_are_found_once_and_kept(run_copy: Path, command: Progr
     assert again.returncode == 0, again.stderr
     assert "batch_tokens" not in again.stderr
     assert tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]["batch_tokens"] == found
+
+
+def test_when_nobody_reads_the_log_any_more_training_goes_on(run_copy: Path) -> None:
+    """`nmt train 2>&1 | head` must not end it half-way, least of all with the exit code of a training that is done."""
+    options = [*QUICK, "--steps", "40", "--run", run_copy]
+    command = [sys.executable, "-m", "nmt", "train", *map(str, options)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, env=environment())
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert (run_copy / "checkpoints" / "step-000040").is_dir()
+
+
+def test_a_run_without_its_settings_does_not_go_on_with_others(trained: Path, command: Program) -> None:
+    (trained / "config.toml").unlink()
+    again = command("train", "--run", trained, "--steps", 8, *QUICK)
+    assert again.returncode == 1
+    assert "config.toml is missing" in again.stderr
+
+
+def test_a_run_that_is_a_file_is_refused(command: Program, corpus: Corpus) -> None:
+    done = command("train", "--run", corpus.train[0])
+    assert done.returncode == 2
+    assert "is a file" in done.stderr
