@@ -141,7 +141,9 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NmtError(f"{path}: no such file", "was it copied whole?") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise NmtError(f"{path}: {error.strerror}", "may this user read it?") from None
+    except (ValueError, RecursionError) as error:
         raise NmtError(f"{path}: not readable as JSON: {error}", "the file is damaged or is something else") from None
     if not isinstance(value, dict):
         raise NmtError(f"{path}: expected a JSON object", "the file is damaged or is something else")

@@ -70,7 +70,9 @@ def _with_its_preset(common: Common, given: Given) -> Given:
 
     name = str(given.values()["preset"])
     if name != AUTO:
-        log(f"--preset {name}: {', '.join(f'{key} {value}' for key, value in PRESETS[name].items())}")
+        values = given.values()
+        used = [f"{key} {value}" for key, value in PRESETS[name].items() if values[key] == value]
+        log(f"--preset {name}: {', '.join(used) or 'every value of it is overridden'}")
         return given
     pairs = read_description(common.data, Tokenizers.load(common.run))["sets"]["train"]["pairs"]
     values, reason = auto_preset(pairs, gpu=choose_device(str(given.values()["device"])).type == "cuda")
