@@ -68,8 +68,7 @@ def make_updater(
     model = Transformer(config).to(device)
     model.place_positions(device, dtype)
     if compiled:
-        for layer in (*model.encoder, *model.decoder):
-            layer.compile(dynamic=True)
+        model.compile_layers()
     noise = Noise((), 0.0, 0.0, config.max_length)
     return Updater(model.train(), MasterWeights(model, training, dtype), training, pairs, noise, Processes())
 

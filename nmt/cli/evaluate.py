@@ -8,7 +8,7 @@ import typer
 
 from nmt.cli.data import Strict, log, warn_of_other_data
 from nmt.cli.options import Common, Given, write_line
-from nmt.cli.translate import Model
+from nmt.cli.translate import Model, open_translator
 from nmt.config import RuntimeConfig, SearchConfig
 from nmt.errors import NmtError, UsageError
 
@@ -67,15 +67,10 @@ def _translate_test_set(common: Common, given: Given, directory: Path) -> list[s
         raise UsageError("eval scores one translation for each line", "leave out --n-best")
     source = _test_set(common, "source")
 
-    from nmt.decoding.translate import Translator
     from nmt.files import read_text, write_text
-    from nmt.model.device import prepare_runtime
-    from nmt.model.weights import load_model
 
     warn_of_other_data(directory, common.data)
-    device, dtype = prepare_runtime(runtime, exact=True)
-    loaded = load_model(directory, device, dtype)
-    translator = Translator(loaded.model, loaded.tokenizers, device)
+    translator = open_translator(directory, runtime)
     lines = [translation.text for translation in translator.stream(read_text(source), config)]
     output = common.run / "eval" / "test.translation"
     write_text(output, "".join(line + "\n" for line in lines))

@@ -8,7 +8,7 @@ import typer
 
 from nmt.cli.evaluate import Json
 from nmt.cli.options import Common, Given, write_line
-from nmt.cli.translate import Model
+from nmt.cli.translate import Model, open_translator
 from nmt.config import RuntimeConfig, ScoreConfig
 
 Files = Annotated[
@@ -32,14 +32,9 @@ def score(
     config, runtime = given.build(ScoreConfig), given.build(RuntimeConfig)
 
     from nmt.decoding.score import score_pairs
-    from nmt.decoding.translate import Translator
-    from nmt.model.device import prepare_runtime
-    from nmt.model.weights import load_model
     from nmt.text.corpus import read_pairs
 
-    device, dtype = prepare_runtime(runtime, exact=True)
-    loaded = load_model(model or common.model, device, dtype)
-    translator = Translator(loaded.model, loaded.tokenizers, device)
+    translator = open_translator(model or common.model, runtime)
     pairs = ((pair.source, pair.target) for pair in read_pairs(tuple(files)))
     for one in score_pairs(translator, pairs, config.length_penalty, config.batch_tokens):
         if json_output:

@@ -116,7 +116,6 @@ def _write_train(
     progress: Progress,
 ) -> dict[str, Any]:
     """One corpus after another into the same arrays, with what was counted of each."""
-    directory.mkdir()
     with _row_writers(directory, tokenizers) as writers:
         described: list[dict[str, Any]] = []
         read = 0
@@ -141,7 +140,8 @@ Writers = tuple[RowWriter, RowWriter]
 
 @contextmanager
 def _row_writers(directory: Path, tokenizers: Tokenizers) -> Iterator[Writers]:
-    """The arrays of both sides."""
+    """The arrays of both sides, in a new directory."""
+    directory.mkdir()
     with (
         RowWriter(directory, SIDES[0], len(tokenizers.source)) as source,
         RowWriter(directory, SIDES[1], len(tokenizers.target)) as target,
@@ -185,7 +185,6 @@ def _write_held_out(
         return {"pairs": len(pairs)}
     # for the loss on the validation set, which reads rows, empty and too long pairs have no meaning
     only_length = Cleaner(PrepareConfig(clean=False, max_length=config.max_length))
-    (directory / name).mkdir()
     with _row_writers(directory / name, tokenizers) as writers:
         return _write_rows(writers, pairs, only_length, tokenizers, threads=1) | {"pairs": len(pairs)}
 

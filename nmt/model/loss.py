@@ -89,8 +89,9 @@ class _ProjectedLoss(torch.autograd.Function):
                         gradient = gradient / passes + (r_drop / 2 * pulls[i]).to(gradient.dtype)
                     torch.mm(gradient, weight, out=hidden_gradient[piece])
                     weight_gradient += gradient.T @ hidden[piece]
-        hidden_gradient -= (even * mean_weight).to(hidden.dtype)
-        weight_gradient -= even / weight.size(0) * hidden.sum(dim=0, dtype=torch.float32)
+        if any(ctx.needs_input_grad):
+            hidden_gradient -= (even * mean_weight).to(hidden.dtype)
+            weight_gradient -= even / weight.size(0) * hidden.sum(dim=0, dtype=torch.float32)
         ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
         ctx.mark_non_differentiable(cross_entropy)
         return smoothed, cross_entropy

@@ -53,6 +53,11 @@ class Transformer(nn.Module):
         if length > len(self.positions):
             self.positions = sinusoidal_positions(length, self.config.dim).to(self.positions)
 
+    def compile_layers(self, backend: str = "inductor") -> None:
+        """Let torch.compile make the layers' kernels when they first run, for any batch size and length."""
+        for layer in (*self.encoder, *self.decoder):
+            layer.compile(dynamic=True, backend=backend)
+
     def _initialise(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear) and module is not self.projection:

@@ -73,8 +73,7 @@ class Trainer:
         self.model.place_positions(device, dtype)
         freeze(self.model, training.freeze or ())
         if training.compiled:
-            for layer in (*self.model.encoder, *self.model.decoder):
-                layer.compile(dynamic=True)
+            self.model.compile_layers()
         self.master = MasterWeights(self.model, training, dtype)
         self.validator = Validator(training, data, tokenizers, device)
         both = (tokenizers.source, tokenizers.target)

@@ -140,8 +140,7 @@ def test_compiled_layers_compute_what_layers_compute() -> None:
     batch, found = make_batch(rows, rows, 20, 20), []
     for compiled in (False, True):
         if compiled:
-            for layer in (*model.encoder, *model.decoder):
-                layer.compile(dynamic=True, backend="aot_eager")
+            model.compile_layers(backend="aot_eager")
         model.zero_grad()
         torch.manual_seed(1)
         model.loss(batch, 0.1).smoothed.backward()  # type: ignore[no-untyped-call]
