@@ -8,6 +8,7 @@ from nmt.settings import AUTO, Value, setting
 
 _MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout and noise", "When to stop", "Runtime"
 _START = "Start from another model"
+_LENGTH, _WORDS, _MANY, _SAMPLING = "Length", "Coverage and repetition", "Many translations", "Sampling"
 _OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
 
 
@@ -303,23 +304,104 @@ class SearchConfig:
     """How to look for the best translation."""
 
     beam: int = setting(5, "hypotheses kept at each step (1: greedy)", minimum=1, maximum=1000)
+    n_best: int = setting(1, "translations given for each line, best first", minimum=1, maximum=1000)
+    batch_tokens: int = setting(2048, "source tokens decoded together, padding included", minimum=1)
+    split_sentences: bool = setting(
+        False, "translate each sentence of a line by itself, not only those of lines longer than the model reads"
+    )
     length_penalty: float = setting(
-        1.0, "alpha of Wu et al. 2016: scores are divided by ((5 + length) / 6) ** alpha", minimum=0
+        1.0, "alpha of the length normalisation, by which scores are divided", minimum=0, maximum=100, group=_LENGTH
+    )
+    length_normalization: str = setting(
+        "wu",
+        "divide by ((5 + length) / 6) ** alpha, as Wu et al. 2016, or by length ** alpha",
+        choices=("wu", "average"),
+        group=_LENGTH,
     )
     max_length: int | None = setting(
         None,
-        "longest translation in tokens, end of sentence included (default: by the source)",
+        "longest translation in tokens, end of sentence included (default: twice the source and 20 more)",
         minimum=1,
         maximum=1 << 16,
+        group=_LENGTH,
     )
-    n_best: int = setting(1, "translations given for each line, best first", minimum=1, maximum=1000)
-    batch_tokens: int = setting(2048, "source tokens decoded together, padding included", minimum=1)
+    max_ratio: float | None = setting(None, "longest translation for each source token", above=0, group=_LENGTH)
+    min_length: int = setting(
+        1, "shortest translation in tokens, end of sentence included", minimum=1, maximum=1 << 16, group=_LENGTH
+    )
+    min_ratio: float = setting(0.0, "shortest translation for each source token", minimum=0, group=_LENGTH)
+    coverage_penalty: float = setting(
+        0.0, "beta of Wu et al. 2016: what is left untranslated lowers the score, such as 0.2", minimum=0, group=_WORDS
+    )
+    no_repeat_ngram: int = setting(
+        0, "never write the same tokens in a row of this length twice (0: off)", minimum=0, group=_WORDS
+    )
+    repetition_penalty: float = setting(
+        1.0,
+        "multiply the log-probability of tokens that are there already, as Keskar et al. 2019",
+        minimum=1,
+        group=_WORDS,
+    )
+    forbid: list[str] | None = setting(
+        None, "a word or phrase never to write, in any case; may be repeated", group=_WORDS
+    )
+    loop_guard: bool = setting(True, "decode again, without repetitions, what runs in circles", group=_WORDS)
+    beam_groups: int = setting(
+        1,
+        "divide the beam into groups that avoid each other's tokens (Vijayakumar et al. 2018)",
+        minimum=1,
+        maximum=1000,
+        group=_MANY,
+    )
+    diversity: float = setting(0.5, "how much a token costs that an earlier group wrote", minimum=0, group=_MANY)
+    mbr: str = setting(
+        "off",
+        "of the beam, or of --candidates samples, give what is most like all the others, by chrF or BLEU",
+        choices=("off", "chrf", "bleu"),
+        group=_MANY,
+    )
+    candidates: int = setting(32, "samples that --mbr with --sample draws", minimum=2, maximum=1000, group=_MANY)
+    sample: bool = setting(False, "draw translations at random in place of searching", group=_SAMPLING)
+    temperature: float = setting(
+        1.0, "divide log-probabilities by this before drawing", above=0, maximum=100, group=_SAMPLING
+    )
+    top_k: int = setting(0, "draw among so many best tokens (0: all)", minimum=0, group=_SAMPLING)
+    top_p: float = setting(
+        1.0, "draw among the best tokens that have this probability together", above=0, maximum=1, group=_SAMPLING
+    )
+    seed: int = setting(
+        1, "what draws are derived from, with the text of the line", minimum=0, maximum=(1 << 63) - 1, group=_SAMPLING
+    )
+
+    @property
+    def hypotheses(self) -> int:
+        """Hypotheses of each sentence that search extends at a time."""
+        if not self.sample:
+            return self.beam
+        return self.n_best if self.mbr == "off" else max(self.n_best, self.candidates)
+
+    @property
+    def found(self) -> int:
+        """Hypotheses of each sentence that search gives."""
+        return self.n_best if self.mbr == "off" else self.hypotheses
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
-        if self.n_best > self.beam:
-            return [f"--n-best {self.n_best} is more than --beam {self.beam}; raise --beam"]
-        return []
+        found = []
+        if self.n_best > self.hypotheses:
+            found.append(f"--n-best {self.n_best} is more than --beam {self.beam}; raise --beam")
+        if self.beam % self.beam_groups:
+            found.append(f"--beam-groups {self.beam_groups} does not divide --beam {self.beam}")
+        if self.sample and self.beam_groups > 1:
+            found.append("--beam-groups divides a beam, and --sample has none; leave out one of them")
+        if self.sample and self.coverage_penalty:
+            found.append("--coverage-penalty ranks what a search finds, and --sample does not search; leave out one")
+        if not self.sample and (self.temperature != 1 or self.top_k or self.top_p < 1):
+            found.append("--temperature, --top-k and --top-p say how to draw; give --sample, too")
+        if self.max_length is not None and self.min_length > self.max_length:
+            found.append(f"--min-length {self.min_length} is more than --max-length {self.max_length}")
+        found += [f"--forbid {word!r} is blank" for word in self.forbid or [] if not word.strip()]
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -327,9 +409,12 @@ class ScoreConfig:
     """How to score translations that are there already."""
 
     length_penalty: float = setting(
-        1.0,
-        "alpha of Wu et al. 2016, as in translate: the score is the total over ((5 + length) / 6) ** alpha",
-        minimum=0,
+        1.0, "alpha of the length normalisation, by which scores are divided", minimum=0, maximum=100
+    )
+    length_normalization: str = setting(
+        "wu",
+        "divide by ((5 + length) / 6) ** alpha, as Wu et al. 2016, or by length ** alpha",
+        choices=("wu", "average"),
     )
     batch_tokens: int = setting(2048, "tokens scored together on the longer side, padding included", minimum=1)
 
@@ -346,7 +431,7 @@ class RuntimeConfig:
     precision: str = setting(
         "auto",
         "number format of the arithmetic; auto takes what suits command and hardware",
-        choices=("auto", "float32", "bfloat16"),
+        choices=("auto", "float32", "bfloat16", "int8"),
         group=_RUNTIME,
     )
     threads: int = setting(0, "CPU threads (0: one for each core)", minimum=0, maximum=1024, group=_RUNTIME)

@@ -187,7 +187,12 @@ def test_bounds_hold_for_every_number_setting(data: st.DataObject) -> None:
     known = settings_of(config)[name].metadata["setting"]
     kind = type(default_of(settings_of(config)[name]))
     value = data.draw(st.integers(-3, 10**6) if kind is int else st.floats())
-    values = {**({"beam": 1000} if config is SearchConfig and name != "beam" else {}), name: value}
+    beside: dict[str, Any] = {}
+    if config is SearchConfig:  # what the setting needs beside it
+        beside = {"beam": min(max(1, int(value)), 1000) if name == "beam_groups" else 1000}
+        beside["sample"] = name in ("temperature", "top_k", "top_p")
+        beside["max_length"] = 1 << 16
+    values = {**beside, name: value}
     inside = (
         math.isfinite(value)
         and (known.minimum is None or value >= known.minimum)

@@ -70,7 +70,7 @@ def _translate_test_set(common: Common, given: Given, directory: Path) -> list[s
     from nmt.files import read_text, write_text
 
     warn_of_other_data(directory, common.data)
-    translator = open_translator(directory, runtime)
+    translator = open_translator([directory], runtime)
     lines = [translation.text for translation in translator.stream(read_text(source), config)]
     output = common.run / "eval" / "test.translation"
     write_text(output, "".join(line + "\n" for line in lines))

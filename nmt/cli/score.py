@@ -34,9 +34,9 @@ def score(
     from nmt.decoding.score import score_pairs
     from nmt.text.corpus import read_pairs
 
-    translator = open_translator(model or common.model, runtime)
+    translator = open_translator([model or common.model], runtime)
     pairs = ((pair.source, pair.target) for pair in read_pairs(tuple(files)))
-    for one in score_pairs(translator, pairs, config.length_penalty, config.batch_tokens):
+    for one in score_pairs(translator, pairs, config):
         if json_output:
             write_line(json.dumps(one._asdict(), ensure_ascii=False))
             continue

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from nmt.config import ScoreConfig
 from nmt.data.batches import make_batch
 from nmt.decoding.beam import length_penalty
 from nmt.decoding.translate import BUFFER_LINES, Translator, length_batches
@@ -27,23 +28,25 @@ class PairScore(NamedTuple):
 
 
 def score_pairs(
-    translator: Translator, pairs: Iterable[tuple[str, str]], alpha: float = 1.0, batch_tokens: int = 2048
+    translator: Translator, pairs: Iterable[tuple[str, str]], config: ScoreConfig | None = None
 ) -> Iterator[PairScore]:
-    """The score of each pair of source and target line, in order; `alpha` is that of the length penalty."""
+    """The score of each pair of source and target line, in order."""
+    config = config or ScoreConfig()
     tokenizers = translator.tokenizers
     for chunk in chunks(pairs, BUFFER_LINES):
         sources = [[*row, END] for row in tokenizers.source.encode([source for source, _ in chunk])]
         targets = [[*row, END] for row in tokenizers.target.encode([target for _, target in chunk])]
         found: list[list[float]] = [[] for _ in chunk]
         longest = [max(len(source), len(target)) for source, target in zip(sources, targets, strict=True)]
-        for batch in length_batches(longest, batch_tokens):
+        for batch in length_batches(longest, config.batch_tokens):
             scored = token_log_probs(translator, [sources[i] for i in batch], [targets[i] for i in batch])
             for index, row in zip(batch, scored, strict=True):
                 found[index] = row
         for target, log_probs in zip(targets, found, strict=True):
             total = sum(log_probs)
             pieces = tokenizers.target.pieces(target)
-            yield PairScore(total, total / length_penalty(len(target), alpha), pieces, log_probs)
+            penalty = length_penalty(len(target), config.length_penalty, config.length_normalization)
+            yield PairScore(total, total / penalty, pieces, log_probs)
 
 
 @torch.inference_mode()

@@ -1,81 +1,48 @@
 """Text in, text out: cut lines into tokens, decode them in batches of like length, put them back in order.
 
 The line contract: one translation for each line, in order, whatever the batch; a blank line gives a blank line; a
-line longer than the model reads is translated in parts and joined; memory does not grow with the input.
+line longer than the model reads is translated sentence by sentence and joined; memory does not grow with the input.
 """
 
+import hashlib
+import logging
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from nmt.config import SearchConfig
-from nmt.decoding.beam import Hypothesis, SearchOptions, beam_search
-from nmt.errors import UsageError
+from nmt.decoding.align import Alignment, words
+from nmt.decoding.beam import Request
+from nmt.decoding.engine import Engine, TorchEngine
+from nmt.decoding.lines import Alternative, Line, Translation
+from nmt.decoding.search import SentenceSearch
+from nmt.decoding.workers import Workers
+from nmt.errors import NmtError, UsageError
 from nmt.files import chunks
-from nmt.model.attention import padding_bias
 from nmt.model.device import choose_device, choose_dtype
+from nmt.model.linear import can_pack
 from nmt.model.transformer import Transformer
 from nmt.model.weights import load_model
 from nmt.settings import Value, build
-from nmt.text.sentences import fit
-from nmt.text.tokenizer import END, PAD, Tokenizers
+from nmt.text.sentences import Part, fit, join, sentences
+from nmt.text.tokenizer import END, Tokenizers
+
+logger = logging.getLogger("nmt")
 
 BUFFER_LINES = 1000
 """Lines that are sorted by length together; the first translation comes out when that many are done."""
 
 
-class Alternative(NamedTuple):
-    """One of a line's n best translations."""
+class _Sentence(NamedTuple):
+    """A part of a line, ready for search."""
 
-    text: str
-    score: float  # the mean log-probability that search ranks by, see `Hypothesis`; 0 for a blank line
-    truncated: bool  # whether the longest length allowed cut it off
-
-
-@dataclass(frozen=True, slots=True)
-class Translation:
-    """The translations of one line, best first; never empty."""
-
-    alternatives: list[Alternative]
-
-    @property
-    def text(self) -> str:
-        """The best translation."""
-        return self.alternatives[0].text
-
-    @property
-    def score(self) -> float:
-        """The score of the best translation."""
-        return self.alternatives[0].score
-
-    def padded(self, count: int) -> list[Alternative]:
-        """Exactly `count` alternatives, empty ones at the end where search found fewer."""
-        return (self.alternatives + [Alternative("", 0.0, False)] * count)[:count]
-
-
-class ModelStep:
-    """A Transformer as search sees it: the caches of the hypotheses that go on, and one step for all of them."""
-
-    def __init__(self, model: Transformer, source: Tensor, source_mask: Tensor) -> None:
-        self.model = model
-        memory = model.encode(source, source_mask)
-        self.padding = padding_bias(source_mask, memory.dtype)
-        self.caches = model.start(memory)
-
-    def __call__(self, tokens: Tensor, position: int) -> Tensor:
-        """Log-probabilities [batch, beam, vocab] of what follows the newest tokens [batch, beam]."""
-        return self.model.log_probs(self.model.step(tokens, position, self.caches, self.padding))
-
-    def select(self, rows: Tensor, sentences: Tensor | None) -> None:
-        """Keep these hypotheses and these sentences."""
-        if sentences is not None:
-            self.padding = self.padding.index_select(0, sentences)
-        for cache in self.caches:
-            cache.select(rows, sentences)
+    gap: str  # the white space before it
+    source: list[int]  # with the end of the sentence
+    request: Request
 
 
 class Translator:
@@ -86,31 +53,64 @@ class Translator:
     ['Good morning!']
     """
 
-    def __init__(self, model: Transformer, tokenizers: Tokenizers, device: torch.device) -> None:
-        self.model = model
-        self.tokenizers = tokenizers
-        self.device = device
+    def __init__(self, engine: Engine, tokenizers: Tokenizers, threads: int = 1) -> None:
+        """`threads` is how many batches are searched at a time."""
+        self.engine, self.tokenizers, self.threads = engine, tokenizers, threads
 
     @classmethod
-    def load(cls, directory: str | Path, precision: str = "float32", device: str = "auto") -> "Translator":
-        """Read a model directory; raises NmtError when it is not one, or the device is not there."""
+    def load(
+        cls,
+        *directories: str | Path,
+        precision: str = "float32",
+        device: str = "auto",
+        threads: int | None = None,
+        average: str = "probabilities",
+    ) -> "Translator":
+        """Read a model directory, or several to be averaged as an ensemble.
+
+        `threads` is how many processor cores to use (None: as many as torch does). Raises NmtError when a directory is
+        no model, when the models have other vocabularies, or when the device is not there.
+        """
         chosen = choose_device(device)
-        loaded = load_model(Path(directory), chosen, choose_dtype(precision, chosen, exact=True))
-        return cls(loaded.model, loaded.tokenizers, chosen)
+        threads = torch.get_num_threads() if threads is None else threads
+        dtype = choose_dtype(precision, chosen, exact=True)
+        loaded = [load_model(Path(one), chosen, dtype) for one in directories]
+        if chosen.type == "cpu" and can_pack(dtype):
+            for one in loaded:
+                one.model.pack(int8=precision == "int8")
+        for path, one in zip(directories, loaded, strict=True):
+            if one.tokenizers != loaded[0].tokenizers:
+                raise NmtError(f"{path}: other tokenizers than those of {directories[0]}", "average like with like")
+        engine = TorchEngine([one.model for one in loaded], chosen, average)
+        return cls(engine, loaded[0].tokenizers, threads if chosen.type == "cpu" else 1)
+
+    @property
+    def model(self) -> Transformer:
+        """The model, of an ensemble the first."""
+        if not isinstance(self.engine, TorchEngine):
+            raise UsageError("this needs a model of nmt's own", "leave out --engine")
+        return self.engine.models[0]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return self.engine.device if isinstance(self.engine, TorchEngine) else torch.device("cpu")
 
     def translate(
         self,
-        lines: Iterable[str],
+        lines: Iterable[str | Line],
         *,
         beam_size: int = 5,
         length_penalty: float = 1.0,
         max_length: int | None = None,
         n_best: int = 1,
         batch_tokens: int = 2048,
+        search: SearchConfig | None = None,
     ) -> list[Translation]:
         """Translate lines of text; the result has one translation for each, in order.
 
-        Raises UsageError for a setting out of bounds, which it calls by the name that the command line gives it.
+        `search` is a whole SearchConfig, in place of the settings before it. Raises UsageError for a setting out of
+        bounds, which it calls by the name that the command line gives it.
         """
         if isinstance(lines, str):
             raise UsageError("translate takes lines, not one string", "put it in a list: translate([line])")
@@ -121,66 +121,127 @@ class Translator:
             n_best=n_best,
             batch_tokens=batch_tokens,
         )
-        return list(self.stream(map(_checked, lines), build(SearchConfig, settings)))
+        return list(self.stream(lines, search or build(SearchConfig, settings)))
 
     def stream(
-        self, lines: Iterable[str], config: SearchConfig, buffer_lines: int = BUFFER_LINES
+        self,
+        lines: Iterable[str | Line],
+        config: SearchConfig,
+        buffer_lines: int = BUFFER_LINES,
+        *,
+        alignments: bool = False,
     ) -> Iterator[Translation]:
         """Translate lines as they come, `buffer_lines` at a time."""
-        for chunk in chunks(lines, buffer_lines):
-            yield from self._translate_chunk(chunk, config)
+        search = SentenceSearch(self.engine, self.tokenizers, config, alignments=alignments)
+        with Workers(search.on_item, self.threads) as workers:
+            first = 1
+            for chunk in chunks(map(_as_line, lines), buffer_lines):
+                yield from self._translate_chunk(chunk, first, config, workers)
+                first += len(chunk)
 
-    def _translate_chunk(self, lines: Sequence[str], config: SearchConfig) -> list[Translation]:
-        parts = [self._parts(line) for line in lines]
-        flat = [part for line in parts for part in line]
-        results: list[list[Hypothesis]] = [[] for _ in flat]
-        for batch in length_batches([len(part) for part in flat], config.batch_tokens):
-            for index, hypotheses in zip(batch, self.search([flat[i] for i in batch], config), strict=True):
-                results[index] = hypotheses
+    def _translate_chunk(
+        self, lines: Sequence[Line], first: int, config: SearchConfig, workers: Workers
+    ) -> list[Translation]:
+        """The translations of lines, of which the first has this number."""
+        parts = [self.sentences(line, config) for line in lines]
+        flat = [(number, part) for number, line in enumerate(parts, start=first) for part in line]
+        lengths = [len(part.source) for _, part in flat]
+        budget = max(1, min(config.batch_tokens, -(-sum(lengths) // self.threads)))
+        batches = list(length_batches(lengths, budget))
+        items = [[[flat[index][1].source, asdict(flat[index][1].request)] for index in batch] for batch in batches]
+        results: list[list[Alternative]] = [[] for _ in flat]
+        for batch, answers in zip(batches, workers.map(items), strict=True):
+            for index, answer in zip(batch, answers, strict=True):
+                if isinstance(answer, str):
+                    logger.error("line %d could not be translated and is left blank: %s", flat[index][0], answer)
+                else:
+                    results[index] = [Alternative(**one) for one in answer]
         found = iter(results)
-        return [self._join([next(found) for _ in line]) for line in parts]
+        return [self._join(line, [next(found) for _ in line]) for line in parts]
 
-    def _parts(self, line: str) -> list[list[int]]:
-        """The tokens of a line with the end of sentence, in as many parts as the model's length asks for."""
-        if not line.strip():
-            return []
-        limit = self.model.config.max_length - 1
-        encode = self.tokenizers.source.encode
-        tokens = encode([line])[0]
-        fits = len(tokens) <= limit
-        rows = [tokens] if fits else encode(fit(line, lambda part: len(encode([part])[0]) <= limit))
-        return [[*row[:limit], END] for row in rows if row]
+    def sentences(self, line: Line, config: SearchConfig) -> list[_Sentence]:
+        """The sentences of a line as search takes them: one, or as many as the model's length asks for."""
+        found = list[_Sentence]()
+        for part in self._parts(line.text, split=config.split_sentences):
+            tokens = self.tokenizers.source.encode([part.text])[0][: self.engine.max_length - 1]
+            if tokens:
+                first = not found  # what is asked of a line is asked of its first sentence
+                found.append(_Sentence(part.gap, [*tokens, END], self._request(line, part.text, tokens, config, first)))
+        return found
 
-    @torch.inference_mode()
-    def search(self, rows: Sequence[Sequence[int]], config: SearchConfig) -> list[list[Hypothesis]]:
-        """The best hypotheses of each row of source tokens, which are one batch."""
-        longest = max(map(len, rows))
-        source = torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=self.device)
-        mask = source != PAD
-        limits = [self._max_length(len(row), config.max_length) for row in rows]
-        options = SearchOptions(beam_size=config.beam, length_penalty=config.length_penalty, n_best=config.n_best)
-        return beam_search(ModelStep(self.model, source, mask), limits, options, self.device)
+    def _parts(self, line: str, *, split: bool = False) -> list[Part]:
+        """The sentences of a line, if it is to be split or is longer than the model reads."""
 
-    def _max_length(self, source_length: int, asked: int | None) -> int:
-        """The longest translation, end of sentence included: as asked, else twice the source and some more."""
-        return min(self.model.config.max_length, asked or 2 * source_length + 20)
+        def fits(part: str) -> bool:
+            return len(self.tokenizers.source.encode([part])[0]) < self.engine.max_length
 
-    def _join(self, parts: list[list[Hypothesis]]) -> Translation:
+        whole = sentences(line) if split else fit(line, fits)
+        return [
+            Part(part.gap if index == 0 else one.gap, one.text)
+            for part in whole
+            for index, one in enumerate(fit(part.text, fits))
+        ]
+
+    def _request(self, line: Line, text: str, tokens: list[int], config: SearchConfig, first: bool) -> Request:
+        encode, length = self.tokenizers.target.encode, len(tokens) + 1
+        prefix = encode([line.prefix])[0] if first and line.prefix else []
+        terms = [term for term in encode(list(line.terms)) if term] if first and line.terms else []
+        longest = 2 * length + 20
+        if config.max_length is not None or config.max_ratio is not None:
+            longest = min(config.max_length or 1 << 16, math.ceil((config.max_ratio or 1 << 16) * length))
+        longest = min(longest, self.engine.max_length)
+        longest = max(longest, len(prefix) + sum(map(len, terms)) + 1)
+        return Request(
+            max_length=longest,
+            min_length=min(max(config.min_length, math.ceil(config.min_ratio * length)), longest),
+            prefix=prefix,
+            required=terms,
+            seed=_seed(text, config.seed) if config.sample else 0,
+        )
+
+    def _join(self, sentences: Sequence[_Sentence], parts: Sequence[list[Alternative]]) -> Translation:
         """The alternatives of a line from those of its parts: best with best, second best with second best."""
         if not parts:
-            return Translation([Alternative("", 0.0, False)])
-        alternatives = []
-        for ranked in zip(*parts, strict=False):
-            text = " ".join(self.tokenizers.target.decode([one.tokens for one in ranked]))
-            score = sum(one.score for one in ranked) / len(ranked)
-            alternatives.append(Alternative(text, score, any(one.truncated for one in ranked)))
-        return Translation(alternatives)
+            return Translation([Alternative()])
+        failed = not all(parts)
+        parts = [alternatives or [Alternative()] for alternatives in parts]
+        if len(parts) == 1:
+            return Translation(parts[0], failed)
+        ranked = [self._join_ranked(sentences, one) for one in zip(*parts, strict=False)]
+        return Translation(ranked, failed)
+
+    def _join_ranked(self, sentences: Sequence[_Sentence], parts: Sequence[Alternative]) -> Alternative:
+        alignment: Alignment | None = None
+        if all(one.alignment is not None for one in parts):
+            alignment, source_words, target_words = [], 0, 0
+            for sentence, one in zip(sentences, parts, strict=True):
+                alignment += [(source_words + i, target_words + j) for i, j in one.alignment or ()]
+                source_words += len(words(self.tokenizers.source.pieces(sentence.source[:-1])))
+                target_words += len(words([piece for piece in one.tokens if piece != "</s>"]))
+        return Alternative(
+            text=join((sentence.gap, one.text) for sentence, one in zip(sentences, parts, strict=True)),
+            score=sum(one.score for one in parts) / len(parts),
+            log_prob=math.fsum(one.log_prob for one in parts),
+            tokens=[piece for one in parts for piece in one.tokens],
+            token_scores=[score for one in parts for score in one.token_scores],
+            truncated=any(one.truncated for one in parts),
+            loop=any(one.loop for one in parts),
+            unknown=any(one.unknown for one in parts),
+            alignment=alignment,
+        )
 
 
-def _checked(line: object) -> str:
-    if not isinstance(line, str):
+def _as_line(line: object) -> Line:
+    if isinstance(line, str):
+        return Line(line)
+    if not isinstance(line, Line):
         raise UsageError(f"translate takes lines of text, not {type(line).__name__}", "decode them as UTF-8")
     return line
+
+
+def _seed(text: str, seed: int) -> int:
+    """What the samples of a sentence are derived from: its text and the seed that was given."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) ^ seed
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
@@ -192,5 +253,6 @@ def length_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     while order:
         size = max(1, budget // lengths[order[0]])
+        size -= size % 8 if size > 8 else 0  # kernels are made for each new size
         yield order[:size]
         order = order[size:]

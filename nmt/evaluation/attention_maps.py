@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from nmt.decoding.align import merge_words, words
 from nmt.decoding.translate import Translator
-from nmt.model.layers import DecoderLayer
 from nmt.text.tokenizer import BEGIN, END
 
 
@@ -25,42 +25,18 @@ def cross_attention(translator: Translator, source: str, target: str) -> Attenti
     model, tokenizers = translator.model, translator.tokenizers
     read = [*tokenizers.source.encode([source])[0], END]
     written = [*tokenizers.target.encode([target])[0], END]
-    layers = [layer.cross_attention for layer in model.decoder if isinstance(layer, DecoderLayer)]
-    for attention in layers:
-        attention.observe = True
     tokens = torch.tensor([read], device=translator.device)
-    model(
-        tokens,
-        torch.ones_like(tokens, dtype=torch.bool),
-        torch.tensor([[BEGIN, *written[:-1]]], device=translator.device),
+    mask = torch.ones_like(tokens, dtype=torch.bool)
+    observed: list[Tensor] = []
+    model.decode(
+        torch.tensor([[BEGIN, *written[:-1]]], device=tokens.device), model.encode(tokens, mask), mask, observed
     )
-    weights = []
-    for attention in layers:
-        assert attention.observed is not None
-        weights.append(attention.observed[0].float().cpu())
-        attention.observe, attention.observed = False, None
-    return AttentionMap(tokenizers.source.pieces(read), tokenizers.target.pieces(written), torch.stack(weights))
+    weights = torch.stack([one[0].float().cpu() for one in observed])
+    return AttentionMap(tokenizers.source.pieces(read), tokenizers.target.pieces(written), weights)
 
 
 def by_word(found: AttentionMap) -> AttentionMap:
     """The same map with whole words for pieces: attention to a word is the sum over its pieces, from it their mean."""
-    rows, columns = _words(found.target), _words(found.source)
-    weights = torch.stack([found.weights[..., part].sum(-1) for _, part in columns], dim=-1)
-    weights = torch.stack([weights[..., part, :].mean(-2) for _, part in rows], dim=-2)
-    return AttentionMap([word for word, _ in columns], [word for word, _ in rows], weights)
-
-
-def _words(pieces: list[str]) -> list[tuple[str, list[int]]]:
-    """Words with the indices of their pieces; a word begins at a piece with `▁`, and `</s>` is one of its own.
-
-    >>> _words(["▁go", "od", "▁day", "</s>"])
-    [('good', [0, 1]), ('day', [2]), ('</s>', [3])]
-    """
-    words: list[tuple[str, list[int]]] = []
-    for index, piece in enumerate(pieces):
-        if piece.startswith("▁") or piece == "</s>" or not words:
-            words.append((piece.removeprefix("▁"), [index]))
-        else:
-            word, part = words[-1]
-            words[-1] = (word + piece, [*part, index])
-    return words
+    weights = merge_words(found.weights, found.source, found.target)
+    source, target = ([word for word, _ in words(side)] for side in (found.source, found.target))
+    return AttentionMap(source, target, weights)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from nmt.config import ModelConfig
 from nmt.model.dropout import Dropout
+from nmt.model.linear import Linear
 
 
 def padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
@@ -52,27 +53,27 @@ class MultiHeadAttention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads = config.heads
-        self.project_in = nn.Linear(config.dim, 3 * config.dim)
-        self.project_out = nn.Linear(config.dim, config.dim)
+        self.project_in = Linear(config.dim, 3 * config.dim)
+        self.project_out = Linear(config.dim, config.dim)
         self.dropout = Dropout(config.attention_dropout)
-        self.observed: Tensor | None = None  # the newest weights, while `observe` is on
-        self.observe = False
 
-    def forward(self, queries: Tensor, memory: Tensor, bias: Tensor | None) -> Tensor:
+    def forward(
+        self, queries: Tensor, memory: Tensor, bias: Tensor | None, observed: list[Tensor] | None = None
+    ) -> Tensor:
         """Each of `queries` [batch, query, dim] attends to `memory` [batch, key, dim]; they may be the same tensor."""
         if queries is memory:
             return self.attend(*self.queries_keys_values(queries), bias)
-        return self.attend(self.queries(queries), *self.keys_values(memory), bias)
+        return self.attend(self.queries(queries), *self.keys_values(memory), bias, observed)
 
     def queries(self, x: Tensor) -> Tensor:
         """X W^Q, split into heads: [batch, query, dim] -> [batch, heads, query, dim / heads]."""
         dim = x.size(-1)
-        return self._split(F.linear(x, self.project_in.weight[:dim], self.project_in.bias[:dim]), 1)[0]
+        return self._split(self.project_in.part(x, 0, dim), 1)[0]
 
     def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """X W^K and x W^V, split into heads: two of [batch, heads, key, dim / heads]."""
         dim = x.size(-1)
-        key, value = self._split(F.linear(x, self.project_in.weight[dim:], self.project_in.bias[dim:]), 2)
+        key, value = self._split(self.project_in.part(x, dim, 3 * dim), 2)
         return key, value
 
     def queries_keys_values(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -85,14 +86,17 @@ class MultiHeadAttention(nn.Module):
         batch, time, _ = x.shape
         return x.view(batch, time, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
-    def attend(self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None) -> Tensor:
+    def attend(
+        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, observed: list[Tensor] | None = None
+    ) -> Tensor:
         """Attention in each head (equation 1), heads merged again and projected: [batch, query, dim].
 
-        On a CPU the equation is computed as it is written: at a sentence's length that is faster, backward above all,
-        than the fused kernel, which is for the memory of an accelerator.
+        Whoever wants to see the weights gives a list, to which they are added. On a CPU the equation is computed as it
+        is written: at a sentence's length that is faster, backward above all, than the fused kernel, which is for the
+        memory of an accelerator.
         """
-        if self.observe:
-            self.observed = attention_weights(query, key, bias)
+        if observed is not None:
+            observed.append(attention_weights(query, key, bias))
         if query.is_cuda:
             rate = self.dropout.rate if self.training else 0.0
             heads = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=rate)

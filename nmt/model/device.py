@@ -1,5 +1,7 @@
 """Which device, number format and threads to compute with, from the words of the options."""
 
+import ctypes
+import sys
 from pathlib import Path
 
 import torch
@@ -7,6 +9,7 @@ import torch
 from nmt.config import RuntimeConfig
 from nmt.errors import NmtError, UsageError
 from nmt.files import available_threads
+from nmt.model.linear import can_compute_int8
 
 
 def choose_device(name: str) -> torch.device:
@@ -37,7 +40,19 @@ def choose_dtype(precision: str, device: torch.device, *, exact: bool) -> torch.
             return torch.float32
         case "bfloat16":
             return torch.bfloat16
-    raise UsageError(f"--precision {precision} is unknown", "choose from auto, float32, bfloat16")
+        case "int8":
+            _check_int8(device, exact=exact)
+            return torch.float32  # of what is no product with weights
+    raise UsageError(f"--precision {precision} is unknown", "choose from auto, float32, bfloat16, int8")
+
+
+def _check_int8(device: torch.device, *, exact: bool) -> None:
+    if not exact:
+        raise UsageError("--precision int8 is for translating", "train in bfloat16 or float32")
+    if device.type != "cpu":
+        raise UsageError(f"--precision int8 is for CPUs, not for {device}", "use bfloat16 there")
+    if not can_compute_int8():
+        raise NmtError("--precision int8: torch has no such products on this machine", "use bfloat16 or float32")
 
 
 def _cpu_multiplies_bfloat16() -> bool:
@@ -49,8 +64,34 @@ def _cpu_multiplies_bfloat16() -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16 "))
 
 
+def set_threads(threads: int) -> None:
+    """Let one operation use so many processor cores."""
+    torch.set_num_threads(threads)
+
+
 def prepare_runtime(runtime: RuntimeConfig, *, exact: bool) -> tuple[torch.device, torch.dtype]:
     """Apply the runtime settings of a command."""
-    torch.set_num_threads(runtime.threads or available_threads())
+    set_threads(runtime.threads or available_threads())
     device = choose_device(runtime.device)
     return device, choose_dtype(runtime.precision, device, exact=exact)
+
+
+def keep_freed_memory() -> None:
+    """Tell the C library (glibc's `mallopt`) to keep the memory that tensors leave for those of the next step.
+
+    Else it gives large blocks back to the system at once, and each new one is filled with zeros by the kernel, page
+    after page: up to a tenth of a training step, and as much of decoding.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter, value in _MALLOC.items():
+            mallopt(parameter, value)
+
+
+_MALLOC = {
+    -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap,
+    -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: which shrinks only when 2 GiB at its end are free,
+    -2: 64 << 20,  # M_TOP_PAD: and grows by 64 MiB more than is asked for;
+    -8: 1,  # M_ARENA_MAX: one heap for all threads
+}
+"""The parameters of `mallopt` and their values."""

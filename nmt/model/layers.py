@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from nmt.config import ModelConfig
 from nmt.model.attention import MultiHeadAttention
 from nmt.model.dropout import Dropout
+from nmt.model.linear import Linear
 
 
 class FeedForward(nn.Module):
@@ -15,8 +16,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.expand = nn.Linear(config.dim, config.feed_forward)
-        self.contract = nn.Linear(config.feed_forward, config.dim)
+        self.expand = Linear(config.dim, config.feed_forward)
+        self.contract = Linear(config.feed_forward, config.dim)
         self.dropout = Dropout(config.activation_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -59,33 +60,56 @@ class EncoderLayer(nn.Module):
         return self.feed_forward_residual(x, self.feed_forward)
 
 
-class LayerCache:
-    """What one decoder layer remembers of a sentence while it is decoded, for each hypothesis of its beam.
+_ROOM = 16
+"""Positions for which a cache makes room at a time."""
 
-    Keys and values of the encoder's output are one for all the hypotheses of a sentence (the beam is the query
-    dimension of that attention), those of the tokens so far are each hypothesis's own.
+
+class LayerCache:
+    """What one decoder layer remembers of a batch of sentences while they are decoded.
+
+    Keys and values of the encoder's output are one for all hypotheses of a sentence, and so are those of the tokens so
+    far: they stand in one row of slots, a slot for each hypothesis at each position, and never move. Which slots are
+    a hypothesis's own past is said by a bias, see `DecoderLayer.step`; the beam is the query dimension of both
+    attentions.
     """
 
-    __slots__ = ("keys", "memory_keys", "memory_values", "values")
+    __slots__ = ("keys", "memory_keys", "memory_values", "observed", "used", "values")
 
     def __init__(self, memory_keys: Tensor, memory_values: Tensor) -> None:
-        self.memory_keys = memory_keys  # [batch, heads, source, dim / heads]
-        self.memory_values = memory_values
-        empty = memory_keys.new_empty(0)
-        self.keys = self.values = empty  # [batch * beam, heads, time, dim / heads]
+        self.memory_keys = memory_keys.contiguous()  # [batch, heads, source, dim / heads]
+        self.memory_values = memory_values.contiguous()
+        self.keys = self.values = memory_keys[:, :, :0]  # [batch, heads, slots, dim / heads], of which `used` are
+        self.used = 0
+        self.observed: list[Tensor] | None = None  # a list to which the weights of cross-attention are added
 
     def append(self, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-        """Add the present position and return all keys and values."""
-        self.keys = key if not self.keys.numel() else torch.cat([self.keys, key], dim=2)
-        self.values = value if not self.values.numel() else torch.cat([self.values, value], dim=2)
-        return self.keys, self.values
+        """Add the present position [batch, heads, beam, dim / heads] and return all keys and values."""
+        used = self.used + key.size(2)
+        if used > self.keys.size(2):
+            self.keys, self.values = (self._with_room(one, _ROOM * key.size(2)) for one in (self.keys, self.values))
+        self.keys[:, :, self.used : used] = key
+        self.values[:, :, self.used : used] = value
+        self.used = used
+        return self.keys[:, :, :used], self.values[:, :, :used]
 
-    def select(self, rows: Tensor, sentences: Tensor | None) -> None:
-        """Keep these hypotheses, in this order, and (None: all) these sentences."""
-        self.keys, self.values = self.keys.index_select(0, rows), self.values.index_select(0, rows)
-        if sentences is not None:
-            self.memory_keys = self.memory_keys.index_select(0, sentences)
-            self.memory_values = self.memory_values.index_select(0, sentences)
+    def _with_room(self, slots: Tensor, room: int, sentences: Tensor | None = None) -> Tensor:
+        """The slots in use, of these sentences, and room for more."""
+        batch, heads, _, dim = slots.shape
+        batch = batch if sentences is None else len(sentences)
+        larger = slots.new_empty((batch, heads, self.used + room, dim))
+        used, space = slots[:, :, : self.used], larger[:, :, : self.used]
+        if sentences is None:
+            space.copy_(used)
+        else:
+            torch.index_select(used, 0, sentences, out=space)
+        return larger
+
+    def keep(self, sentences: Tensor) -> None:
+        """Keep these sentences, in this order."""
+        self.memory_keys = self.memory_keys.index_select(0, sentences)
+        self.memory_values = self.memory_values.index_select(0, sentences)
+        room = self.keys.size(2) - self.used
+        self.keys, self.values = (self._with_room(one, room, sentences) for one in (self.keys, self.values))
 
 
 class DecoderLayer(nn.Module):
@@ -100,30 +124,36 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.feed_forward_residual = Residual(config)
 
-    def forward(self, x: Tensor, memory: Tensor, causal: Tensor, padding: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, memory: Tensor, causal: Tensor, padding: Tensor, observed: list[Tensor] | None = None
+    ) -> Tensor:
         """All positions at once: [batch, target, dim] -> [batch, target, dim].
 
-        `causal` hides the future of the target, `padding` the padding of `memory` [batch, source, dim].
+        `causal` hides the future of the target, `padding` the padding of `memory` [batch, source, dim]. The weights
+        of cross-attention [batch, heads, target, source] are added to `observed`, if given.
         """
         x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, causal))
-        x = self.cross_attention_residual(x, lambda x: self.cross_attention(x, memory, padding))
+        x = self.cross_attention_residual(x, lambda x: self.cross_attention(x, memory, padding, observed))
         return self.feed_forward_residual(x, self.feed_forward)
 
     def start(self, memory: Tensor) -> LayerCache:
         """A cache that has seen the encoder's output and no target token."""
         return LayerCache(*self.cross_attention.keys_values(memory))
 
-    def step(self, x: Tensor, cache: LayerCache, padding: Tensor) -> Tensor:
-        """One position of each hypothesis, the earlier ones in the cache: [batch, beam, dim] -> [batch, beam, dim]."""
-        x = self.self_attention_residual(x, lambda x: self._attend_to_past(x, cache))
+    def step(self, x: Tensor, cache: LayerCache, past: Tensor, padding: Tensor) -> Tensor:
+        """One position of each hypothesis, the earlier ones in the cache: [batch, beam, dim] -> [batch, beam, dim].
+
+        `past` [batch, 1, beam, slots] is 0 at the slots of a hypothesis's own tokens, the present one among them, and
+        -inf at those of others.
+        """
+        x = self.self_attention_residual(x, lambda x: self._attend_to_past(x, cache, past))
         x = self.cross_attention_residual(x, lambda x: self._attend_to_source(x, cache, padding))
         return self.feed_forward_residual(x, self.feed_forward)
 
-    def _attend_to_past(self, x: Tensor, cache: LayerCache) -> Tensor:
-        batch, beam, dim = x.shape
-        query, key, value = self.self_attention.queries_keys_values(x.view(batch * beam, 1, dim))
-        return self.self_attention.attend(query, *cache.append(key, value), None).view(batch, beam, dim)
+    def _attend_to_past(self, x: Tensor, cache: LayerCache, past: Tensor) -> Tensor:
+        query, key, value = self.self_attention.queries_keys_values(x)
+        return self.self_attention.attend(query, *cache.append(key, value), past)
 
     def _attend_to_source(self, x: Tensor, cache: LayerCache, padding: Tensor) -> Tensor:
         query = self.cross_attention.queries(x)
-        return self.cross_attention.attend(query, cache.memory_keys, cache.memory_values, padding)
+        return self.cross_attention.attend(query, cache.memory_keys, cache.memory_values, padding, cache.observed)

@@ -17,8 +17,12 @@ from nmt.data.batches import Batch
 from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
 from nmt.model.dropout import Dropout
 from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache
+from nmt.model.linear import Linear, PackedLinear
 from nmt.model.loss import LossSum, label_smoothed_loss
 from nmt.model.positions import sinusoidal_positions
+from nmt.model.top_k import top_k
+
+_ROWS_IN_CACHE = 64
 
 
 class Transformer(nn.Module):
@@ -38,7 +42,7 @@ class Transformer(nn.Module):
         pre = config.norm == "pre"  # there each layer's output is a bare sum, so the last needs a norm of its own
         self.encoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
-        self.projection = nn.Linear(config.dim, config.target_vocabulary, bias=False)
+        self.projection = Linear(config.dim, config.target_vocabulary, bias=False)
         if config.tied:
             self.projection.weight = self.target_embedding.weight
         self.positions = sinusoidal_positions(config.max_length, config.dim)
@@ -85,15 +89,18 @@ class Transformer(nn.Module):
             x = layer(x, padding)
         return self.encoder_norm(x)
 
-    def decode(self, target_input: Tensor, memory: Tensor, source_mask: Tensor) -> Tensor:
+    def decode(
+        self, target_input: Tensor, memory: Tensor, source_mask: Tensor, observed: list[Tensor] | None = None
+    ) -> Tensor:
         """[batch, target] tokens that begin with `<s>` -> the decoder's output [batch, target, dim].
 
         Output t depends on tokens 0 to t alone. Padding at the end of a target needs no mask: it lies in the future.
+        Each layer adds its weights of cross-attention [batch, heads, target, source] to `observed`, if given.
         """
         x = self._embed(target_input, self.target_embedding)
         causal, padding = causal_bias(x.size(1), x.dtype, x.device), padding_bias(source_mask, x.dtype)
         for layer in self.decoder:
-            x = layer(x, memory, causal, padding)
+            x = layer(x, memory, causal, padding, observed)
         return self.decoder_norm(x)
 
     def _embed(self, tokens: Tensor, embedding: nn.Embedding) -> Tensor:
@@ -105,6 +112,26 @@ class Transformer(nn.Module):
         """Decoder output [..., dim] -> log-probabilities of the next token [..., vocab], in float32."""
         return F.log_softmax(self.projection(x), dim=-1, dtype=torch.float32)
 
+    def best_log_probs(self, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """The `count` most probable next tokens: [..., dim] -> log-probabilities and tokens [..., count], best first.
+
+        On a CPU a few rows at a time, so that their logits are still in its cache when they are looked through.
+        """
+        rows = x.flatten(0, -2)
+        parts = [top_k(self.log_probs(part), count) for part in ([rows] if x.is_cuda else rows.split(_ROWS_IN_CACHE))]
+        log_probs, tokens = (torch.cat(both).view(*x.shape[:-1], -1) for both in zip(*parts, strict=True))
+        return log_probs, tokens
+
+    def pack(self, *, int8: bool) -> None:
+        """Make ready for decoding on a CPU, for good: linear layers packed, and of 8-bit integers if asked for."""
+        dim = self.config.dim
+        halves = {"cross_attention.project_in": [(0, dim), (dim, 3 * dim)]}
+        for name, module in list(self.named_modules()):
+            for key, linear in list(module.named_children()):
+                if isinstance(linear, Linear):
+                    ranges = halves.get(f"{name}.{key}".partition(".")[2].partition(".")[2], [(0, linear.out_features)])
+                    setattr(module, key, PackedLinear(linear, ranges, int8=int8))
+
     def loss(self, batch: Batch, smoothing: float, r_drop: float = 0.0) -> LossSum:
         """Label-smoothed cross-entropy, summed over the real tokens of the target; see `label_smoothed_loss`."""
         source, mask, target_input, target_output = batch[:4]
@@ -114,15 +141,26 @@ class Transformer(nn.Module):
         tokens = batch.target_tokens * (2 if r_drop else 1)
         return label_smoothed_loss(hidden, self.projection.weight, target_output, tokens, smoothing, r_drop)
 
+    @property
+    def alignment_layer(self) -> int:
+        """The decoder layer whose cross-attention tells best what a token translates: the last but one.
+
+        Garg et al. 2019 (section 3.1) find it in a model of six layers; the last one looks ahead.
+        """
+        return max(0, len(self.decoder) - 2)
+
     # ----------------------------------------------------------------------------------------- one position at a time
 
     def start(self, memory: Tensor) -> list[LayerCache]:
         """A cache for each decoder layer, for sentences whose encoder output is `memory`."""
         return [layer.start(memory) for layer in self.decoder]  # type: ignore[operator]
 
-    def step(self, tokens: Tensor, position: int, caches: list[LayerCache], padding: Tensor) -> Tensor:
-        """The decoder's output at one position, those before it cached: [batch, beam] -> [batch, beam, dim]."""
+    def step(self, tokens: Tensor, position: int, caches: list[LayerCache], past: Tensor, padding: Tensor) -> Tensor:
+        """The decoder's output at one position, those before it cached: [batch, beam] -> [batch, beam, dim].
+
+        `past` says which slots of the caches are whose, see `DecoderLayer.step`.
+        """
         x = self.target_embedding(tokens) * math.sqrt(self.config.dim) + self.positions[position]
         for layer, cache in zip(self.decoder, caches, strict=True):
-            x = layer.step(x, cache, padding)  # type: ignore[operator]
+            x = layer.step(x, cache, past, padding)  # type: ignore[operator]
         return self.decoder_norm(x)

@@ -1,29 +1,95 @@
-"""Cutting a line that is longer than a model can read: at the ends of sentences, else at spaces, else anywhere."""
+"""Cutting a line into sentences, and what is longer than a model can read: at spaces, else anywhere.
+
+A model that was trained on sentences translates the first one of a paragraph and forgets the others, so a line that is
+cut at all is cut at the end of each sentence.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import NamedTuple
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])[\"'”’»)\]]*\s+|(?<=[。！？])")
+_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\b\w\.)(?<!\b\d\d\.)[\"'”’»)\]]*\s+|(?<=[。！？])")
+"""Not behind an initial, as in z. B., or a day, as in 24. Mai."""
 _SPACE = re.compile(r"\s+")
+_WITHOUT_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
+)
 
 
-def fit(line: str, fits: Callable[[str], bool]) -> list[str]:
-    """Parts of a line that each fit, in order, with no text between them lost but white space.
+class Part(NamedTuple):
+    """A piece of a line, with the white space between the one before it and itself."""
 
-    >>> fit("One two. Three four! Five", lambda part: len(part) <= 12)
-    ['One two.', 'Three four!', 'Five']
+    gap: str
+    text: str
+
+
+def writes_without_spaces(character: str) -> bool:
+    """Whether a character is of a script without spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
+    return bool(_WITHOUT_SPACES.match(character))
+
+
+def sentences(line: str) -> list[Part]:
+    """The sentences of a line.
+
+    >>> sentences("One two.  Three four!")
+    [Part(gap='', text='One two.'), Part(gap='  ', text='Three four!')]
+    """
+    return _parts(_pieces(line, _SENTENCE_END))
+
+
+def fit(line: str, fits: Callable[[str], bool]) -> list[Part]:
+    """Parts of a line that each fit: its sentences, and what is longer cut again; no text is lost between them.
+
+    >>> fit("One two. Three four five!", lambda part: len(part) <= 12)
+    [Part(gap='', text='One two.'), Part(gap=' ', text='Three four'), Part(gap=' ', text='five!')]
     """
     if fits(line):
-        return [line]
-    for boundary in (_SENTENCE_END, _SPACE):
-        pieces = _pieces(line, boundary)
-        if len(pieces) > 1:
-            return [part for merged in _merge(pieces, fits) for part in fit(merged, fits)]
-    middle = len(line) // 2
-    if middle == 0:
-        return [line]
-    return fit(line[:middle], fits) + fit(line[middle:], fits)
+        return _parts([line])
+    return _parts(piece for sentence in _pieces(line, _SENTENCE_END) for piece in _fit_sentence(sentence, fits))
+
+
+def join(parts: Iterable[tuple[str, str]]) -> str:
+    """The translations of a line's parts as one line, each given with the gap before it.
+
+    The white space of the source stays. Where it had none, a space goes between words, but not beside a character of a
+    script without spaces.
+
+    >>> join([("", "One."), ("  ", "Two."), ("", "Three.")]), join([("", "今日は。"), ("", "晴れです。")])
+    ('One.  Two. Three.', '今日は。晴れです。')
+    """
+    line = ""
+    for gap, text in parts:
+        if line and text and not gap and not (writes_without_spaces(line[-1]) or writes_without_spaces(text[0])):
+            gap = " "
+        line += (gap if line else "") + text
+    return line
+
+
+def _fit_sentence(sentence: str, fits: Callable[[str], bool]) -> list[str]:
+    """A sentence in as few pieces as fit, cut at spaces or, within a word, in the middle."""
+    if fits(sentence.strip()) or len(sentence) < 2:
+        return [sentence]
+    words = _pieces(sentence, _SPACE)
+    if len(words) > 1:
+        return [piece for merged in _merge(words, fits) for piece in _fit_sentence(merged, fits)]
+    middle = len(sentence) // 2
+    return _fit_sentence(sentence[:middle], fits) + _fit_sentence(sentence[middle:], fits)
+
+
+def _parts(pieces: Iterable[str]) -> list[Part]:
+    """Pieces with the white space at their ends made gaps between them; that at the line's ends goes."""
+    parts: list[Part] = []
+    gap = ""
+    for piece in pieces:
+        text = piece.strip()
+        if text:
+            lead, trail = piece[: len(piece) - len(piece.lstrip())], piece[len(piece.rstrip()) :]
+            parts.append(Part(gap + lead, text))
+            gap = trail
+        else:
+            gap += piece
+    return parts
 
 
 def _pieces(line: str, boundary: re.Pattern[str]) -> list[str]:
@@ -34,10 +100,10 @@ def _pieces(line: str, boundary: re.Pattern[str]) -> list[str]:
 
 def _merge(pieces: list[str], fits: Callable[[str], bool]) -> list[str]:
     """Join neighbours as long as they fit together (one piece alone may not), so that parts are few."""
-    parts = [pieces[0]]
+    merged = [pieces[0]]
     for piece in pieces[1:]:
-        if fits(parts[-1] + piece):
-            parts[-1] += piece
+        if fits((merged[-1] + piece).strip()):
+            merged[-1] += piece
         else:
-            parts.append(piece)
-    return [part.strip() for part in parts if part.strip()]
+            merged.append(piece)
+    return merged

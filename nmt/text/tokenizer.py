@@ -85,6 +85,10 @@ class Tokenizer:
         """The pieces that tokens stand for."""
         return [self._processor.id_to_piece(token) for token in tokens]
 
+    def ids(self, pieces: Iterable[str]) -> list[int]:
+        """The tokens of pieces."""
+        return [self._processor.piece_to_id(piece) for piece in pieces]
+
     def divisible_pieces(self) -> dict[str, int]:
         """The pieces that were learnt, with their tokens; no control symbol, no byte, no symbol of the user's.
 

@@ -1,6 +1,5 @@
 """What the machine gives: the rate of its matrix products, the share of it that training uses, and memory."""
 
-import ctypes
 import statistics
 import sys
 import time
@@ -51,23 +50,3 @@ def peak_memory(device: torch.device) -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-
-
-def keep_freed_memory() -> None:
-    """Tell the C library (glibc's `mallopt`) to keep the memory that tensors leave for those of the next step.
-
-    Else it gives large blocks back to the system at once, and each new one is filled with zeros by the kernel, page
-    after page: up to a tenth of a training step.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        for parameter, value in _MALLOC.items():
-            mallopt(parameter, value)
-
-
-_MALLOC = {
-    -3: 1 << 30,  # M_MMAP_THRESHOLD: blocks up to 1 GiB come from the heap,
-    -1: (1 << 31) - 1,  # M_TRIM_THRESHOLD: which shrinks only when 2 GiB at its end are free,
-    -2: 64 << 20,  # M_TOP_PAD: and grows by 64 MiB more than is asked for
-}
-"""The parameters of `mallopt` and their values."""

@@ -20,11 +20,12 @@ from nmt.data.batches import Position
 from nmt.data.noise import Noise
 from nmt.data.pairs import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
+from nmt.model.device import keep_freed_memory
 from nmt.model.transformer import Transformer
 from nmt.model.weights import LoadedModel, save_model
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes
-from nmt.training.hardware import keep_freed_memory, matrix_rate, peak_memory, training_flops
+from nmt.training.hardware import matrix_rate, peak_memory, training_flops
 from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Numbers, Reporter

@@ -6,6 +6,7 @@ import torch
 
 from nmt.config import SearchConfig, TrainingConfig
 from nmt.data.pairs import TrainingData
+from nmt.decoding.engine import TorchEngine
 from nmt.decoding.translate import Translator
 from nmt.evaluation.metrics import score
 from nmt.model.transformer import Transformer
@@ -45,7 +46,7 @@ class Validator:
         model.eval()
         loss = self._loss(model, parts)
         search = SearchConfig(beam=self.config.valid_beam)
-        translator = Translator(model, self.tokenizers, self.device)
+        translator = Translator(TorchEngine([model], self.device), self.tokenizers)
         found = [one.text for one in translator.stream(self.data.valid_lines, search)]
         model.train()
         scores = {one.name: one.value for one in score(found, [self.data.valid_references], ("bleu", "chrf"))}

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from nmt import Translator
 from nmt.config import SearchConfig
+from nmt.decoding.lines import Line
 from nmt.errors import NmtError
 from nmt.files import read_text
 
@@ -134,11 +135,12 @@ def test_order_is_kept_over_batches_and_buffers(translator: Translator) -> None:
 )
 def test_a_line_of_5000_characters_is_translated_whole_and_gives_one_line(translator: Translator, line: str) -> None:
     """Its parts are the whole of it: what is behind the model's longest length is not cut off."""
-    tokens = [token for part in translator._parts(line) for token in part[:-1]]
+    parts = [one.source for one in translator.sentences(Line(line), SearchConfig())]
+    tokens = [token for part in parts for token in part[:-1]]
     decode = translator.tokenizers.source.decode
     normalize = translator.tokenizers.source.normalize
     assert "".join(decode([tokens])[0].split()) == "".join(normalize(line).split())
-    assert all(len(part) <= translator.model.config.max_length for part in translator._parts(line))
+    assert all(len(part) <= translator.model.config.max_length for part in parts)
     (found,) = translator.translate([line], beam_size=1, max_length=1)
     assert "\n" not in found.text
 
@@ -235,8 +237,9 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly(run: Path, tmp_p
 
 def test_max_length_bounds_the_tokens_of_a_translation(run: Path) -> None:
     translator = Translator.load(run / "model")
-    rows = translator.search([[5, 6, 7, 3]], SearchConfig(beam=3, n_best=3, max_length=4))
-    assert all(len(one.tokens) + (not one.truncated) <= 4 for one in rows[0])
+    (found,) = translator.translate(["ich sehe den Hund"], beam_size=3, n_best=3, max_length=4)
+    assert len(found.alternatives) == 3
+    assert all(len(one.tokens) <= 4 for one in found.alternatives)
 
 
 def test_one_string_in_place_of_lines_is_refused(run: Path) -> None:

@@ -15,7 +15,12 @@ from nmt.cli.app import app
 COMMON = "--run --quiet -q --debug"
 WITHOUT_SETTINGS = ("tokenizer encode", "tokenizer decode", "average", "info", "demo")  # so --config has no meaning
 RUNTIME = "--device --precision --threads"
-SEARCH = "--beam --length-penalty --max-length --n-best --batch-tokens"
+SEARCH = (
+    "--beam --length-penalty --max-length --n-best --batch-tokens --split-sentences --no-split-sentences "
+    "--length-normalization --max-ratio --min-length --min-ratio --coverage-penalty --no-repeat-ngram "
+    "--repetition-penalty --forbid --loop-guard --no-loop-guard --beam-groups --diversity --mbr --candidates --sample "
+    "--no-sample --temperature --top-k --top-p --seed"
+)
 MODEL = (
     "--dim --feed-forward --heads --encoder-layers --decoder-layers --norm --tied --no-tied --max-length --dropout "
     "--attention-dropout --activation-dropout --embedding-dropout"
@@ -36,8 +41,9 @@ SURFACE = {
     "prepare": "files --valid --test --valid-tsv --test-tsv --max-length --max-ratio --keep-duplicates "
     "--no-keep-duplicates --clean --no-clean --split --source-language --target-language",
     "train": f"{TRAINING} {MODEL} {RUNTIME}",
-    "translate": f"file --model --scores --strict --buffer-lines {SEARCH} {RUNTIME}",
-    "score": f"files --model --tokens --json --length-penalty --batch-tokens {RUNTIME}",
+    "translate": "file --model --average --scores --align --json --prefix --glossary --strict --buffer-lines "
+    f"--line-buffered {SEARCH} {RUNTIME}",
+    "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
     "eval": f"hypothesis --reference --model --strict --json {SEARCH} {RUNTIME}",
     "average": "checkpoints --last --output",
     "info": "directory --json",

@@ -10,6 +10,7 @@ from conftest import Program
 from nmt import Translator
 from nmt.config import SearchConfig
 from nmt.decoding.beam import length_penalty
+from nmt.decoding.lines import Line
 from nmt.decoding.score import score_pairs, token_log_probs
 from nmt.text.tokenizer import END
 
@@ -23,8 +24,10 @@ def translator(run: Path) -> Translator:
 
 def test_a_translation_has_the_log_probability_that_search_found(translator: Translator) -> None:
     config = SearchConfig(beam=4, n_best=4, max_length=30, length_penalty=0.7)
-    rows = [part for line in LINES for part in translator._parts(line)]
-    for row, hypotheses in zip(rows, translator.search(rows, config), strict=True):
+    sentences = [part for line in LINES for part in translator.sentences(Line(line), config)]
+    rows = [one.source for one in sentences]
+    results = translator.engine.search(rows, [one.request for one in sentences], config, None)
+    for row, hypotheses in zip(rows, results, strict=True):
         targets = [one.tokens if one.truncated else [*one.tokens, END] for one in hypotheses]
         found = token_log_probs(translator, [row] * len(targets), targets)
         for one, log_probs in zip(hypotheses, found, strict=True):

@@ -125,11 +125,11 @@ def test_attention_gives_what_torch_multi_head_attention_gives_weights_included(
     copy_attention(ours, theirs)
     query, memory = torch.randn(3, 5, 32), torch.randn(3, 8, 32)
     mask = torch.arange(8) < torch.tensor([8, 3, 5])[:, None]
-    ours.observe = True
-    output = ours(query, memory, padding_bias(mask, torch.float32))
+    observed: list[Tensor] = []
+    output = ours(query, memory, padding_bias(mask, torch.float32), observed)
     expected, weights = theirs(query, memory, memory, key_padding_mask=~mask, average_attn_weights=False)
     torch.testing.assert_close(output, expected, **TOLERANCE)
-    torch.testing.assert_close(ours.observed, weights, **TOLERANCE)
+    torch.testing.assert_close(observed[0], weights, **TOLERANCE)
 
 
 @pytest.mark.parametrize("bias", [None, causal_bias(6, torch.float32, torch.device("cpu"))])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nmt.config import ModelConfig
 from nmt.data.batches import make_batch
-from nmt.decoding.translate import ModelStep
+from nmt.decoding.step import ModelStep
 from nmt.model.positions import sinusoidal_positions
 from nmt.model.transformer import Transformer
 
@@ -56,26 +56,27 @@ def test_decoding_with_a_cache_gives_the_outputs_of_decoding_at_once(norm: str, 
     target = torch.randint(4, 40, (4, beam, 11))
     memory = net.encode(source, mask)
     step = ModelStep(net, source, mask)
-    stepwise = torch.stack([step(target[:, :, t], t) for t in range(11)], dim=2)
+    stepwise = torch.stack([step(target[:, :, t]).log_probs() for t in range(11)], dim=2)
     for hypothesis in range(beam):
         whole = net.log_probs(net.decode(target[:, hypothesis], memory, mask))
         torch.testing.assert_close(stepwise[:, hypothesis], whole, rtol=1e-5, atol=1e-5)
 
 
+@torch.inference_mode()
 def test_selecting_hypotheses_moves_their_caches() -> None:
     net = model()
     source, mask = torch.randint(4, 40, (3, 5)), torch.ones(3, 5, dtype=torch.bool)
     tokens = torch.randint(4, 40, (3, 2, 3))
     step = ModelStep(net, source, mask)
     for t in range(2):
-        step(tokens[:, :, t], t)
+        step(tokens[:, :, t])
     rows = torch.tensor([5, 4, 1, 1])  # sentence 2 swapped, sentence 0 twice its second hypothesis
     step.select(rows, torch.tensor([2, 0]))
     chosen = tokens.flatten(0, 1)[rows].view(2, 2, 3)
     fresh = ModelStep(net, source[[2, 0]], mask[[2, 0]])
     for t in range(3):
-        expected = fresh(chosen[:, :, t], t)
-    torch.testing.assert_close(step(chosen[:, :, 2], 2), expected, rtol=1e-5, atol=1e-5)
+        expected = fresh(chosen[:, :, t]).log_probs()
+    torch.testing.assert_close(step(chosen[:, :, 2]).log_probs(), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_positions_are_those_of_the_paper() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.text.sentences import fit
+from nmt.text.sentences import Part, fit, join, sentences
 
 TEXTS = st.one_of(
     st.text(),
@@ -16,36 +16,45 @@ def words(text: str) -> str:
     return "".join(text.split())
 
 
+def texts(parts: list[Part]) -> str:
+    return "".join(part.text for part in parts)
+
+
 @given(TEXTS, st.integers(1, 40))
 def test_nothing_but_white_space_is_lost_and_every_part_fits(line: str, size: int) -> None:
     """Other toolkits cut what is behind their longest length, and say nothing."""
     parts = fit(line, lambda part: len(part) <= size)
-    assert words("".join(parts)) == words(line)
-    assert all(len(part) <= size for part in parts)
+    assert words(texts(parts)) == words(line)
+    assert all(len(part.text) <= size for part in parts)
 
 
 @given(TEXTS, st.integers(4, 60))
 def test_parts_fit_by_any_measure_of_their_content(line: str, size: int) -> None:
     """Tokens are not characters: here an emoji or a Hangul syllable is as long as its bytes."""
     parts = fit(line, lambda part: len(part.encode(errors="surrogatepass")) <= size)
-    assert words("".join(parts)) == words(line)
-    assert all(len(part.encode(errors="surrogatepass")) <= size for part in parts)
+    assert words(texts(parts)) == words(line)
+    assert all(len(part.text.encode(errors="surrogatepass")) <= size for part in parts)
 
 
 @given(TEXTS)
 def test_a_line_that_fits_is_left_alone(line: str) -> None:
-    assert fit(line, lambda part: True) == [line]
+    assert [part.text for part in fit(line, lambda part: True)] == ([line.strip()] if line.strip() else [])
 
 
 def test_it_ends_where_not_even_one_character_fits() -> None:
-    assert words("".join(fit("ab c.", lambda part: False))) == "abc."
+    assert words(texts(fit("ab c.", lambda part: False))) == "abc."
 
 
-def test_sentences_are_kept_together_before_words_and_words_before_letters() -> None:
+def test_a_line_is_cut_into_sentences_before_words_and_words_before_letters() -> None:
     def at_most(size: int, line: str) -> list[str]:
-        return fit(line, lambda part: len(part) <= size)
+        return [part.text for part in fit(line, lambda part: len(part) <= size)]
 
-    assert at_most(20, "Er kam. Sie ging. Es blieb kalt.") == ["Er kam. Sie ging.", "Es blieb kalt."]
+    assert at_most(20, "Er kam. Sie ging. Es blieb kalt.") == ["Er kam.", "Sie ging.", "Es blieb kalt."]
+    assert at_most(30, "Am 24. Mai kam z. B. Herr K. Maier. Er ging.") == [
+        "Am 24. Mai kam z. B. Herr K.",
+        "Maier.",
+        "Er ging.",
+    ]
     assert at_most(12, 'Er rief: "Halt!" Sie lief.') == ["Er rief:", '"Halt!"', "Sie lief."]
     assert at_most(10, "eins zwei drei vier") == ["eins zwei", "drei vier"]
     assert at_most(4, "今日は。晴れです。") == ["今日は。", "晴れ", "です。"]
@@ -62,5 +71,18 @@ def test_a_line_of_a_hundred_thousand_characters_is_cut_in_no_time() -> None:
         calls += 1
         return len(part) <= 200
 
-    assert words("".join(fit(line, fits))) == words(line)
+    assert words(texts(fit(line, fits))) == words(line)
     assert calls < 20_000
+
+
+@given(TEXTS)
+def test_the_parts_of_a_line_joined_are_the_line(line: str) -> None:
+    """White space between sentences is kept; only that at the line's ends goes."""
+    parts = sentences(line)
+    assert (
+        "".join(part.gap + part.text for part in parts[:1]).lstrip()
+        + "".join(part.gap + part.text for part in parts[1:])
+        == line.strip()
+    )
+    spaced = [(part.gap or "\t" if index else "", part.text) for index, part in enumerate(parts)]
+    assert join(spaced) == "".join(gap + text for gap, text in spaced)
