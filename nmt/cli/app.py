@@ -7,6 +7,7 @@ from nmt.cli import options
 from nmt.cli.data import prepare, tokenizer_app
 from nmt.cli.demo import demo
 from nmt.cli.evaluate import evaluate
+from nmt.cli.export import export_app
 from nmt.cli.inspect import info
 from nmt.cli.score import score
 from nmt.cli.train import average, train
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(tokenizer_app, name="tokenizer")
+app.add_typer(export_app, name="export")
 for name, function in (
     ("prepare", prepare),
     ("train", train),

@@ -12,7 +12,7 @@ import typer
 from nmt.cli.data import Input, Strict
 from nmt.cli.options import Common, Given, write_line
 from nmt.config import RuntimeConfig, SearchConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 
 if TYPE_CHECKING:
     from nmt.decoding.lines import Alternative, Line, Translation
@@ -24,6 +24,9 @@ Models = Annotated[
     typer.Option("--model", help="Model directory; several are averaged, an ensemble.", show_default="RUN/model"),
 ]
 Average = Annotated[Literal["probabilities", "log-probabilities"], typer.Option(help="What an ensemble averages.")]
+EngineName = Annotated[
+    Literal["nmt", "ctranslate2"], typer.Option(help="What computes: nmt, or CTranslate2 with a model from nmt export.")
+]
 Scores = Annotated[bool, typer.Option("--scores", help="Put each translation's score and a tab before it.")]
 Align = Annotated[
     bool, typer.Option("--align", help="Put a tab and word alignments behind each translation: 0-0 1-2, source first.")
@@ -51,6 +54,7 @@ def translate(
     file: Input = None,
     models: Models = None,
     average: Average = "probabilities",
+    engine: EngineName = "nmt",
     scores: Scores = False,
     align: Align = False,
     json_lines: JsonLines = False,
@@ -72,7 +76,10 @@ def translate(
     if line_buffered or (file is None and sys.stdin.isatty()):
         buffer_lines = 1
     terms = Glossary.read(glossary) if glossary else Glossary({})
-    translator = open_translator(models or [common.model], runtime, average)
+    if engine == "nmt":
+        translator = open_translator(models or [common.model], runtime, average)
+    else:
+        translator = _open_export(models or [], runtime)
     objects: deque[dict[str, Any]] = deque()  # of the lines that are being translated
     text = read_text(file, strict=strict)
     lines = _read_objects(text, objects) if json_lines else _read_plain(text, objects)
@@ -105,6 +112,19 @@ def open_translator(
     return Translator.load(
         *directories, precision=runtime.precision, device=runtime.device, threads=threads, average=average
     )
+
+
+def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Translator":
+    """The translator of an export for CTranslate2."""
+    from nmt.decoding.translate import Translator
+    from nmt.export.ctranslate2 import CTranslate2Engine
+    from nmt.files import available_threads
+
+    if len(directories) != 1:
+        raise UsageError("--engine ctranslate2 runs one export", "name its directory with --model")
+    threads = runtime.threads or available_threads()
+    engine = CTranslate2Engine(directories[0], runtime.precision, runtime.device, threads)
+    return Translator(engine, engine.tokenizers)
 
 
 def _plain(one: "Alternative", *, scores: bool) -> str:

@@ -4,6 +4,8 @@ CTranslate2 keeps weight matrices as [output, input], as torch does, and the pro
 self-attention in one matrix, as we do; in cross-attention it keeps that of the queries apart.
 """
 
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from nmt.errors import NmtError
+from nmt.config import SearchConfig
+from nmt.decoding.beam import Hypothesis, Request, length_penalty
+from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.translate import Translator
+from nmt.errors import NmtError, UsageError
 from nmt.files import atomic_directory
 from nmt.model.attention import MultiHeadAttention
 from nmt.model.layers import DecoderLayer, EncoderLayer, FeedForward
@@ -21,6 +27,8 @@ from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizer, Tokenizers
 
 if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
+
+_LONGEST = 256  # tokens of a sentence that is given whole
 
 QUANTIZATIONS = ("float32", "int8", "int16", "float16", "bfloat16")
 """How CTranslate2 can store weights."""
@@ -58,7 +66,7 @@ def make_spec(loaded: LoadedModel) -> "TransformerSpec":
         alignment_layer=model.alignment_layer,
         alignment_heads=config.heads,
     )
-    positions = sinusoidal_positions(2 * config.max_length + 1, config.dim).numpy()
+    positions = sinusoidal_positions(max(config.max_length, 2 * _LONGEST) + 1, config.dim).numpy()
     for side, embedding in ((spec.encoder, model.source_embedding), (spec.decoder, model.target_embedding)):
         side.scale_embeddings = True
         side.position_encodings.encodings = positions
@@ -125,3 +133,106 @@ def _fill_norm(theirs: Any, norm: nn.Module) -> None:
 def _array(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:
     array: np.ndarray[Any, np.dtype[np.float32]] = tensor.detach().to(torch.float32).numpy()
     return array
+
+
+# ---------------------------------------------------------------------------------------------------------- running it
+
+
+class CTranslate2Engine:
+    """An export, run by CTranslate2 behind the interface of our own models."""
+
+    def __init__(self, directory: Path, precision: str, device: str, threads: int) -> None:
+        """Load an export; NmtError when it is none, or CTranslate2 cannot compute so."""
+        package = import_ctranslate2()
+        if not (directory / "model.bin").exists():
+            raise NmtError(f"{directory}: no model of CTranslate2 there", "nmt export ctranslate2 --output DIR")
+        kind = "cuda" if device == "auto" and package.get_cuda_device_count() else device.replace("auto", "cpu")
+        kind, _, index = kind.partition(":")
+        try:
+            self.translator = package.Translator(
+                str(directory),
+                device=kind,
+                device_index=int(index or 0),
+                compute_type={"auto": "default"}.get(precision, precision),
+                inter_threads=threads,
+                intra_threads=1,
+            )
+        except (RuntimeError, ValueError) as error:
+            raise NmtError(f"{directory}: CTranslate2: {error}") from None
+        self.tokenizers = Tokenizers.load(directory)
+        self.max_length = _LONGEST
+
+    def search(
+        self,
+        sources: Sequence[list[int]],
+        requests: Sequence[Request],
+        config: SearchConfig,
+        forbidden: ForbiddenWords | None = None,
+    ) -> list[list[Hypothesis]]:
+        """The best hypotheses of each source, whose tokens end with `</s>`; all lengths are bounded by the longest."""
+        _refuse_unknown(requests, config, forbidden)
+        pieces = [self.tokenizers.source.pieces(source[:-1]) for source in sources]
+        target = self.tokenizers.target
+        found = self.translator.translate_batch(
+            pieces,
+            target_prefix=[target.pieces(one.prefix) or None for one in requests],
+            beam_size=1 if config.sample else config.beam,
+            num_hypotheses=config.hypotheses,
+            length_penalty=config.length_penalty,
+            coverage_penalty=config.coverage_penalty,
+            repetition_penalty=config.repetition_penalty,
+            no_repeat_ngram_size=config.no_repeat_ngram,
+            max_decoding_length=max(one.max_length for one in requests),
+            min_decoding_length=max(one.min_length for one in requests),
+            sampling_topk=(config.top_k if config.sample else 1),
+            sampling_topp=config.top_p,
+            sampling_temperature=config.temperature,
+            max_input_length=0,
+            return_end_token=True,
+            return_scores=True,
+        )
+        rows = [target.ids(row) for one in found for row in one.hypotheses]
+        texts = [target.pieces(token for token in row if token != END) for row in rows]
+        scored = self.translator.score_batch([one for one in pieces for _ in range(config.hypotheses)], texts)
+        made = []
+        for tokens, one in zip(rows, scored, strict=True):
+            truncated = END not in tokens
+            log_probs = one.log_probs[: len(tokens)]
+            total = math.fsum(log_probs)
+            penalty = length_penalty(len(log_probs), config.length_penalty, config.length_normalization)
+            made.append(
+                Hypothesis([token for token in tokens if token != END], log_probs, total, total / penalty, truncated)
+            )
+        each = config.hypotheses
+        ranked = [made[start : start + each] for start in range(0, len(made), each)]
+        if config.coverage_penalty or config.repetition_penalty > 1:  # what it ranks by cannot be told from outside
+            ranked = [
+                [one._replace(score=score) for one, score in zip(row, its.scores, strict=True)]
+                for row, its in zip(ranked, found, strict=True)
+            ]
+        return [sorted(row, key=lambda one: (one.truncated, -one.score))[: config.found] for row in ranked]
+
+    def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[Tensor]:
+        """Refused: CTranslate2 does not tell it for given targets."""
+        raise UsageError("--align needs a model of nmt's own", "leave out --engine ctranslate2")
+
+
+def _refuse_unknown(requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None) -> None:
+    """UsageError for what CTranslate2 cannot do, or would do otherwise."""
+    unknown = {
+        "--forbid": forbidden is not None,
+        "constraints and --glossary": any(one.required for one in requests),
+        "--beam-groups": config.beam_groups > 1,
+    }
+    asked = [name for name, wanted in unknown.items() if wanted]
+    if asked:
+        raise UsageError(f"CTranslate2 does not know {', '.join(asked)}", "leave out --engine ctranslate2")
+
+
+def agreement(model: Path, exported: Path, lines: Sequence[str], precision: str = "default") -> tuple[int, int]:
+    """How many lines a model and its export translate the same, and of how many; both rank by the average."""
+    config = SearchConfig(length_normalization="average")
+    ours = Translator.load(model, threads=1).translate(lines, search=config)
+    engine = CTranslate2Engine(exported, precision, "cpu", 1)
+    theirs = Translator(engine, engine.tokenizers).translate(lines, search=config)
+    return sum(one.text == other.text for one, other in zip(ours, theirs, strict=True)), len(lines)

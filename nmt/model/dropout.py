@@ -5,6 +5,7 @@ where its byte is at least 256 * rate, so the rate is rounded to 1/256 and the k
 rounded to.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,12 @@ class Dropout(nn.Module):
 class _DropByBytes(torch.autograd.Function):
     """Comparing and selecting by booleans is slow; the same by integer arithmetic runs at the speed of memory."""
 
+    random_bytes: Callable[[int], Tensor]
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, threshold: int) -> Tensor:
         integer, sign_bit = _INTEGERS[x.dtype]
-        signed = _random_bytes(x.numel()).view(x.shape).to(integer)  # from -128 to 127
+        signed = _DropByBytes.random_bytes(x.numel()).view(x.shape).to(integer)  # from -128 to 127
         keep = (threshold - 129 - signed).bitwise_right_shift_(sign_bit)  # all bits where `signed` is above, else none
         scale = torch.tensor(256 / (256 - threshold), dtype=x.dtype).view(integer)
         ctx.factors = keep.bitwise_and_(scale).view(x.dtype)  # the scale or 0
@@ -52,7 +55,11 @@ _INTEGERS = {torch.bfloat16: (torch.int16, 15), torch.float32: (torch.int32, 31)
 """For each number format the integers of its size, and the place of their sign bit."""
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]  # numpy's generators cannot be compiled
+def keep_out_of_compilation() -> None:
+    """Tell torch.compile to leave the drawing of bytes as it is: numpy's generators cannot be compiled."""
+    _DropByBytes.random_bytes = staticmethod(torch.compiler.disable(_random_bytes))
+
+
 def _random_bytes(count: int) -> Tensor:
     """Random bytes, as integers from -128 to 127; which they are follows from torch's global generator.
 
@@ -60,3 +67,6 @@ def _random_bytes(count: int) -> Tensor:
     """
     seed = int(torch.randint(1 << 62, ()))
     return torch.from_numpy(np.random.SFC64(seed).random_raw((count + 7) // 8).view(np.int8))[:count]
+
+
+_DropByBytes.random_bytes = staticmethod(_random_bytes)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nmt.config import ModelConfig
 from nmt.data.batches import Batch
 from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
-from nmt.model.dropout import Dropout
+from nmt.model.dropout import Dropout, keep_out_of_compilation
 from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache
 from nmt.model.linear import Linear, PackedLinear
 from nmt.model.loss import LossSum, label_smoothed_loss
@@ -59,6 +59,7 @@ class Transformer(nn.Module):
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Let torch.compile make the layers' kernels when they first run, for any batch size and length."""
+        keep_out_of_compilation()
         for layer in (*self.encoder, *self.decoder):
             layer.compile(dynamic=True, backend=backend)
 
