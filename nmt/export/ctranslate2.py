@@ -212,7 +212,7 @@ class CTranslate2Engine:
             ]
         return [sorted(row, key=lambda one: (one.truncated, -one.score))[: config.found] for row in ranked]
 
-    def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[Tensor]:
+    def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[Tensor]:  # noqa: ARG002
         """Refused: CTranslate2 does not tell it for given targets."""
         raise UsageError("--align needs a model of nmt's own", "leave out --engine ctranslate2")
 

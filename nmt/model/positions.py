@@ -16,6 +16,6 @@ def sinusoidal_positions(length: int, dim: int) -> Tensor:
     >>> sinusoidal_positions(2, 4)[0].tolist()
     [0.0, 1.0, 0.0, 1.0]
     """
-    position = torch.arange(length, dtype=torch.float64)[:, None]
-    angle = position / 10000 ** (torch.arange(0, dim, 2, dtype=torch.float64) / dim)
+    position = torch.arange(length, dtype=torch.float64, device="cpu")[:, None]
+    angle = position / 10000 ** (torch.arange(0, dim, 2, dtype=torch.float64, device="cpu") / dim)
     return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(length, dim).float()

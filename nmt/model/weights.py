@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 import nmt
 from nmt.config import ModelConfig
@@ -67,10 +68,21 @@ def load_model(directory: Path, device: torch.device, dtype: torch.dtype) -> Loa
     sizes = (len(tokenizers.source), len(tokenizers.target))
     if sizes != (config.source_vocabulary, config.target_vocabulary):
         raise NmtError(f"{directory}: the tokenizer's {sizes} pieces are not the model's", "copy the directory whole")
-    with torch.device("meta"):
+    with torch.device("meta"), _WithoutDrawing():
         model = Transformer(config)
     _assign(model, load_tensors(directory / WEIGHTS), directory / WEIGHTS, device, dtype)
     return LoadedModel(model.eval(), tokenizers, content["made"])
+
+
+class _WithoutDrawing(TorchFunctionMode):
+    """Random numbers are not drawn: loaded weights take their place, and torch would import its compiler for them."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function.__name__ in ("normal_", "uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 def replace_weights(source: Path, output: Path, weights: Mapping[str, Tensor], made: Mapping[str, Any]) -> None:
