@@ -3,9 +3,9 @@
     NMT_CORPORA=folder-with-multi30k python benchmarks/training_quality.py --updates 600
 
 Both train the small model of training_speed.py in bfloat16 on batches of about 4,096 tokens, with layer normalisation
-before each sub-layer (as Eole does unless told otherwise), the same dropout, label smoothing, Adam and learning rate (2e-3 after 400
-updates, then the inverse square root), and translate Multi30k's test_2016_flickr with a beam of 5. sacrebleu scores
-both: raw text, cased, 13a. --system runs one of the two alone.
+before each sub-layer (as Eole does unless told otherwise), the same dropout, label smoothing, Adam and learning rate
+(2e-3 after 400 updates, then the inverse square root), and translate Multi30k's test_2016_flickr with a beam of 5.
+sacrebleu scores both: raw text, cased, 13a. --system runs one of the two alone.
 """
 
 import argparse

@@ -56,7 +56,7 @@ def choose_constrained(
     progress = [progress_of(list(written), required) for written in tokens]
     index = set(total.flatten().topk(min(2 * width, total.numel())).indices.tolist())
     index |= {parent * vocab + int(token) for parent, token in enumerate(total.argmax(dim=1).tolist())}
-    index |= {parent * vocab + token for parent, one in enumerate(progress) for token in one.next_tokens}
+    index |= {parent * vocab + token for parent, one in enumerate(progress) for token in one.next_tokens or (END,)}
     candidates = sorted(((float(total[i // vocab, i % vocab]), i // vocab, i % vocab) for i in index), reverse=True)
     candidates = [one for one in candidates if one[0] > -math.inf and (one[2] != END or progress[one[1]].complete)]
     ending = [one for one in candidates if one[2] == END][:width]

@@ -13,7 +13,14 @@ import nmt as package
 from nmt.cli.app import app
 
 COMMON = "--run --quiet -q --debug"
-WITHOUT_SETTINGS = ("tokenizer encode", "tokenizer decode", "average", "info", "demo")  # so --config has no meaning
+WITHOUT_SETTINGS = (
+    "tokenizer encode",
+    "tokenizer decode",
+    "average",
+    "info",
+    "demo",
+    "export ctranslate2",
+)  # so --config has no meaning
 RUNTIME = "--device --precision --threads"
 SEARCH = (
     "--beam --length-penalty --max-length --n-best --batch-tokens --split-sentences --no-split-sentences "
@@ -41,7 +48,8 @@ SURFACE = {
     "prepare": "files --valid --test --valid-tsv --test-tsv --max-length --max-ratio --keep-duplicates "
     "--no-keep-duplicates --clean --no-clean --split --source-language --target-language",
     "train": f"{TRAINING} {MODEL} {RUNTIME}",
-    "translate": "file --model --average --scores --align --json --prefix --glossary --strict --buffer-lines "
+    "export ctranslate2": "--output --model --quantization --sample",
+    "translate": "file --model --average --engine --scores --align --json --prefix --glossary --strict --buffer-lines "
     f"--line-buffered {SEARCH} {RUNTIME}",
     "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
     "eval": f"hypothesis --reference --model --strict --json {SEARCH} {RUNTIME}",

@@ -1,0 +1,165 @@
+"""Decoding speed of nmt beside CTranslate2's, in turn, with the same weights, sentences and search.
+
+    python benchmarks/decoding_speed.py --model run/model --text test.en --reference test.de --rounds 3
+
+The model is exported to CTranslate2 first. Each side translates the whole text with all cores busy (CTranslate2: as
+many workers of one thread, nmt: as many processes), and then --single lines one at a time with one thread. Loading,
+cutting into pieces and the first round, in which memory is claimed and kernels are made, are left out of neither:
+each round is a new program that reads lines and writes lines, and its own clock starts when the model is loaded.
+Figures are medians of the rounds in sentences a second, with the slowest and the fastest; the last column is divided
+by CTranslate2's figure of float32 or, for all other precisions, of int8. Memory is the peak of the whole program, what
+its processes share counted once.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+CTRANSLATE2, NMT = ("float32", "int8"), ("float32", "bfloat16", "int8")
+
+THEIRS = """
+import json, sys, time, ctranslate2, sentencepiece
+directory, text, precision, beam, threads, single = sys.argv[1:]
+pieces = sentencepiece.SentencePieceProcessor(model_file=directory + "/" + "{source}")
+target = sentencepiece.SentencePieceProcessor(model_file=directory + "/" + "{target}")
+lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
+engine = ctranslate2.Translator(directory, inter_threads=int(threads), intra_threads=1, compute_type=precision)
+start = time.perf_counter()
+if int(single):
+    for line in lines[: int(single)]:
+        engine.translate_batch([pieces.encode(line, out_type=str)], beam_size=int(beam))
+    print(json.dumps([int(single) / (time.perf_counter() - start), []]))
+else:
+    rows = pieces.encode(lines, out_type=str)
+    found = engine.translate_batch(rows, beam_size=int(beam), max_batch_size={batch})
+    found = [target.decode(one.hypotheses[0]) for one in found]
+    print(json.dumps([len(lines) / (time.perf_counter() - start), found]))
+"""
+
+OURS = """
+import json, sys, time
+from pathlib import Path
+from nmt import Translator
+from nmt.config import SearchConfig
+from nmt.model.device import keep_freed_memory
+directory, text, precision, beam, threads, single = sys.argv[1:]
+keep_freed_memory()
+lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
+translator = Translator.load(directory, precision=precision, threads=int(threads), device="cpu")
+search = SearchConfig(beam=int(beam), length_normalization="average", batch_tokens={batch})
+start = time.perf_counter()
+if int(single):
+    for line in lines[: int(single)]:
+        translator.translate([line], search=search)
+    print(json.dumps([int(single) / (time.perf_counter() - start), []]))
+else:
+    found = [one.text for one in translator.stream(lines, search)]
+    print(json.dumps([len(lines) / (time.perf_counter() - start), found]))
+"""
+
+
+def shared_memory(process: int) -> int:
+    """Bytes of a process and its children, what they share counted once (Linux: the proportional set size)."""
+    total, todo = 0, [process]
+    while todo:
+        one = todo.pop()
+        try:
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
+            total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
+            todo += [int(child) for child in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
+        except (OSError, StopIteration):
+            continue
+    return total
+
+
+def measure(program: str, arguments: list[object], threads: int) -> tuple[float, int, list[str]]:
+    """Sentences a second, peak memory in bytes, and the translations of a program."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
+    peak, done = 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.2):
+            peak = max(peak, shared_memory(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    output = process.communicate()[0]
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(f"a program failed with {process.returncode}")
+    rate, found = json.loads(output)
+    return rate, peak, found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True)
+    parser.add_argument("--reference", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
+    parser.add_argument("--single", type=int, default=100, help="lines translated one at a time (0: none)")
+    parser.add_argument("--batch", type=int, default=64, help="sentences in a batch of CTranslate2")
+    parser.add_argument("--batch-tokens", type=int, default=2048, help="source tokens in a batch of nmt")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        exported = Path(folder) / "exported"
+        export = ["export", "ctranslate2", "--model", given.model, "--output", exported, "--sample", given.text]
+        subprocess.run([sys.executable, "-m", "nmt", *map(str, export)], check=True)
+        names = sorted(path.name for path in exported.glob("tokenizer*.model"))
+        theirs = (
+            THEIRS.replace("{source}", names[0]).replace("{target}", names[-1]).replace("{batch}", str(given.batch))
+        )
+        ours = OURS.replace("{batch}", str(given.batch_tokens))
+        sides = [("ctranslate2", theirs, exported, precision) for precision in CTRANSLATE2]
+        sides += [("nmt", ours, given.model, precision) for precision in NMT]
+        for beam, single in [(beam, 0) for beam in given.beams] + (
+            [(given.beams[0], given.single)] if given.single else []
+        ):
+            compare(sides, beam, single, given)
+
+
+def compare(sides: list[tuple[str, str, Path, str]], beam: int, single: int, given: argparse.Namespace) -> None:
+    """Run all sides in turn, some rounds long, and print what was measured."""
+    threads = 1 if single else given.threads
+    rates: dict[tuple[str, str], list[float]] = {}
+    memory: dict[tuple[str, str], int] = {}
+    texts: dict[tuple[str, str], list[str]] = {}
+    for _ in range(given.rounds):
+        for name, program, directory, precision in sides:
+            arguments = [directory, given.text, precision, beam, threads, single]
+            rate, peak, found = measure(program, arguments, threads)
+            rates.setdefault((name, precision), []).append(rate)
+            memory[name, precision] = max(peak, memory.get((name, precision), 0))
+            texts[name, precision] = found
+            time.sleep(0.5)
+    what = f"one line at a time, {threads} thread" if single else f"the whole text, {threads} at work"
+    print(f"\nbeam {beam}, {what}", flush=True)
+    for (name, precision), found in rates.items():
+        base = statistics.median(rates["ctranslate2", "float32" if precision == "float32" else "int8"])
+        best = max(statistics.median(rates["ctranslate2", one]) for one in CTRANSLATE2) if single else base
+        middle = statistics.median(found)
+        line = f"{name:12} {precision:9} {middle:7.1f} [{min(found):.1f} to {max(found):.1f}] sentences/s"
+        line += f"  {memory[name, precision] / 1e6:5.0f} MB  {middle / best:5.2f}"
+        if given.reference and not single:
+            import sacrebleu
+
+            references = given.reference.read_text(encoding="utf-8").split("\n")[:-1]
+            line += f"  BLEU {sacrebleu.corpus_bleu(texts[name, precision], [references]).score:.2f}"
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
