@@ -53,7 +53,7 @@ directory, text, precision, beam, threads, single = sys.argv[1:]
 keep_freed_memory()
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
 translator = Translator.load(directory, precision=precision, threads=int(threads), device="cpu")
-search = SearchConfig(beam=int(beam), length_normalization="average", batch_tokens={batch})
+search = SearchConfig(beam=int(beam), length_normalization="average", batch_tokens={batch}, loop_guard=False)
 start = time.perf_counter()
 if int(single):
     for line in lines[: int(single)]:
@@ -79,7 +79,7 @@ def shared_memory(process: int) -> int:
     return total
 
 
-def measure(program: str, arguments: list[object], threads: int) -> tuple[float, int, list[str]]:
+def measure(program: str, arguments: list[object]) -> tuple[float, int, list[str]]:
     """Sentences a second, peak memory in bytes, and the translations of a program."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", program, *map(str, arguments)]
@@ -140,7 +140,7 @@ def compare(sides: list[tuple[str, str, Path, str]], beam: int, single: int, giv
     for _ in range(given.rounds):
         for name, program, directory, precision in sides:
             arguments = [directory, given.text, precision, beam, threads, single]
-            rate, peak, found = measure(program, arguments, threads)
+            rate, peak, found = measure(program, arguments)
             rates.setdefault((name, precision), []).append(rate)
             memory[name, precision] = max(peak, memory.get((name, precision), 0))
             texts[name, precision] = found

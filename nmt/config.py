@@ -305,7 +305,7 @@ class SearchConfig:
 
     beam: int = setting(5, "hypotheses kept at each step (1: greedy)", minimum=1, maximum=1000)
     n_best: int = setting(1, "translations given for each line, best first", minimum=1, maximum=1000)
-    batch_tokens: int = setting(2048, "source tokens decoded together, padding included", minimum=1)
+    batch_tokens: int = setting(1024, "source tokens decoded together, padding included", minimum=1)
     split_sentences: bool = setting(
         False, "translate each sentence of a line by itself, not only those of lines longer than the model reads"
     )

@@ -104,7 +104,7 @@ class Translator:
         length_penalty: float = 1.0,
         max_length: int | None = None,
         n_best: int = 1,
-        batch_tokens: int = 2048,
+        batch_tokens: int = 1024,
         search: SearchConfig | None = None,
     ) -> list[Translation]:
         """Translate lines of text; the result has one translation for each, in order.
