@@ -24,6 +24,9 @@ class Engine(Protocol):
     max_length: int
     """Tokens of the longest sentence it reads or writes."""
 
+    batches: int
+    """How many batches it takes at a time, to share them out by itself."""
+
     def search(
         self,
         sources: Sequence[list[int]],
@@ -41,7 +44,7 @@ class TorchEngine:
     """A Transformer, or several as an ensemble, on one device."""
 
     def __init__(self, models: Sequence[Transformer], device: torch.device, average: str = "probabilities") -> None:
-        self.models, self.device, self.average = models, device, average
+        self.models, self.device, self.average, self.batches = models, device, average, 1
         self.max_length = min(model.config.max_length for model in models)
 
     @torch.inference_mode()

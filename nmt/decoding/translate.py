@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -121,7 +121,7 @@ class Translator:
             n_best=n_best,
             batch_tokens=batch_tokens,
         )
-        return list(self.stream(lines, search or build(SearchConfig, settings)))
+        return list(self.stream(lines, build(SearchConfig, asdict(search) if search else settings)))
 
     def stream(
         self,
@@ -146,7 +146,7 @@ class Translator:
         parts = [self.sentences(line, config) for line in lines]
         flat = [(number, part) for number, line in enumerate(parts, start=first) for part in line]
         lengths = [len(part.source) for _, part in flat]
-        budget = max(1, min(config.batch_tokens, -(-sum(lengths) // self.threads)))
+        budget = max(1, min(config.batch_tokens * self.engine.batches, -(-sum(lengths) // self.threads)))
         batches = list(length_batches(lengths, budget))
         items = [[[flat[index][1].source, asdict(flat[index][1].request)] for index in batch] for batch in batches]
         results: list[list[Alternative]] = [[] for _ in flat]
@@ -155,32 +155,32 @@ class Translator:
                 if isinstance(answer, str):
                     logger.error("line %d could not be translated and is left blank: %s", flat[index][0], answer)
                 else:
-                    results[index] = [Alternative(**one) for one in answer]
+                    results[index] = [_alternative(one) for one in answer]
         found = iter(results)
         return [self._join(line, [next(found) for _ in line]) for line in parts]
 
     def sentences(self, line: Line, config: SearchConfig) -> list[_Sentence]:
         """The sentences of a line as search takes them: one, or as many as the model's length asks for."""
         found = list[_Sentence]()
-        for part in self._parts(line.text, split=config.split_sentences):
-            tokens = self.tokenizers.source.encode([part.text])[0][: self.engine.max_length - 1]
-            if tokens:
-                first = not found  # what is asked of a line is asked of its first sentence
-                found.append(_Sentence(part.gap, [*tokens, END], self._request(line, part.text, tokens, config, first)))
+        for gap, text, tokens in self._parts(line.text, split=config.split_sentences):
+            first = not found  # what is asked of a line is asked of its first sentence
+            found.append(_Sentence(gap, [*tokens, END], self._request(line, text, tokens, config, first)))
         return found
 
-    def _parts(self, line: str, *, split: bool = False) -> list[Part]:
-        """The sentences of a line, if it is to be split or is longer than the model reads."""
+    def _parts(self, line: str, *, split: bool) -> Iterator[tuple[str, str, list[int]]]:
+        """The sentences of a line, if it is to be split or longer than the model reads: gap before it, text, tokens."""
+        limit, encode = self.engine.max_length - 1, self.tokenizers.source.encode
 
         def fits(part: str) -> bool:
-            return len(self.tokenizers.source.encode([part])[0]) < self.engine.max_length
+            return len(encode([part])[0]) <= limit
 
-        whole = sentences(line) if split else fit(line, fits)
-        return [
-            Part(part.gap if index == 0 else one.gap, one.text)
-            for part in whole
-            for index, one in enumerate(fit(part.text, fits))
-        ]
+        tokens = encode([line])[0] if line.strip() else []
+        if len(tokens) <= limit and not split:
+            parts = [("", line, tokens)]
+        else:
+            cut = [part for sentence in sentences(line) for part in _with_gap(sentence.gap, fit(sentence.text, fits))]
+            parts = [(part.gap, part.text, encode([part.text])[0][:limit]) for part in cut]
+        yield from (part for part in parts if part[2])
 
     def _request(self, line: Line, text: str, tokens: list[int], config: SearchConfig, first: bool) -> Request:
         encode, length = self.tokenizers.target.encode, len(tokens) + 1
@@ -229,6 +229,17 @@ class Translator:
             unknown=any(one.unknown for one in parts),
             alignment=alignment,
         )
+
+
+def _with_gap(gap: str, parts: Sequence[Part]) -> list[Part]:
+    """The same with this gap before the first."""
+    return [Part(one.gap if index else gap, one.text) for index, one in enumerate(parts)]
+
+
+def _alternative(fields: dict[str, Any]) -> Alternative:
+    """An alternative as a worker sent it."""
+    links = fields["alignment"]
+    return Alternative(**{**fields, "alignment": links and [(source, target) for source, target in links]})
 
 
 def _as_line(line: object) -> Line:

@@ -160,7 +160,7 @@ class CTranslate2Engine:
         except (RuntimeError, ValueError) as error:
             raise NmtError(f"{directory}: CTranslate2: {error}") from None
         self.tokenizers = Tokenizers.load(directory)
-        self.max_length = _LONGEST
+        self.max_length, self.batches = _LONGEST, threads
 
     def search(
         self,
@@ -188,6 +188,8 @@ class CTranslate2Engine:
             sampling_topp=config.top_p,
             sampling_temperature=config.temperature,
             max_input_length=0,
+            max_batch_size=config.batch_tokens,
+            batch_type="tokens",
             return_end_token=True,
             return_scores=True,
         )

@@ -5,13 +5,16 @@ import math
 import os
 import random
 import signal
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import Program
+from conftest import Program, environment
 from torch import Tensor
 
 from nmt import Translator
@@ -165,7 +168,7 @@ def test_a_glossary_asks_for_the_longest_terms_it_finds(tmp_path: Path) -> None:
 class Parrot:
     """An engine that writes what it reads; four times, unless repetitions are forbidden."""
 
-    max_length = 60
+    max_length, batches = 60, 1
 
     def __init__(self) -> None:
         self.broken: list[int] = []
@@ -281,6 +284,26 @@ def test_a_worker_that_is_killed_is_told() -> None:
 
     with Workers(work, 2) as workers, pytest.raises(NmtError, match="worker"):
         list(workers.map(range(8)))
+
+
+def test_workers_do_not_outlive_a_program_that_is_killed(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("ich sehe den Hund heute\n" * 20_000, encoding="utf-8")
+    options = ("--run", str(run), "--threads", "2", "--buffer-lines", "20000", str(tmp_path / "lines"))
+    command = [sys.executable, "-m", "nmt", "translate", *options]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) as process:
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        until(lambda: len(children.read_text().split()) == 2)
+        workers = [int(one) for one in children.read_text().split()]
+        process.kill()
+    until(lambda: not any(Path(f"/proc/{one}").exists() for one in workers))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.1)
+    pytest.fail("waited a minute in vain")
 
 
 # ----------------------------------------------------------------------------------------------------- the command line
