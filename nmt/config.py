@@ -400,6 +400,8 @@ class SearchConfig:
             found.append("--temperature, --top-k and --top-p say how to draw; give --sample, too")
         if self.max_length is not None and self.min_length > self.max_length:
             found.append(f"--min-length {self.min_length} is more than --max-length {self.max_length}")
+        if self.max_ratio is not None and self.min_ratio > self.max_ratio:
+            found.append(f"--min-ratio {self.min_ratio} is more than --max-ratio {self.max_ratio}")
         found += [f"--forbid {word!r} is blank" for word in self.forbid or [] if not word.strip()]
         return found
 

@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.evaluate import Json
 from nmt.cli.options import Common, Given, write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import RuntimeConfig, ScoreConfig
@@ -14,6 +13,7 @@ from nmt.config import RuntimeConfig, ScoreConfig
 Files = Annotated[
     list[Path], typer.Argument(help="Source and target file, or one TSV file; - for stdin.", metavar="SOURCE TARGET")
 ]
+Json = Annotated[bool, typer.Option("--json", help="Print a JSON object for each pair.")]
 PerToken = Annotated[bool, typer.Option("--tokens", help="Print each target piece with its log-probability, too.")]
 
 
@@ -42,6 +42,6 @@ def score(
             continue
         line = f"{one.log_prob:.6f}\t{one.score:.6f}"
         if per_token:
-            both = zip(one.tokens, one.token_log_probs, strict=True)
+            both = zip(one.tokens, one.token_scores, strict=True)
             line += "\t" + " ".join(f"{piece}:{log_prob:.4f}" for piece, log_prob in both)
         write_line(line)

@@ -70,7 +70,7 @@ def translate(
     """
     config, runtime = given.build(SearchConfig), given.build(RuntimeConfig)
 
-    from nmt.decoding.lines import Glossary
+    from nmt.decoding.lines import Glossary, without_surrogates
     from nmt.files import read_text
 
     if line_buffered or (file is None and sys.stdin.isatty()):
@@ -80,7 +80,7 @@ def translate(
         translator = open_translator(models or [common.model], runtime, average)
     else:
         translator = _open_export(models or [], runtime)
-    objects: deque[dict[str, Any]] = deque()  # of the lines that are being translated
+    objects: deque[dict[str, Any] | None] = deque()  # of the lines that are being translated
     text = read_text(file, strict=strict)
     lines = _read_objects(text, objects) if json_lines else _read_plain(text, objects)
     asked = (terms.apply(line, prefix) for line in lines)
@@ -88,8 +88,11 @@ def translate(
     for translation in translator.stream(asked, config, buffer_lines, alignments=align):
         given_object = objects.popleft()
         failed += translation.failed
-        if json_lines:
-            write_line(json.dumps(given_object | _object(translation, config.n_best), ensure_ascii=False))
+        if json_lines and given_object is None:
+            write_line("")
+        elif json_lines:
+            content = {**(given_object or {}), **_object(translation, config.n_best)}
+            write_line(without_surrogates(json.dumps(content, ensure_ascii=False)))
         else:
             for one in translation.padded(config.n_best):
                 write_line(_plain(one, scores=scores))
@@ -157,34 +160,43 @@ def _fields(one: "Alternative") -> dict[str, Any]:
 # ----------------------------------------------------------------------------------------------------------- reading
 
 
-def _read_plain(text: Iterable[str], objects: deque[dict[str, Any]]) -> Iterator["Line"]:
+def _read_plain(text: Iterable[str], objects: deque[dict[str, Any] | None]) -> Iterator["Line"]:
     from nmt.decoding.lines import Line
 
     for line in text:
-        objects.append({})
+        objects.append(None)
         yield Line(line)
 
 
-def _read_objects(text: Iterable[str], objects: deque[dict[str, Any]]) -> Iterator["Line"]:
+def _read_objects(text: Iterable[str], objects: deque[dict[str, Any] | None]) -> Iterator["Line"]:
     from nmt.decoding.lines import Line
 
     for number, line in enumerate(text, start=1):
-        found = _parse(line, number)
+        found = _parse(line, number) if line.strip() else None
         objects.append(found)
+        if found is None:
+            yield Line("")
+            continue
         yield Line(found["text"], prefix=found.get("prefix") or "", terms=found.get("constraints") or ())
 
 
 def _parse(line: str, number: int) -> dict[str, Any]:
     """The object on a line; NmtError when it is none, or its fields are of the wrong type."""
     try:
-        found = json.loads(line)
-    except (json.JSONDecodeError, RecursionError) as error:
+        found = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise NmtError(f"line {number}: no JSON: {error}", 'each line is an object, {"text": "..."}') from None
-    if not isinstance(found, dict) or not isinstance(found.get("text"), str):
+    if not isinstance(found, dict) or "text" not in found:
         raise NmtError(f"line {number}: no object with a text", 'each line is an object, {"text": "..."}')
+    if not isinstance(found["text"], str):
+        raise NmtError(f"line {number}: text is no string")
     if not isinstance(found.get("prefix") or "", str):
         raise NmtError(f"line {number}: prefix is no string")
     terms = found.get("constraints") or []
     if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
         raise NmtError(f"line {number}: constraints are no list of strings")
     return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number in JSON")

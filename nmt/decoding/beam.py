@@ -244,8 +244,9 @@ class _Search:
     def _constrain(self, found: _Candidates, row: int, scores: Tensor, log_probs: Tensor, own: slice) -> None:
         """Put other candidates in the row of a sentence in which terms must stand."""
         total = self.rank[row, own][:, None] + scores
-        required = self.requests[self.sentences[row]].required
-        chosen = choose_constrained(total, self.tokens[row, own].tolist(), required, self.width)
+        request, tokens = self.requests[self.sentences[row]], self.tokens[row, own].tolist()
+        last = self.length + 1 == request.max_length
+        chosen = choose_constrained(total, tokens, request.required, self.width, last=last)
         found.rank[row] = -math.inf
         for column, (rank, parent, token) in enumerate(chosen):
             found.rank[row, column], found.log_prob[row, column] = rank, log_probs[parent, token]

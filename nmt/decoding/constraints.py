@@ -45,18 +45,20 @@ def _stands_in(term: Sequence[int], written: Sequence[int]) -> bool:
 
 
 def choose_constrained(
-    total: Tensor, tokens: Sequence[Sequence[int]], required: Sequence[Sequence[int]], width: int
+    total: Tensor, tokens: Sequence[Sequence[int]], required: Sequence[Sequence[int]], width: int, *, last: bool
 ) -> list[tuple[float, int, int]]:
     """The extensions of one sentence's hypotheses: rank, hypothesis and token, `width` that end and `width` that go on.
 
     `total` [beam, vocab] is what each extension would rank by, `tokens` what each hypothesis has written. Those that
-    end stand first; the others are chosen in turn from each degree of progress, the highest first.
+    end stand first; the others are chosen in turn from each degree of progress, the highest first. At the `last`
+    position a hypothesis that has all terms may end however improbable that is.
     """
     vocab = total.size(1)
     progress = [progress_of(list(written), required) for written in tokens]
     index = set(total.flatten().topk(min(2 * width, total.numel())).indices.tolist())
     index |= {parent * vocab + int(token) for parent, token in enumerate(total.argmax(dim=1).tolist())}
-    index |= {parent * vocab + token for parent, one in enumerate(progress) for token in one.next_tokens or (END,)}
+    index |= {parent * vocab + token for parent, one in enumerate(progress) for token in one.next_tokens}
+    index |= {parent * vocab + END for parent, one in enumerate(progress) if last and one.complete}
     candidates = sorted(((float(total[i // vocab, i % vocab]), i // vocab, i % vocab) for i in index), reverse=True)
     candidates = [one for one in candidates if one[0] > -math.inf and (one[2] != END or progress[one[1]].complete)]
     ending = [one for one in candidates if one[2] == END][:width]

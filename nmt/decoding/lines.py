@@ -1,5 +1,6 @@
 """What goes in and what comes out: a line with what is asked of its translation, and its translations."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,13 @@ from pathlib import Path
 from nmt.decoding.align import Alignment
 from nmt.errors import NmtError
 from nmt.files import read_text
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def without_surrogates(text: str) -> str:
+    """The text with U+FFFD for halves of surrogate pairs, which JSON can spell and UTF-8 cannot."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,8 @@ class Translation:
         return self.best.score
 
     def padded(self, count: int) -> list[Alternative]:
-        """Exactly `count` alternatives, empty ones at the end where search found fewer."""
-        return (self.alternatives + [Alternative()] * count)[:count]
+        """Exactly `count` alternatives; where search found fewer, empty ones that score -inf at the end."""
+        return (self.alternatives + [Alternative(score=-math.inf)] * count)[:count]
 
 
 class Glossary:
@@ -80,9 +88,10 @@ class Glossary:
         terms = {}
         for number, line in enumerate(read_text(path), start=1):
             if line.strip():
-                source, _, target = (one.strip() for one in line.removesuffix("\r").partition("\t"))
+                columns = [one.strip() for one in line.removeprefix("\ufeff" if number == 1 else "").split("\t")]
+                source, target = columns if len(columns) == 2 else ("", "")
                 if not source or not target:
-                    raise NmtError(f"{path}, line {number}: no term, tab and translation")
+                    raise NmtError(f"{path}, line {number}: not a term, a tab and its translation")
                 terms[source] = target
         return cls(terms)
 

@@ -21,10 +21,10 @@ from nmt.text.tokenizer import END
 class PairScore(NamedTuple):
     """What a model thinks of a target sentence, given its source."""
 
-    log_prob: float  # the sum of token_log_probs
+    log_prob: float  # the sum of token_scores
     score: float  # log_prob divided by the length penalty, as search ranks
     tokens: list[str]  # the target's pieces and the end of the sentence
-    token_log_probs: list[float]
+    token_scores: list[float]
 
 
 def score_pairs(

@@ -18,7 +18,7 @@ from nmt.config import SearchConfig
 from nmt.decoding.align import Alignment, words
 from nmt.decoding.beam import Request
 from nmt.decoding.engine import Engine, TorchEngine
-from nmt.decoding.lines import Alternative, Line, Translation
+from nmt.decoding.lines import Alternative, Line, Translation, without_surrogates
 from nmt.decoding.search import SentenceSearch
 from nmt.decoding.workers import Workers
 from nmt.errors import NmtError, UsageError
@@ -186,6 +186,8 @@ class Translator:
         encode, length = self.tokenizers.target.encode, len(tokens) + 1
         prefix = encode([line.prefix])[0] if first and line.prefix else []
         terms = [term for term in encode(list(line.terms)) if term] if first and line.terms else []
+        if terms:
+            _check_terms(line.terms, config)
         longest = 2 * length + 20
         if config.max_length is not None or config.max_ratio is not None:
             longest = min(config.max_length or 1 << 16, math.ceil((config.max_ratio or 1 << 16) * length))
@@ -244,10 +246,21 @@ def _alternative(fields: dict[str, Any]) -> Alternative:
 
 def _as_line(line: object) -> Line:
     if isinstance(line, str):
-        return Line(line)
+        return Line(without_surrogates(line))
     if not isinstance(line, Line):
         raise UsageError(f"translate takes lines of text, not {type(line).__name__}", "decode them as UTF-8")
-    return line
+    terms = tuple(map(without_surrogates, line.terms))
+    return Line(without_surrogates(line.text), without_surrogates(line.prefix), terms)
+
+
+def _check_terms(terms: Sequence[str], config: SearchConfig) -> None:
+    """UsageError for required terms that cannot stand in a translation."""
+    if config.sample:
+        raise UsageError("--sample draws at random, and cannot have terms written", "leave out --glossary, constraints")
+    for term in terms:
+        for word in config.forbid or []:
+            if f" {' '.join(word.split()).casefold()} " in f" {' '.join(term.split()).casefold()} ":
+                raise UsageError(f"{term!r} is required, and {word!r} forbidden", "leave out one of them")
 
 
 def _seed(text: str, seed: int) -> int:

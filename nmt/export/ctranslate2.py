@@ -176,17 +176,14 @@ class CTranslate2Engine:
         found = self.translator.translate_batch(
             pieces,
             target_prefix=[target.pieces(one.prefix) or None for one in requests],
-            beam_size=1 if config.sample else config.beam,
-            num_hypotheses=config.hypotheses,
+            beam_size=config.beam,
+            num_hypotheses=config.beam,
             length_penalty=config.length_penalty,
             coverage_penalty=config.coverage_penalty,
             repetition_penalty=config.repetition_penalty,
             no_repeat_ngram_size=config.no_repeat_ngram,
             max_decoding_length=max(one.max_length for one in requests),
             min_decoding_length=max(one.min_length for one in requests),
-            sampling_topk=(config.top_k if config.sample else 1),
-            sampling_topp=config.top_p,
-            sampling_temperature=config.temperature,
             max_input_length=0,
             max_batch_size=config.batch_tokens,
             batch_type="tokens",
@@ -195,7 +192,7 @@ class CTranslate2Engine:
         )
         rows = [target.ids(row) for one in found for row in one.hypotheses]
         texts = [target.pieces(token for token in row if token != END) for row in rows]
-        scored = self.translator.score_batch([one for one in pieces for _ in range(config.hypotheses)], texts)
+        scored = self.translator.score_batch([one for one in pieces for _ in range(config.beam)], texts)
         made = []
         for tokens, one in zip(rows, scored, strict=True):
             truncated = END not in tokens
@@ -205,7 +202,7 @@ class CTranslate2Engine:
             made.append(
                 Hypothesis([token for token in tokens if token != END], log_probs, total, total / penalty, truncated)
             )
-        each = config.hypotheses
+        each = config.beam
         ranked = [made[start : start + each] for start in range(0, len(made), each)]
         if config.coverage_penalty or config.repetition_penalty > 1:  # what it ranks by cannot be told from outside
             ranked = [
@@ -225,6 +222,7 @@ def _refuse_unknown(requests: Sequence[Request], config: SearchConfig, forbidden
         "--forbid": forbidden is not None,
         "constraints and --glossary": any(one.required for one in requests),
         "--beam-groups": config.beam_groups > 1,
+        "--sample, of which its draws would not be those of --seed": config.sample,
     }
     asked = [name for name, wanted in unknown.items() if wanted]
     if asked:

@@ -97,6 +97,8 @@ def read_model_config(directory: Path) -> dict[str, Any]:
     """The content of a model's config.json; NmtError when there is none, or it is none of ours."""
     recover_directory(directory)
     path = directory / "config.json"
+    if (directory / "model.bin").exists():
+        raise NmtError(f"{directory}: an export for CTranslate2", "give --engine ctranslate2")
     if not path.exists():
         raise NmtError(f"{directory}: no model there", "train one with nmt train, or check the path")
     content = read_json(path)

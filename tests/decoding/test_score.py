@@ -41,8 +41,8 @@ def test_a_pair_does_not_notice_its_neighbours(translator: Translator) -> None:
     assert len(together) == len(pairs)
     for pair, one in zip(pairs, together, strict=True):
         (alone,) = score_pairs(translator, [pair])
-        assert one.token_log_probs == pytest.approx(alone.token_log_probs, abs=1e-5)
-        assert one.log_prob == pytest.approx(sum(one.token_log_probs))
+        assert one.token_scores == pytest.approx(alone.token_scores, abs=1e-5)
+        assert one.log_prob == pytest.approx(sum(one.token_scores))
         assert one.tokens == [*translator.tokenizers.target.encode_pieces([pair[1]])[0], "</s>"]
 
 

@@ -314,6 +314,7 @@ def test_json_lines_keep_what_they_do_not_know(command: Program, run: Path) -> N
         {"text": "ich sehe den Hund", "id": 7, "meta": {"a": [1, None]}},
         {"text": "", "id": 8},
         {"text": "du suche", "prefix": "yesterday", "constraints": ["tree"], "translation": "old"},
+        {"text": "ich \ud800 du", "id": "\udfff"},
     ]
     text = "".join(json.dumps(one) + "\n" for one in objects).encode()
     done = command(
@@ -336,7 +337,8 @@ def test_json_lines_keep_what_they_do_not_know(command: Program, run: Path) -> N
     [
         ("ich sehe", "line 2: no JSON"),
         ('["ich"]', "line 2: no object with a text"),
-        ('{"text": 3}', "line 2: no object with a text"),
+        ('{"text": 3}', "line 2: text is no string"),
+        ('{"text": "a", "x": NaN}', "line 2: no JSON: NaN"),
         ('{"text": "a", "prefix": 3}', "line 2: prefix"),
         ('{"text": "a", "constraints": "b"}', "line 2: constraints"),
         ("[" * 100_000, "line 2: no JSON"),
@@ -363,9 +365,40 @@ def test_prefix_glossary_and_alignments_from_the_command_line(command: Program, 
     assert second == "0.0000\t"
 
 
+def test_a_blank_line_among_objects_stays_blank(command: Program, run: Path) -> None:
+    done = command("translate", "--run", run, "--json", "--threads", 1, stdin=b'{"text": "ich"}\n\n{"text": "du"}\n')
+    assert [bool(line) for line in done.stdout.split(b"\n")] == [True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [(("--sample",), "cannot have terms"), (("--forbid", "BIRD"), "required, and 'BIRD' forbidden")],
+)
+def test_terms_that_cannot_be_written_are_refused(
+    command: Program, run: Path, tmp_path: Path, options: tuple[str, ...], problem: str
+) -> None:
+    (tmp_path / "terms.tsv").write_text("\ufeffHund\tbird\n", encoding="utf-8")
+    done = command("translate", "--run", run, "--glossary", tmp_path / "terms.tsv", *options, stdin=b"ein Hund\n")
+    assert done.returncode != 0
+    assert problem in done.stderr
+
+
 def test_settings_that_do_not_fit_together_are_refused_at_once(command: Program, run: Path) -> None:
-    options = ("--top-k", 5, "--beam-groups", 2, "--min-length", 9, "--max-length", 3)
+    options = (
+        "--top-k",
+        5,
+        "--beam-groups",
+        2,
+        "--min-length",
+        9,
+        "--max-length",
+        3,
+        "--min-ratio",
+        2,
+        "--max-ratio",
+        1,
+    )
     done = command("translate", "--run", run, *options, stdin=b"ich\n")
     assert done.returncode == 2 or done.returncode == 1
-    for part in ("--beam-groups 2 does not divide --beam 5", "give --sample", "--min-length 9"):
+    for part in ("--beam-groups 2 does not divide --beam 5", "give --sample", "--min-length 9", "--min-ratio 2"):
         assert part in done.stderr
