@@ -211,12 +211,17 @@ def write_json(path: Path, value: object) -> None:
 
 
 @contextmanager
-def atomic_directory(path: Path) -> Iterator[Path]:
+def atomic_directory(path: Path, marker: str = "") -> Iterator[Path]:
     """A directory that appears under its name only when it is complete, in place of an older one.
+
+    With a `marker`, only a directory that holds this file, or nothing, is replaced: whoever names the wrong place must
+    not lose what is there. Else NmtError.
 
     Between removing the old name and giving the new one there is an instant without either; the content of both is
     then on disk under hidden names, and `recover_directory` puts one of them back.
     """
+    if marker and path.exists() and not _may_be_replaced(path, marker):
+        raise NmtError(f"{path}: something else is there, so it is not replaced", "name another place, or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -234,6 +239,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         raise _named(error, path) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _may_be_replaced(path: Path, marker: str) -> bool:
+    return path.is_dir() and ((path / marker).exists() or not any(path.iterdir()))
 
 
 def recover_directory(path: Path) -> None:

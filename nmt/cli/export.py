@@ -12,7 +12,7 @@ from nmt.cli.translate import Model
 
 export_app = typer.Typer(name="export", help="Write a model for another engine.", no_args_is_help=True)
 
-Output = Annotated[Path, typer.Option(help="Directory to write, which is replaced.")]
+Output = Annotated[Path, typer.Option(help="Directory to write; an older export there is replaced.")]
 Quantization = Annotated[
     Literal["float32", "int8", "int16", "float16", "bfloat16"], typer.Option(help="How the weights are stored.")
 ]

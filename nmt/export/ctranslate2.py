@@ -49,7 +49,7 @@ def export(loaded: LoadedModel, output: Path, quantization: str = "float32") -> 
     spec = make_spec(loaded)
     spec.validate()
     spec.optimize(quantization=None if quantization == "float32" else quantization)
-    with atomic_directory(output) as temporary:
+    with atomic_directory(output.absolute(), "model.bin") as temporary:
         spec.save(str(temporary))
         loaded.tokenizers.save(temporary)
 

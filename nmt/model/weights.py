@@ -47,7 +47,7 @@ def save_model(
     made: Mapping[str, Any],
 ) -> None:
     """Write a model directory, whole or not at all; `made` is what a reader should know of its making."""
-    with atomic_directory(directory) as temporary:
+    with atomic_directory(directory, "config.json") as temporary:
         tokenizers.save(temporary)
         save_tensors(temporary / WEIGHTS, weights)
         parts = {path.name: sha256(path) for path in sorted(temporary.iterdir())}

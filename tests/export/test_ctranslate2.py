@@ -94,6 +94,16 @@ def test_weights_can_be_stored_smaller(command: Program, run: Path, tmp_path: Pa
     assert sizes[1] < sizes[0]
 
 
+def test_a_place_with_other_things_in_it_is_left_alone(command: Program, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "a").write_text("dear", encoding="utf-8")
+    for output in (tmp_path / "letters", tmp_path / "letters" / "a"):
+        done = command("export", "ctranslate2", "--model", run / "model", "--output", output)
+        assert done.returncode == 1
+        assert "not replaced" in done.stderr
+    assert (tmp_path / "letters" / "a").read_text(encoding="utf-8") == "dear"
+
+
 def test_what_ctranslate2_does_not_know_is_refused(command: Program, run: Path, tmp_path: Path) -> None:
     assert command("export", "ctranslate2", "--model", run / "model", "--output", tmp_path / "out").returncode == 0
     start = ("translate", "--engine", "ctranslate2", "--model", tmp_path / "out", "--threads", 1)
