@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkProcess
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from nmt.errors import NmtError
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkProcess
 
 Work = Callable[[Any], Any]
 """What is to be done with an item; items and results are what JSON can say."""
