@@ -106,12 +106,10 @@ def open_translator(
 ) -> "Translator":
     """The translator of a model directory, or of several as an ensemble, computing as the runtime settings say."""
     from nmt.decoding.translate import Translator
-    from nmt.files import available_threads
-    from nmt.model.device import keep_freed_memory, set_threads
+    from nmt.model.device import keep_freed_memory, use_threads
 
     keep_freed_memory()
-    threads = runtime.threads or available_threads()
-    set_threads(threads)
+    threads = use_threads(runtime)
     return Translator.load(
         *directories, precision=runtime.precision, device=runtime.device, threads=threads, average=average
     )
@@ -121,12 +119,11 @@ def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Transl
     """The translator of an export for CTranslate2."""
     from nmt.decoding.translate import Translator
     from nmt.export.ctranslate2 import CTranslate2Engine
-    from nmt.files import available_threads
+    from nmt.model.device import use_threads
 
     if len(directories) != 1:
         raise UsageError("--engine ctranslate2 runs one export", "name its directory with --model")
-    threads = runtime.threads or available_threads()
-    engine = CTranslate2Engine(directories[0], runtime.precision, runtime.device, threads)
+    engine = CTranslate2Engine(directories[0], runtime.precision, runtime.device, use_threads(runtime))
     return Translator(engine, engine.tokenizers)
 
 

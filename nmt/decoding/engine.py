@@ -73,12 +73,11 @@ class TorchEngine:
         total = torch.zeros(())
         for model in self.models:
             model.reach(max(source.size(1), target.size(1)))
-            observed: list[Tensor] = []
-            model.decode(target, model.encode(source, mask), mask, observed)
-            total = total + observed[model.alignment_layer].mean(dim=1).float().cpu()
+            weights = model.cross_attention(source, mask, target)[model.alignment_layer]
+            total = total + weights.mean(dim=1).float().cpu()
         return [
-            weights[: len(written), : len(read)]
-            for weights, read, written in zip(total / len(self.models), sources, targets, strict=True)
+            one[: len(written), : len(read)]
+            for one, read, written in zip(total / len(self.models), sources, targets, strict=True)
         ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from nmt.decoding.align import Alignment
 from nmt.errors import NmtError
 from nmt.files import read_text
+from nmt.text.sentences import folded
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -78,7 +79,7 @@ class Glossary:
 
     def __init__(self, terms: Mapping[str, str]) -> None:
         """A term is found as whole words, in any case; of two that overlap, the longer one."""
-        self.terms = {_folded(source): target for source, target in terms.items()}
+        self.terms = {folded(source): target for source, target in terms.items()}
         longest_first = sorted(self.terms, key=len, reverse=True)
         self.pattern = re.compile("|".join(rf"(?<!\w){re.escape(term)}(?!\w)" for term in longest_first))
 
@@ -97,9 +98,5 @@ class Glossary:
 
     def apply(self, line: Line, prefix: str = "") -> Line:
         """The line with the translations of the terms in it, and a prefix where it has none."""
-        found = [self.terms[match] for match in self.pattern.findall(_folded(line.text))] if self.terms else []
+        found = [self.terms[match] for match in self.pattern.findall(folded(line.text))] if self.terms else []
         return Line(line.text, line.prefix or prefix, tuple(dict.fromkeys([*line.terms, *found])))
-
-
-def _folded(text: str) -> str:
-    return " ".join(text.split()).casefold()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from nmt.text.sentences import writes_without_spaces
+from nmt.text.sentences import folded, writes_without_spaces
 from nmt.text.tokenizer import END
 
 
@@ -48,7 +48,7 @@ class ForbiddenWords:
         self.pieces = [_plain(piece) for piece in pieces]
         self.completing: dict[str, list[int]] = defaultdict(list)
         """Which tokens would complete a phrase, behind a text that ends like this."""
-        for phrase in {" ".join(phrase.split()).casefold() for phrase in phrases}:
+        for phrase in set(map(folded, phrases)):
             for token, piece in enumerate(self.pieces):
                 if token > END:
                     for start in _completions(phrase, piece):

@@ -27,7 +27,7 @@ class SentenceSearch:
         self.engine, self.tokenizers, self.config, self.alignments = engine, tokenizers, config, alignments
         self.forbidden: ForbiddenWords | None = None
         if config.forbid:
-            self.forbidden = ForbiddenWords(config.forbid, tokenizers.target.pieces(range(len(tokenizers.target))))
+            self.forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary())
 
     def on_item(self, item: list[tuple[list[int], dict[str, Any]]]) -> list[Any]:
         """The same for sources and requests as JSON has them: alternatives as JSON, or what stood in the way."""

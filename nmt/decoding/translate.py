@@ -28,7 +28,7 @@ from nmt.model.linear import can_pack
 from nmt.model.transformer import Transformer
 from nmt.model.weights import load_model
 from nmt.settings import Value, build
-from nmt.text.sentences import Part, fit, join, sentences
+from nmt.text.sentences import fit, folded, join
 from nmt.text.tokenizer import END, Tokenizers
 
 logger = logging.getLogger("nmt")
@@ -178,8 +178,7 @@ class Translator:
         if len(tokens) <= limit and not split:
             parts = [("", line, tokens)]
         else:
-            cut = [part for sentence in sentences(line) for part in _with_gap(sentence.gap, fit(sentence.text, fits))]
-            parts = [(part.gap, part.text, encode([part.text])[0][:limit]) for part in cut]
+            parts = [(gap, text, encode([text])[0][:limit]) for gap, text in fit(line, fits, split=split)]
         yield from (part for part in parts if part[2])
 
     def _request(self, line: Line, text: str, tokens: list[int], config: SearchConfig, first: bool) -> Request:
@@ -233,11 +232,6 @@ class Translator:
         )
 
 
-def _with_gap(gap: str, parts: Sequence[Part]) -> list[Part]:
-    """The same with this gap before the first."""
-    return [Part(one.gap if index else gap, one.text) for index, one in enumerate(parts)]
-
-
 def _alternative(fields: dict[str, Any]) -> Alternative:
     """An alternative as a worker sent it."""
     links = fields["alignment"]
@@ -259,7 +253,7 @@ def _check_terms(terms: Sequence[str], config: SearchConfig) -> None:
         raise UsageError("--sample draws at random, and cannot have terms written", "leave out --glossary, constraints")
     for term in terms:
         for word in config.forbid or []:
-            if f" {' '.join(word.split()).casefold()} " in f" {' '.join(term.split()).casefold()} ":
+            if f" {folded(word)} " in f" {folded(term)} ":
                 raise UsageError(f"{term!r} is required, and {word!r} forbidden", "leave out one of them")
 
 

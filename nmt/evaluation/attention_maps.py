@@ -27,10 +27,7 @@ def cross_attention(translator: Translator, source: str, target: str) -> Attenti
     written = [*tokenizers.target.encode([target])[0], END]
     tokens = torch.tensor([read], device=translator.device)
     mask = torch.ones_like(tokens, dtype=torch.bool)
-    observed: list[Tensor] = []
-    model.decode(
-        torch.tensor([[BEGIN, *written[:-1]]], device=tokens.device), model.encode(tokens, mask), mask, observed
-    )
+    observed = model.cross_attention(tokens, mask, torch.tensor([[BEGIN, *written[:-1]]], device=tokens.device))
     weights = torch.stack([one[0].float().cpu() for one in observed])
     return AttentionMap(tokenizers.source.pieces(read), tokenizers.target.pieces(written), weights)
 

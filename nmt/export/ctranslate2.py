@@ -23,15 +23,12 @@ from nmt.model.attention import MultiHeadAttention
 from nmt.model.layers import DecoderLayer, EncoderLayer, FeedForward
 from nmt.model.positions import sinusoidal_positions
 from nmt.model.weights import LoadedModel
-from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizer, Tokenizers
+from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizers
 
 if TYPE_CHECKING:
     from ctranslate2.specs import TransformerSpec
 
 _LONGEST = 256  # tokens of a sentence that is given whole
-
-QUANTIZATIONS = ("float32", "int8", "int16", "float16", "bfloat16")
-"""How CTranslate2 can store weights."""
 
 
 def import_ctranslate2() -> Any:
@@ -89,17 +86,12 @@ def make_spec(loaded: LoadedModel) -> "TransformerSpec":
 
 
 def _register_vocabularies(spec: "TransformerSpec", tokenizers: Tokenizers) -> None:
-    spec.register_source_vocabulary(vocabulary(tokenizers.source))
-    spec.register_target_vocabulary(vocabulary(tokenizers.target))
+    spec.register_source_vocabulary(tokenizers.source.vocabulary())
+    spec.register_target_vocabulary(tokenizers.target.vocabulary())
     unknown, begin, end = tokenizers.target.pieces([UNKNOWN, BEGIN, END])
     spec.config.unk_token, spec.config.bos_token, spec.config.eos_token = unknown, begin, end
     spec.config.decoder_start_token = begin
     spec.config.add_source_eos = True
-
-
-def vocabulary(tokenizer: Tokenizer) -> list[str]:
-    """All pieces in the order of their tokens."""
-    return tokenizer.pieces(range(len(tokenizer)))
 
 
 def _fill_self_attention(theirs: Any, ours: MultiHeadAttention, norm: nn.LayerNorm) -> None:
@@ -229,10 +221,10 @@ def _refuse_unknown(requests: Sequence[Request], config: SearchConfig, forbidden
         raise UsageError(f"CTranslate2 does not know {', '.join(asked)}", "leave out --engine ctranslate2")
 
 
-def agreement(model: Path, exported: Path, lines: Sequence[str], precision: str = "default") -> tuple[int, int]:
+def agreement(model: Path, exported: Path, lines: Sequence[str]) -> tuple[int, int]:
     """How many lines a model and its export translate the same, and of how many; both rank by the average."""
     config = SearchConfig(length_normalization="average", loop_guard=False)
     ours = Translator.load(model, threads=1).translate(lines, search=config)
-    engine = CTranslate2Engine(exported, precision, "cpu", 1)
+    engine = CTranslate2Engine(exported, "default", "cpu", 1)
     theirs = Translator(engine, engine.tokenizers).translate(lines, search=config)
     return sum(one.text == other.text for one, other in zip(ours, theirs, strict=True)), len(lines)

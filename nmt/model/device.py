@@ -64,16 +64,18 @@ def _cpu_multiplies_bfloat16() -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", "bf16 "))
 
 
-def set_threads(threads: int) -> None:
-    """Let one operation use so many processor cores."""
+def use_threads(runtime: RuntimeConfig) -> int:
+    """Let torch use as many processor cores as the settings say; returns how many."""
+    threads = runtime.threads or available_threads()
     torch.set_num_threads(threads)
+    return threads
 
 
-def prepare_runtime(runtime: RuntimeConfig, *, exact: bool) -> tuple[torch.device, torch.dtype]:
-    """Apply the runtime settings of a command."""
-    set_threads(runtime.threads or available_threads())
+def prepare_runtime(runtime: RuntimeConfig) -> tuple[torch.device, torch.dtype]:
+    """Apply the runtime settings of training."""
+    use_threads(runtime)
     device = choose_device(runtime.device)
-    return device, choose_dtype(runtime.precision, device, exact=exact)
+    return device, choose_dtype(runtime.precision, device, exact=False)
 
 
 def keep_freed_memory() -> None:

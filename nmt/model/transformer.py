@@ -104,6 +104,12 @@ class Transformer(nn.Module):
             x = layer(x, memory, causal, padding, observed)
         return self.decoder_norm(x)
 
+    def cross_attention(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> list[Tensor]:
+        """The weights of each decoder layer's attention to the source: [batch, heads, target, source]."""
+        observed: list[Tensor] = []
+        self.decode(target_input, self.encode(source, source_mask), source_mask, observed)
+        return observed
+
     def _embed(self, tokens: Tensor, embedding: nn.Embedding) -> Tensor:
         """sqrt(d_model) * embedding + position (sections 3.4 and 3.5): [batch, time] -> [batch, time, dim]."""
         scaled = embedding(tokens) * math.sqrt(self.config.dim)
@@ -126,11 +132,11 @@ class Transformer(nn.Module):
     def pack(self, *, int8: bool) -> None:
         """Make ready for decoding on a CPU, for good: linear layers packed, and of 8-bit integers if asked for."""
         dim = self.config.dim
-        halves = {"cross_attention.project_in": [(0, dim), (dim, 3 * dim)]}
         for name, module in list(self.named_modules()):
             for key, linear in list(module.named_children()):
                 if isinstance(linear, Linear):
-                    ranges = halves.get(f"{name}.{key}".partition(".")[2].partition(".")[2], [(0, linear.out_features)])
+                    halved = name.endswith("cross_attention") and key == "project_in"  # queries, and keys with values
+                    ranges = [(0, dim), (dim, 3 * dim)] if halved else [(0, linear.out_features)]
                     setattr(module, key, PackedLinear(linear, ranges, int8=int8))
 
     def loss(self, batch: Batch, smoothing: float, r_drop: float = 0.0) -> LossSum:

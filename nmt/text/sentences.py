@@ -29,22 +29,20 @@ def writes_without_spaces(character: str) -> bool:
     return bool(_WITHOUT_SPACES.match(character))
 
 
-def sentences(line: str) -> list[Part]:
-    """The sentences of a line.
-
-    >>> sentences("One two.  Three four!")
-    [Part(gap='', text='One two.'), Part(gap='  ', text='Three four!')]
-    """
-    return _parts(_pieces(line, _SENTENCE_END))
+def folded(text: str) -> str:
+    """Text as words are compared: in lower case, with one space between them."""
+    return " ".join(text.split()).casefold()
 
 
-def fit(line: str, fits: Callable[[str], bool]) -> list[Part]:
+def fit(line: str, fits: Callable[[str], bool], *, split: bool = False) -> list[Part]:
     """Parts of a line that each fit: its sentences, and what is longer cut again; no text is lost between them.
+
+    A line that fits is left whole, unless it is to be `split` even so.
 
     >>> fit("One two. Three four five!", lambda part: len(part) <= 12)
     [Part(gap='', text='One two.'), Part(gap=' ', text='Three four'), Part(gap=' ', text='five!')]
     """
-    if fits(line):
+    if not split and fits(line):
         return _parts([line])
     return _parts(piece for sentence in _pieces(line, _SENTENCE_END) for piece in _fit_sentence(sentence, fits))
 

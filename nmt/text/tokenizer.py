@@ -85,6 +85,10 @@ class Tokenizer:
         """The pieces that tokens stand for."""
         return [self._processor.id_to_piece(token) for token in tokens]
 
+    def vocabulary(self) -> list[str]:
+        """All pieces, in the order of their tokens."""
+        return self.pieces(range(len(self)))
+
     def ids(self, pieces: Iterable[str]) -> list[int]:
         """The tokens of pieces."""
         return [self._processor.piece_to_id(piece) for piece in pieces]

@@ -72,7 +72,7 @@ def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None
 def training_device(settings: Mapping[str, Value]) -> tuple[torch.device, torch.dtype]:
     """Device and number format of this process; of several on one machine each has its GPU, or its share of cores."""
     runtime = build(RuntimeConfig, settings)
-    device, dtype = prepare_runtime(runtime, exact=False)
+    device, dtype = prepare_runtime(runtime)
     rank = local_rank()
     if rank is not None and device.type == "cuda":
         device = torch.device("cuda", rank)
