@@ -112,7 +112,7 @@ def main() -> None:
     parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
     parser.add_argument("--single", type=int, default=100, help="lines translated one at a time (0: none)")
     parser.add_argument("--batch", type=int, default=64, help="sentences in a batch of CTranslate2")
-    parser.add_argument("--batch-tokens", type=int, default=2048, help="source tokens in a batch of nmt")
+    parser.add_argument("--batch-tokens", type=int, help="--batch-tokens of nmt")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "exported"

@@ -305,7 +305,11 @@ class SearchConfig:
 
     beam: int = setting(5, "hypotheses kept at each step (1: greedy)", minimum=1, maximum=1000)
     n_best: int = setting(1, "translations given for each line, best first", minimum=1, maximum=1000)
-    batch_tokens: int = setting(1024, "source tokens decoded together, padding included", minimum=1)
+    batch_tokens: int | None = setting(
+        None,
+        "source tokens decoded together, times the hypotheses of each (default: 5,000 on a CPU, 50,000 on a GPU)",
+        minimum=1,
+    )
     split_sentences: bool = setting(
         False, "translate each sentence of a line by itself, not only those of lines longer than the model reads"
     )
@@ -360,7 +364,9 @@ class SearchConfig:
         choices=("off", "chrf", "bleu"),
         group=_MANY,
     )
-    candidates: int = setting(32, "samples that --mbr with --sample draws", minimum=2, maximum=1000, group=_MANY)
+    candidates: int | None = setting(
+        None, "samples that --mbr with --sample draws (default: 32)", minimum=2, maximum=1000, group=_MANY
+    )
     sample: bool = setting(False, "draw translations at random in place of searching", group=_SAMPLING)
     temperature: float = setting(
         1.0, "divide log-probabilities by this before drawing", above=0, maximum=100, group=_SAMPLING
@@ -378,12 +384,17 @@ class SearchConfig:
         """Hypotheses of each sentence that search extends at a time."""
         if not self.sample:
             return self.beam
-        return self.n_best if self.mbr == "off" else max(self.n_best, self.candidates)
+        return self.n_best if self.mbr == "off" else max(self.n_best, self.candidates or 32)
 
     @property
     def found(self) -> int:
         """Hypotheses of each sentence that search gives."""
         return self.n_best if self.mbr == "off" else self.hypotheses
+
+    def source_tokens(self, device: str) -> int:
+        """Source tokens of a batch, on this type of device."""
+        tokens = self.batch_tokens or (50_000 if device == "cuda" else 5_000)
+        return max(1, tokens // self.hypotheses)
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
@@ -396,6 +407,8 @@ class SearchConfig:
             found.append("--beam-groups divides a beam, and --sample has none; leave out one of them")
         if self.sample and self.coverage_penalty:
             found.append("--coverage-penalty ranks what a search finds, and --sample does not search; leave out one")
+        if self.candidates is not None and (self.mbr == "off" or not self.sample):
+            found.append("--candidates are the samples that --mbr chooses from; give --sample and --mbr, too")
         if not self.sample and (self.temperature != 1 or self.top_k or self.top_p < 1):
             found.append("--temperature, --top-k and --top-p say how to draw; give --sample, too")
         if self.max_length is not None and self.min_length > self.max_length:

@@ -24,6 +24,9 @@ class Engine(Protocol):
     max_length: int
     """Tokens of the longest sentence it reads or writes."""
 
+    device: torch.device
+    """Where it computes."""
+
     batches: int
     """How many batches it takes at a time, to share them out by itself."""
 

@@ -94,7 +94,7 @@ class Translator:
     @property
     def device(self) -> torch.device:
         """Where the model computes."""
-        return self.engine.device if isinstance(self.engine, TorchEngine) else torch.device("cpu")
+        return self.engine.device
 
     def translate(
         self,
@@ -104,7 +104,7 @@ class Translator:
         length_penalty: float = 1.0,
         max_length: int | None = None,
         n_best: int = 1,
-        batch_tokens: int = 1024,
+        batch_tokens: int | None = None,
         search: SearchConfig | None = None,
     ) -> list[Translation]:
         """Translate lines of text; the result has one translation for each, in order.
@@ -146,7 +146,8 @@ class Translator:
         parts = [self.sentences(line, config) for line in lines]
         flat = [(number, part) for number, line in enumerate(parts, start=first) for part in line]
         lengths = [len(part.source) for _, part in flat]
-        budget = max(1, min(config.batch_tokens * self.engine.batches, -(-sum(lengths) // self.threads)))
+        budget = config.source_tokens(self.engine.device.type) * self.engine.batches
+        budget = max(1, min(budget, -(-sum(lengths) // self.threads)))
         batches = list(length_batches(lengths, budget))
         items = [[[flat[index][1].source, asdict(flat[index][1].request)] for index in batch] for batch in batches]
         results: list[list[Alternative]] = [[] for _ in flat]

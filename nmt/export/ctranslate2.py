@@ -152,7 +152,7 @@ class CTranslate2Engine:
         except (RuntimeError, ValueError) as error:
             raise NmtError(f"{directory}: CTranslate2: {error}") from None
         self.tokenizers = Tokenizers.load(directory)
-        self.max_length, self.batches = _LONGEST, threads
+        self.max_length, self.device, self.batches = _LONGEST, torch.device(kind), threads
 
     def search(
         self,
@@ -177,7 +177,7 @@ class CTranslate2Engine:
             max_decoding_length=max(one.max_length for one in requests),
             min_decoding_length=max(one.min_length for one in requests),
             max_input_length=0,
-            max_batch_size=config.batch_tokens,
+            max_batch_size=config.source_tokens(self.device.type),
             batch_type="tokens",
             return_end_token=True,
             return_scores=True,

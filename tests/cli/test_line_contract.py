@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -109,11 +110,27 @@ def test_a_lines_translation_does_not_depend_on_its_neighbours(
     path = tmp_path_factory.getbasetemp() / "neighbours"
     path.write_bytes(content)
     lines = list(read_text(path))
-    config = SearchConfig(beam=2, max_length=4, batch_tokens=30)
+    config = SearchConfig(beam=2, max_length=4, batch_tokens=60)
     together = list(translator.stream(lines, config))
     alone = [one for line in lines for one in translator.stream([line], config)]
     assert [one.text for one in together] == [one.text for one in alone]
     assert [one.score for one in together] == pytest.approx([one.score for one in alone], rel=1e-5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_does_not_grow_with_the_input(translator: Translator) -> None:
+    draw, config = random.Random(6), SearchConfig(beam=1, max_length=2)
+    lines = (" ".join(draw.choices(["ich", "du", "sehe", "Hund"], k=4)) for _ in range(6_000))
+    stream = translator.stream(lines, config, buffer_lines=500)
+    used = []
+    for _ in range(3):
+        assert sum(1 for _ in islice(stream, 2_000)) == 2_000
+        used.append(resident_bytes())
+    assert used[2] - used[0] < 2e6  # 4,000 of these translations, if kept, are 3 MB
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_order_is_kept_over_batches_and_buffers(translator: Translator) -> None:

@@ -63,7 +63,7 @@ def test_neighbours_order_and_processes_change_nothing_with_any_options(run: Pat
     alone = [Translator.load(run / "model", threads=1).translate([line], search=config)[0] for line in lines]
     for threads in (1, 3):
         order = random.Random(threads).sample(range(len(lines)), len(lines))
-        shuffled = replace(config, batch_tokens=20)
+        shuffled = replace(config, batch_tokens=20 * config.hypotheses)
         stream = Translator.load(run / "model", threads=threads).stream([lines[i] for i in order], shuffled, 4)
         for index, found in zip(order, stream, strict=True):
             assert close(found.alternatives, alone[index].alternatives)
@@ -168,7 +168,7 @@ def test_a_glossary_asks_for_the_longest_terms_it_finds(tmp_path: Path) -> None:
 class Parrot:
     """An engine that writes what it reads; four times, unless repetitions are forbidden."""
 
-    max_length, batches = 60, 1
+    max_length, batches, device = 60, 1, torch.device("cpu")
 
     def __init__(self) -> None:
         self.broken: list[int] = []
