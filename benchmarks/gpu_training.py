@@ -53,7 +53,7 @@ def make_pairs(folder: Path) -> Pairs:
     for side, lengths in (("source", source), ("target", target)):
         with RowWriter(folder, side, VOCABULARY) as writer:
             tokens = random.integers(4, VOCABULARY, lengths.sum())
-            writer.append([list(row) for row in np.split(tokens, np.cumsum(lengths)[:-1])])
+            writer.add(tokens, lengths)
     return Pairs.open(folder, 256)
 
 

@@ -9,6 +9,7 @@ from nmt.settings import AUTO, Value, setting
 _MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout and noise", "When to stop", "Runtime"
 _START = "Start from another model"
 _LENGTH, _WORDS, _MANY, _SAMPLING = "Length", "Coverage and repetition", "Many translations", "Sampling"
+_READING, _CLEANING = "Reading", "Cleaning"
 _OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
 
 
@@ -106,7 +107,7 @@ class TrainingConfig:
     )
     corpus_weights: str | None = setting(
         None,
-        "how often an epoch reads each corpus that prepare was given, in their order, such as 1,0.5,4",
+        "how often an epoch reads each corpus that prepare was given: in their order, 1,0.5,4, or by name, web=0.5",
         group=_BATCHES,
     )
     corpus_temperature: float = setting(
@@ -192,9 +193,11 @@ class TrainingConfig:
     )
     seed: int = setting(1, "what all randomness is derived from", minimum=0, maximum=(1 << 63) - 1)
 
-    def weights(self) -> list[float]:
-        """The corpus weights as numbers; ValueError where they are none."""
-        return [float(weight) for weight in self.corpus_weights.split(",")] if self.corpus_weights else []
+    def weights(self) -> list[tuple[str, float]]:
+        """The corpus weights as they were given: the name of a corpus, if any, and a number; ValueError for others."""
+        each = self.corpus_weights.split(",") if self.corpus_weights else []
+        parts = [one.rpartition("=") for one in each]
+        return [(name.strip(), float(weight)) for name, _, weight in parts]
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
@@ -207,8 +210,10 @@ class TrainingConfig:
             if part not in PARTS
         ]
         try:
-            if not all(0 <= weight <= 1000 for weight in self.weights()):
+            if not all(0 <= weight <= 1000 for _, weight in self.weights()):
                 found.append(f"--corpus-weights {self.corpus_weights}: a weight is from 0 to 1,000")
+            if len({bool(name) for name, _ in self.weights()}) > 1:
+                found.append(f"--corpus-weights {self.corpus_weights} gives some corpora by name and others by place")
         except ValueError:
             found.append(f"--corpus-weights {self.corpus_weights} is not numbers with commas between them")
         if self.corpus_weights and self.corpus_temperature != 1:
@@ -254,11 +259,41 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TokenizerConfig:
+class CorpusConfig:
+    """How files of sentence pairs are read."""
+
+    source_language: str | None = setting(None, "code of the source language; else taken from the file", group=_READING)
+    target_language: str | None = setting(None, "code of the target language; else taken from the file", group=_READING)
+    columns: str | None = setting(
+        None,
+        "source and target column of TSV, by number or by name in its first line, or key of JSON lines: 2,3 or de,en",
+        group=_READING,
+    )
+    inline_tags: str = setting(
+        "strip", "tags inside the sentences of TMX and XLIFF", choices=("strip", "keep"), group=_READING
+    )
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns of source and target, or none."""
+        return [column.strip() for column in (self.columns or "").split(",") if column.strip()]
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        if self.columns is None:
+            return []
+        names = self.column_names
+        if len(names) != 2:
+            return [f"--columns {self.columns} names {len(names)} columns, not source and target"]
+        return [f"--columns {self.columns}: columns count from 1"] if "0" in names else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenizerConfig(CorpusConfig):
     """How to train a SentencePiece tokenizer."""
 
     vocab_size: str | int = setting("auto", "pieces in the vocabulary, or auto: chosen by the size of the corpus")
-    type: str = setting("bpe", "how pieces are found", choices=("bpe", "unigram"))
+    type: str = setting("bpe", "how pieces are found", choices=("bpe", "unigram", "char", "byte"))
     separate: bool = setting(False, "one tokenizer for each language, in place of one for both")
     character_coverage: float = setting(
         0.9999, "share of the corpus's characters that get a piece of their own", above=0.9
@@ -270,10 +305,18 @@ class TokenizerConfig:
         choices=("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"),
     )
     symbol: list[str] | None = setting(None, "a piece that is never cut, such as <2de>; may be repeated")
+    protect: bool = setting(False, "make symbols of the placeholders, tags and beginnings of URLs that the corpus has")
+    sample: int = setting(
+        2_000_000, "sentences to train on, drawn from all of the corpus where it has more", minimum=1000
+    )
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
-        found = []
+        found = CorpusConfig.problems(self)
+        if self.type == "byte" and not self.byte_fallback:
+            found.append(
+                "--type byte spells everything as bytes, and --no-byte-fallback nothing; leave out one of them"
+            )
         if self.vocab_size != "auto" and not re.fullmatch("[1-9][0-9]*", str(self.vocab_size)):
             found.append(f"--vocab-size {self.vocab_size} is neither a number nor auto")
         if self.character_coverage > 1:
@@ -283,20 +326,72 @@ class TokenizerConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrepareConfig:
-    """Which sentence pairs to keep, and which to set apart."""
+class CleaningConfig(CorpusConfig):
+    """Which sentence pairs are fit to train on."""
 
-    max_length: int = setting(256, "drop pairs with a side of more tokens than this", minimum=2)
-    max_ratio: float = setting(9.0, "drop pairs with one side this many times longer than the other", above=1)
-    keep_duplicates: bool = setting(False, "keep pairs that occurred before")
-    clean: bool = setting(True, "drop pairs by rule; --no-clean drops only empty and too long ones")
-    split: int = setting(0, "cut this many pairs off for --valid and --test each, where they are not given", minimum=0)
-    source_language: str | None = setting(None, "code of the source language; else taken from the file's name")
-    target_language: str | None = setting(None, "code of the target language; else taken from the file's name")
+    clean: bool = setting(True, "drop pairs by rule; --no-clean drops only empty and too long ones", group=_CLEANING)
+    max_length: int = setting(256, "drop pairs with a side of more tokens than this", minimum=2, group=_CLEANING)
+    min_length: int = setting(1, "drop pairs with a side of fewer tokens than this", minimum=1, group=_CLEANING)
+    max_ratio: float = setting(
+        9.0, "drop pairs with one side this many times longer than the other", above=1, group=_CLEANING
+    )
+    max_deviation: float = setting(
+        8.0,
+        "drop pairs whose lengths are so many standard deviations from what is usual in the corpus (0: off)",
+        minimum=0,
+        group=_CLEANING,
+    )
+    keep_identical: bool = setting(False, "keep pairs whose sides are the same", group=_CLEANING)
+    deduplicate: str = setting(
+        "pair",
+        "drop pairs that occurred before, also where only letters are compared, or those of which one side did",
+        choices=("pair", "near", "source", "target", "off"),
+        group=_CLEANING,
+    )
+    check_scripts: bool = setting(True, "drop what is not in the script of its language", group=_CLEANING)
+    check_languages: bool = setting(
+        False, "drop what is in another language, with great certainty; pip install 'nmt[langid]'", group=_CLEANING
+    )
+    check_placeholders: bool = setting(
+        True, "drop pairs whose sides differ in placeholders or tags, such as {0}, %s, <b>", group=_CLEANING
+    )
+    repair: bool = setting(
+        True, "read again what was read in a wrong encoding, such as \u00c3\u00bc for \u00fc", group=_CLEANING
+    )
+    normal_form: str = setting(
+        "nfc", "Unicode normal form of the text", choices=("nfc", "nfkc", "none"), group=_CLEANING
+    )
+    plain_quotes: bool = setting(False, "make quotation marks straight and dashes hyphens", group=_CLEANING)
 
     def problems(self) -> list[str]:
-        """Nothing to check across fields."""
-        return []
+        """What does not fit together across fields, in the words of the options."""
+        found = CorpusConfig.problems(self)
+        if self.min_length > self.max_length:
+            found.append(f"--min-length {self.min_length} is more than --max-length {self.max_length}")
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepareConfig(CleaningConfig):
+    """What is made of a corpus."""
+
+    split: int = setting(0, "cut this many pairs off for --valid and --test each, where they are not given", minimum=0)
+    shard: str | None = setting(None, "prepare only the i-th of n parts, such as 3/8, to be merged; any machine may")
+    merge: int = setting(0, "put so many shards together in place of preparing everything", minimum=0)
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """Which shard is to be written, and of how many."""
+        number, _, total = (self.shard or "1/1").partition("/")
+        return int(number), int(total)
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        found = CleaningConfig.problems(self)
+        if self.shard is not None and self.merge:
+            found.append("--shard writes a part, and --merge puts them together; give one of them")
+        good = re.fullmatch("[0-9]+/[0-9]+", self.shard or "1/1") and 1 <= self.shard_of[0] <= self.shard_of[1]
+        return found if good else [*found, f"--shard {self.shard} is not the i-th of n, such as 3/8"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

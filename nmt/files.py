@@ -40,6 +40,11 @@ _MAGIC = {
 }
 _LONGEST_MAGIC = 7
 
+COMPRESSED = {".gz", ".bz2", ".xz", ".zst"}
+"""What stands behind the names of compressed files; they are recognised by their content."""
+
+_BLOCK = 1 << 16
+
 
 # ---------------------------------------------------------------------------------------------------------- reading
 
@@ -93,6 +98,19 @@ def read_lines(stream: BinaryIO, name: str) -> Iterator[bytes]:
             yield line.removesuffix(b"\n")
     except Exception as error:  # each decompressor has errors of its own
         raise NmtError(f"{name}: cannot read past line {number}: {error}", "is the file complete?") from None
+
+
+def read_blocks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file in blocks; NmtError where compressed data is broken."""
+    with open_input(path) as stream:
+        while True:
+            try:
+                block = stream.read(_BLOCK)
+            except Exception as error:  # each decompressor has errors of its own
+                raise NmtError(f"{path}: cannot be read to its end: {error}", "is the file complete?") from None
+            if not block:
+                return
+            yield block
 
 
 MOST_WARNINGS = 20

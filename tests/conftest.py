@@ -9,7 +9,7 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -156,19 +156,30 @@ def tokenizers(corpus: Corpus) -> Any:
     return train_tokenizers(corpus.train, TokenizerConfig(vocab_size=400))
 
 
+def sets_of(
+    train: Sequence[tuple[Path, ...]], valid: tuple[Path, ...] | None = None, test: tuple[Path, ...] | None = None
+) -> Any:
+    """The sets that prepare takes, of files alone."""
+    from nmt.data.prepare import Sets
+    from nmt.text.corpus import Corpus
+
+    held_out = [Corpus(files, "held out") if files else None for files in (valid, test)]
+    return Sets(tuple(Corpus(files, files[0].name) for files in train), *held_out)
+
+
 @pytest.fixture(scope="session")
 def run(corpus: Corpus, tokenizers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a tokenizer, prepared data, and a model that was never trained. Not to be changed."""
     import torch
 
     from nmt.config import ModelConfig, PrepareConfig
-    from nmt.data.prepare import Sets, prepare
+    from nmt.data.prepare import prepare
     from nmt.model.transformer import Transformer
     from nmt.model.weights import save_model
 
     directory = tmp_path_factory.mktemp("session") / "run"
     tokenizers.save(directory)
-    prepare(Sets((corpus.train,), corpus.valid, corpus.test), tokenizers, directory / "data", PrepareConfig())
+    prepare(sets_of([corpus.train], corpus.valid, corpus.test), tokenizers, directory / "data", PrepareConfig())
     config = ModelConfig(
         source_vocabulary=len(tokenizers.source),
         target_vocabulary=len(tokenizers.target),

@@ -17,6 +17,7 @@ ROOMS = (
     "settings",
     "config",
     "files",
+    "workers",
     "text",
     "data",
     "model",

@@ -192,6 +192,8 @@ def test_bounds_hold_for_every_number_setting(data: st.DataObject) -> None:
         beside = {"beam": min(max(1, int(value)), 1000) if name == "beam_groups" else 1000}
         beside["sample"] = name in ("temperature", "top_k", "top_p")
         beside["max_length"] = 1 << 16
+    if name == "min_length" and config is PrepareConfig:
+        beside["max_length"] = 10**6
     values = {**beside, name: value}
     inside = (
         math.isfinite(value)
@@ -283,6 +285,7 @@ def test_all_settings_of_a_run_survive_its_file(tmp_path: Path) -> None:
         ({"corpus_weights": "1;2"}, "is not numbers"),
         ({"corpus_weights": "1,,2"}, "is not numbers"),
         ({"corpus_weights": "1,-2"}, "a weight is from 0"),
+        ({"corpus_weights": "a=1,2"}, "some corpora by name and others by place"),
         ({"corpus_weights": "nan"}, "a weight is from 0"),
         ({"corpus_weights": "1, .5, 1e9"}, "a weight is from 0"),
         ({"corpus_weights": "1,2", "corpus_temperature": 5.0}, "both say"),

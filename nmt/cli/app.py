@@ -4,7 +4,7 @@ import typer
 
 from nmt import __version__
 from nmt.cli import options
-from nmt.cli.data import prepare, tokenizer_app
+from nmt.cli.data import check, prepare, tokenizer_app
 from nmt.cli.demo import demo
 from nmt.cli.evaluate import evaluate
 from nmt.cli.export import export_app
@@ -23,6 +23,7 @@ app.add_typer(tokenizer_app, name="tokenizer")
 app.add_typer(export_app, name="export")
 for name, function in (
     ("prepare", prepare),
+    ("check", check),
     ("train", train),
     ("translate", translate),
     ("score", score),

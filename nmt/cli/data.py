@@ -1,24 +1,31 @@
-"""`nmt tokenizer train|encode|decode` and `nmt prepare`."""
+"""`nmt tokenizer train|encode|decode|report`, `nmt prepare` and `nmt check`."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from nmt.cli.options import Common, Given, command, write_line
-from nmt.config import PrepareConfig, TokenizerConfig
+from nmt.config import CleaningConfig, CorpusConfig, PrepareConfig, TokenizerConfig
 from nmt.errors import NmtError, UsageError
 
 if TYPE_CHECKING:
+    from nmt.data.prepare import Sets
+    from nmt.text.corpus import Corpus
     from nmt.text.tokenizer import Tokenizer
 
 tokenizer_app = typer.Typer(
     name="tokenizer", help="Train a SentencePiece tokenizer, and use it as a pipe.", no_args_is_help=True
 )
 
-Files = Annotated[list[Path], typer.Argument(help="Text files, one sentence a line; .tsv gives all its columns.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="Text files, one sentence a line, or files of pairs (TSV, JSON lines, TMX, XLIFF, PO)."),
+]
 Side = Annotated[Literal["source", "target"], typer.Option(help="Which of two separate tokenizers.")]
 Input = Annotated[Path | None, typer.Argument(help="File to read.", show_default="stdin")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse invalid UTF-8 in place of replacing it.")]
 LINES_AT_ONCE = 1000
 
@@ -68,50 +75,88 @@ def _tokenizer(common: Common, side: str) -> "Tokenizer":
     return tokenizers.source if side == "source" else tokenizers.target
 
 
+def tokenizer_report(
+    common: Common, given: Annotated[Given, CorpusConfig], files: Files, as_json: Json = False
+) -> None:
+    """Tell how the tokenizer cuts text: pieces for each word, unknown pieces, how much of the vocabulary is used."""
+    from nmt.data.check import vocabulary_report
+    from nmt.text.tokenizer import Tokenizers, training_sample
+
+    tokenizers, config = Tokenizers.load(common.run), given.build(TokenizerConfig)
+    sides = [("source", tokenizers.source), ("target", tokenizers.target)]
+    if tokenizers.shared:
+        sides = [("both", tokenizers.source)]
+    texts = training_sample(files, config, separate=not tokenizers.shared)
+    found = {name: vocabulary_report(tokenizer, text) for (name, tokenizer), text in zip(sides, texts, strict=True)}
+    if as_json:
+        write_line(json.dumps(found))
+        return
+    for name, one in found.items():
+        write_line(f"{name}: {vocabulary_line(one)}")
+
+
+def vocabulary_line(found: dict[str, float]) -> str:
+    """A vocabulary report in a line."""
+    return (
+        f"{found['sentences']:,.0f} sentences, {found['words']:,.0f} words, "
+        f"{found['pieces_per_word']:.2f} pieces a word, "
+        f"at most {found['longest']:,.0f} tokens; {found['unknown']:.3%} unknown, {found['bytes']:.3%} spelt as bytes; "
+        f"{found['used']:.0%} of the vocabulary used"
+    )
+
+
 command(tokenizer_app, "train")(tokenizer_train)
 command(tokenizer_app, "encode")(tokenizer_encode)
 command(tokenizer_app, "decode")(tokenizer_decode)
+command(tokenizer_app, "report")(tokenizer_report)
 
 TrainFiles = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
-        help="Source and target file, or one .tsv file; several corpora one after another are kept apart, see "
-        "train --corpus-weights.",
+        help="Source and target file, or one file of pairs (TSV, JSON lines, TMX, XLIFF, PO); several corpora one "
+        "after another are kept apart, see train --corpus-weights; NAME=FILE names one.",
         metavar="SOURCE TARGET",
     ),
 ]
-Pair = tuple[Path, Path] | None
-One = Path | None
+Valid = Annotated[tuple[Path, Path] | None, typer.Option(help="Validation set.", metavar="SOURCE TARGET")]
+Test = Annotated[tuple[Path, Path] | None, typer.Option(help="Test set.", metavar="SOURCE TARGET")]
+ValidFile = Annotated[Path | None, typer.Option("--valid-file", "--valid-tsv", help="Validation set in one file.")]
+TestFile = Annotated[Path | None, typer.Option("--test-file", "--test-tsv", help="Test set in one file.")]
 
 
 def prepare(
     common: Common,
     given: Annotated[Given, PrepareConfig],
     files: TrainFiles,
-    valid: Annotated[Pair, typer.Option(help="Validation set.", metavar="SOURCE TARGET")] = None,
-    test: Annotated[Pair, typer.Option(help="Test set.", metavar="SOURCE TARGET")] = None,
-    valid_tsv: Annotated[One, typer.Option(help="Validation set in one TSV file.")] = None,
-    test_tsv: Annotated[One, typer.Option(help="Test set in one TSV file.")] = None,
+    valid: Valid = None,
+    test: Test = None,
+    valid_file: ValidFile = None,
+    test_file: TestFile = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Write what is dropped there: rule, corpus, line, source, target.")
+    ] = None,
 ) -> None:
     """Clean and tokenize sentence pairs: RUN/data, which training reads."""
     from nmt.cli.progress import counting
-    from nmt.data.prepare import Sets, prepare
+    from nmt.data.prepare import prepare
     from nmt.files import available_threads, locked
-    from nmt.text.corpus import corpora
     from nmt.text.tokenizer import Tokenizers
 
-    held_out = _one_of("valid", valid, valid_tsv), _one_of("test", test, test_tsv)
-    sets = Sets(corpora(files), *held_out)
-    config = given.build(PrepareConfig)
+    sets, config = _sets(files, valid, test, valid_file, test_file), given.build(PrepareConfig)
     tokenizers = Tokenizers.load(common.run)
+    if config.shard:  # others may be written at the same time
+        with counting("pairs read", quiet=common.quiet) as progress:
+            prepare(sets, tokenizers, common.data, config, available_threads(), progress)
+        log(f"wrote shard {config.shard}; when all are there: --merge {config.shard_of[1]}")
+        return
     with locked(common.run), counting("pairs read", quiet=common.quiet) as progress:
-        content = prepare(sets, tokenizers, common.data, config, available_threads(), progress)
+        content = prepare(sets, tokenizers, common.data, config, available_threads(), progress, rejects)
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
     for corpus in train.get("corpora", ()):
         tell = log if corpus["pairs"] else warn
-        tell(f"  {' '.join(corpus['files'])}: {counted(corpus['pairs'], 'pair')}")
+        tell(f"  {corpus['name']}: {counted(corpus['pairs'], 'pair')}")
     for name in ("valid", "test"):
         if name in content["sets"]:
             log(f"{name}: {counted(content['sets'][name]['pairs'], 'pair')}")
@@ -119,15 +164,61 @@ def prepare(
     warn_of_other_data(common.model, common.data)
 
 
-def _one_of(name: str, pair: tuple[Path, Path] | None, table: Path | None) -> tuple[Path, ...] | None:
-    if pair and table:
-        raise UsageError(f"--{name} and --{name}-tsv both name the {name} set", "give one of them")
+def check(
+    common: Common,
+    given: Annotated[Given, CleaningConfig],
+    files: TrainFiles,
+    valid: Valid = None,
+    test: Test = None,
+    valid_file: ValidFile = None,
+    test_file: TestFile = None,
+    as_json: Json = False,
+) -> None:
+    """Look at sentence pairs before anything is made of them: encodings, lengths, duplicates, leaks."""
+    import logging
+
+    from nmt.cli.progress import counting
+    from nmt.cli.report import draw_check
+    from nmt.data.check import check
+    from nmt.text.tokenizer import Tokenizers
+
+    sets, config = _sets(files, valid, test, valid_file, test_file), given.build(CleaningConfig)
+    tokenizers = Tokenizers.load(common.run) if any(common.run.glob("tokenizer*.model")) else None
+    with counting("pairs read", quiet=common.quiet) as progress:
+        logging.getLogger("nmt").setLevel(logging.ERROR)  # what would be warned of stands in the report
+        found = check(sets, config, tokenizers, progress)
+    if as_json:
+        write_line(json.dumps(found, ensure_ascii=False))
+    else:
+        draw_check(found)
+
+
+def _sets(
+    files: list[str],
+    valid: tuple[Path, Path] | None,
+    test: tuple[Path, Path] | None,
+    valid_file: Path | None,
+    test_file: Path | None,
+) -> "Sets":
+    from nmt.data.prepare import Sets
+    from nmt.text.corpus import corpora
+
+    held_out = _one_of("valid", valid, valid_file), _one_of("test", test, test_file)
+    return Sets(corpora(files), *held_out)
+
+
+def _one_of(name: str, pair: tuple[Path, Path] | None, file: Path | None) -> "Corpus | None":
+    from nmt.text.corpus import Corpus
+
+    if pair and file:
+        raise UsageError(f"--{name} and --{name}-file both name the {name} set", "give one of them")
     if pair and any(str(path).startswith("--") for path in pair):
         raise UsageError(
             f"--{name} takes two files, source and target, but got {pair[0]} {pair[1]}",
-            f"--{name}-tsv takes one file with both",
+            f"--{name}-file takes one file with both",
         )
-    return pair or ((table,) if table else None)
+    paths = pair or ((file,) if file else None)
+    return Corpus(paths, name) if paths else None
 
 
 def warn_of_other_data(model: Path, data: Path) -> None:

@@ -8,7 +8,8 @@ import typer
 
 from nmt.cli.options import Common, Given, write_line
 from nmt.cli.translate import Model, open_translator
-from nmt.config import RuntimeConfig, ScoreConfig
+from nmt.config import CorpusConfig, RuntimeConfig, ScoreConfig
+from nmt.errors import UsageError
 
 Files = Annotated[
     list[Path], typer.Argument(help="Source and target file, or one TSV file; - for stdin.", metavar="SOURCE TARGET")
@@ -32,10 +33,12 @@ def score(
     config, runtime = given.build(ScoreConfig), given.build(RuntimeConfig)
 
     from nmt.decoding.score import score_pairs
-    from nmt.text.corpus import read_pairs
+    from nmt.text.corpus import corpora, read_pairs
 
     translator = open_translator([model or common.model], runtime)
-    pairs = ((pair.source, pair.target) for pair in read_pairs(tuple(files)))
+    if len(found := corpora(files)) != 1:
+        raise UsageError(f"got {len(files)} files", "name a source and a target file, or one file that holds both")
+    pairs = ((pair.source, pair.target) for pair in read_pairs(found[0], CorpusConfig()))
     for one in score_pairs(translator, pairs, config):
         if json_output:
             write_line(json.dumps(one._asdict(), ensure_ascii=False))

@@ -4,9 +4,8 @@ Row i is `ids[offsets[i]:offsets[i + 1]]`. Files are ordinary: `numpy.load(path,
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
@@ -59,21 +58,22 @@ class RowWriter:
         self.offsets = ArrayWriter(directory / f"{name}.offsets.npy", np.int64)
         self.offsets.append([0])
 
-    def append(self, rows: Sequence[Sequence[int]]) -> None:
-        """Add rows at the end."""
+    def add(self, ids: Ids, lengths: Ids) -> None:
+        """Add rows at the end: their tokens in a row, and how many each has."""
         start = self.ids.length
-        if rows:
-            self.ids.append(np.concatenate([np.asarray(row, dtype=self.ids.dtype) for row in rows]))
-            self.offsets.append(start + np.cumsum([len(row) for row in rows]))
+        self.ids.append(ids)
+        self.offsets.append(start + np.cumsum(lengths))
+
+    def close(self) -> None:
+        """Finish both files."""
+        self.ids.close()
+        self.offsets.close()
 
     def __enter__(self) -> "RowWriter":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.ids.close()
-        self.offsets.close()
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class RowLengths:

@@ -1,47 +1,65 @@
-"""From text files to a data directory: read, clean, tokenize, write token rows and what was counted on the way."""
+"""From text files to a data directory: read, clean, tokenize, write token rows and what was counted on the way.
+
+Chunks of pairs are cleaned and tokenized by many processes. Their results come together again in the order of the
+text, where duplicates are dropped and rows are written, so that neither how many processes there are, nor how the text
+is shared out over files or machines changes a byte of the rows.
+"""
 
 import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
+from itertools import chain, islice, tee
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any
 
 import numpy as np
 
 import nmt
-from nmt.config import PrepareConfig
+from nmt.config import CleaningConfig, CorpusConfig, PrepareConfig
 from nmt.data.binary import RowWriter
+from nmt.data.chunks import CHUNK, KEPT, ChunkCleaner, CleanChunk, pack, texts, unpack
+from nmt.data.held_out import check_not_empty, cut_off
+from nmt.data.shards import Shards
 from nmt.errors import NmtError
-from nmt.files import atomic_directory, chunks, read_json, recover_directory, sha256, write_json, write_text
-from nmt.text.clean import Cleaner
-from nmt.text.corpus import SentencePair, read_pairs
-from nmt.text.tokenizer import END, Tokenizer, Tokenizers
+from nmt.files import (
+    COMPRESSED,
+    atomic_directory,
+    atomic_write,
+    chunks,
+    read_json,
+    recover_directory,
+    sha256,
+    write_json,
+    write_text,
+)
+from nmt.text.clean import RULES, Cleaner, HeldOut
+from nmt.text.corpus import Corpus, read_pairs
+from nmt.text.duplicates import Seen
+from nmt.text.lengths import FITTED_ON, fit_lengths
+from nmt.text.pair import SentencePair
+from nmt.text.tokenizer import Tokenizers
+from nmt.workers import Packing, Workers
 
 logger = logging.getLogger("nmt")
 
 FORMAT = 1
-CHUNK = 4096
-"""Pairs that are cleaned and tokenized at a time."""
-
 SIDES = ("source", "target")
 Progress = Callable[[int], None]
+Languages = tuple[str | None, str | None]
+Chunk = tuple[int, list[SentencePair]]
 
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """The files of each set, a source and a target file or one TSV file; None where there is none.
+    """The corpora of the training set, which are kept apart, and those of the sets for scores; None: there is none."""
 
-    Of training text there may be several corpora, which are kept apart.
-    """
-
-    train: tuple[tuple[Path, ...], ...]
-    valid: tuple[Path, ...] | None = None
-    test: tuple[Path, ...] | None = None
+    train: tuple[Corpus, ...]
+    valid: Corpus | None = None
+    test: Corpus | None = None
 
 
 def prepare(
@@ -51,162 +69,209 @@ def prepare(
     config: PrepareConfig,
     threads: int = 1,
     progress: Progress = lambda pairs: None,
+    rejects: Path | None = None,
 ) -> dict[str, Any]:
     """Write the data directory `output` (replacing an older one when complete) and return what data.json holds.
 
     The validation and test sets are kept whole: what is scored must not depend on cleaning. `progress` is called with
-    the number of pairs read so far.
+    the number of pairs read so far. What is dropped is written to `rejects`, if that is given: rule, corpus, line,
+    source and target, with tabs between them. Where `config` asks for a shard, only that one is written, beside
+    `output`, and nothing is returned; where it asks for a merge, shards take the place of cleaning.
     """
-    held_out = {name: list(read_pairs(files)) for name, files in (("valid", sets.valid), ("test", sets.test)) if files}
-    wanted = [name for name in ("valid", "test") if config.split and name not in held_out]
-    cut = _cut_off(sets.train[0], wanted, config) if wanted else {}
-    held_out |= cut
-    _check_held_out(held_out)
-    cleaner = Cleaner(config, _all(held_out), cut_lines=frozenset(pair.line for pair in _all(cut)))
-    with atomic_directory(output) as directory:
-        train_counts = _write_train(directory / "train", sets.train, cleaner, tokenizers, threads, progress)
-        if not train_counts["pairs"]:
-            raise NmtError(
-                f"no pair of {' and '.join(map(str, chain(*sets.train)))} is left to train on: {_counts(cleaner)}",
-                "are the files the right ones, in the right order, and others than those of the held-out sets? "
-                "--no-clean keeps all but empty pairs",
-            )
-        counts = {"train": train_counts}
-        for name, pairs in held_out.items():
-            counts[name] = _write_held_out(directory, name, pairs, tokenizers, config)
-        content = _description(directory, sets, tokenizers, config, counts)
-        write_json(directory / "data.json", content)
+    held_out = _held_out(sets, config)
+    languages = languages_of(sets.train[0], config)
+    text = _chunks(sets, config)
+    start = list(_first(text, FITTED_ON)) if config.clean and config.max_deviation else []
+    cleaner = _cleaner(sets, held_out, config, languages, start)
+    shards = Shards(output, config, _identity(sets, tokenizers, config))
+    clean = ChunkCleaner(cleaner, tokenizers, config)
+    with Workers(clean, threads, Packing(pack, unpack)) as workers:
+        if config.shard:
+            own = shards.own(chunk for _, chunk in chain(start, text))
+            shards.write(workers.map(map(texts, own)), progress)
+            return {}
+        if output.with_name(f".{output.name}.tmp").exists():
+            logger.warning("%s: preparing it was interrupted before; it starts over", output)
+        with atomic_directory(output) as directory:
+            ahead, beside = tee(chain(start, text))
+            found = shards.read() if config.merge else workers.map(texts(chunk) for _, chunk in ahead)
+            with _RowSet(directory / "train", tokenizers, rejects) as train:
+                for corpus, chunk in beside:
+                    result = next(found, None)
+                    if result is None:
+                        raise NmtError(f"{shards.directory}: the shards are not complete", "write them again")
+                    train.add(corpus, chunk, result)
+                    progress(train.read)
+            counts = {"train": train.described(sets.train)}
+            if not counts["train"]["pairs"]:
+                raise _nothing_left(sets, counts["train"]["dropped"])
+            for name, pairs in held_out.items():
+                counts[name] = _write_held_out(directory, name, pairs, tokenizers, config)
+            content = _description(directory, sets, tokenizers, config, counts)
+            content["languages"] = dict(zip(SIDES, languages, strict=True))
+            if cleaner.fit:
+                content["lengths"] = cleaner.fit._asdict()
+            write_json(directory / "data.json", content)
+    shards.remove()
     return content
 
 
-def _all(held_out: dict[str, list[SentencePair]]) -> Iterator[SentencePair]:
-    return chain.from_iterable(held_out.values())
+def _chunks(sets: Sets, config: PrepareConfig) -> Iterator[Chunk]:
+    """The training set in chunks, each with the number of its corpus."""
+    for number, corpus in enumerate(sets.train):
+        for chunk in chunks(read_pairs(corpus, config), CHUNK):
+            yield number, chunk
 
 
-def _check_held_out(held_out: dict[str, list[SentencePair]]) -> None:
-    for name, pairs in held_out.items():
-        if not any(pair.source.strip() and pair.target.strip() for pair in pairs):
-            raise NmtError(f"the {name} set is empty", f"check the files given to --{name}")
+def _first(text: Iterator[Chunk], pairs: int) -> Iterator[Chunk]:
+    """Chunks from the beginning that have so many pairs together."""
+    total = 0
+    while total < pairs and (chunk := next(text, None)):
+        total += len(chunk[1])
+        yield chunk
 
 
-def _cut_off(files: tuple[Path, ...], names: Sequence[str], config: PrepareConfig) -> dict[str, list[SentencePair]]:
-    """Draw `split` pairs for each name, at random but the same in every run, among those that cleaning keeps."""
-    kept = [pair.line for pair in Cleaner(config).keep(read_pairs(files))]
-    needed = config.split * len(names)
-    if len(kept) < 2 * needed:
-        raise NmtError(
-            f"--split {config.split} takes {needed:,} pairs, more than half of the {len(kept):,} in {files[0]}",
-            "lower it, name the corpus to cut them off first, or give --valid and --test files",
-        )
-    drawn = np.random.default_rng(0).choice(np.asarray(kept), size=needed, replace=False).tolist()
-    place = {line: names[i // config.split] for i, line in enumerate(drawn)}
-    cut: dict[str, list[SentencePair]] = {name: [] for name in names}
-    for pair in read_pairs(files):
-        if pair.line in place:
-            cut[place[pair.line]].append(pair)
-    return cut
+def _held_out(sets: Sets, config: PrepareConfig) -> dict[str, list[SentencePair]]:
+    """The pairs of the validation and the test set, cut off the first corpus where they are wanted so."""
+    given = {"valid": sets.valid, "test": sets.test}
+    held_out = {name: list(read_pairs(corpus, config)) for name, corpus in given.items() if corpus}
+    first, wanted = sets.train[0], _cut_names(sets, config)
+    if wanted:
+        pairs = read_pairs(first, config)
+        held_out |= cut_off(pairs, wanted, config.split, Cleaner(config), first)
+    check_not_empty(held_out)
+    return held_out
 
 
-def _write_train(
-    directory: Path,
-    corpora: Sequence[tuple[Path, ...]],
-    cleaner: Cleaner,
-    tokenizers: Tokenizers,
-    threads: int,
-    progress: Progress,
-) -> dict[str, Any]:
-    """One corpus after another into the same arrays, with what was counted of each."""
-    with _row_writers(directory, tokenizers) as writers:
-        described: list[dict[str, Any]] = []
-        read = 0
-        for files in corpora:
-            pairs = _counted(read_pairs(files), progress, read)
-            counts = _write_rows(writers, pairs, cleaner, tokenizers, threads)
-            described.append({"files": [str(path) for path in files]} | counts)
-            cleaner.cut_lines = frozenset()  # they were lines of the first corpus
-            read += counts["read"]
-    return _total(described) | ({"corpora": described} if len(described) > 1 else {})
+def _cut_names(sets: Sets, config: PrepareConfig) -> list[str]:
+    """The sets that are cut off the first corpus."""
+    given = {"valid": sets.valid, "test": sets.test}
+    return [name for name, corpus in given.items() if config.split and not corpus]
 
 
-def _counted(pairs: Iterable[SentencePair], progress: Progress, before: int) -> Iterator[SentencePair]:
-    for number, pair in enumerate(pairs, start=before + 1):
-        if number % CHUNK == 0:
-            progress(number)
-        yield pair
+def _cleaner(
+    sets: Sets,
+    held_out: dict[str, list[SentencePair]],
+    config: PrepareConfig,
+    languages: Languages,
+    start: Sequence[Chunk],
+) -> Cleaner:
+    fit = fit_lengths(islice(chain.from_iterable(chunk for _, chunk in start), FITTED_ON))
+    cut = chain.from_iterable(held_out[name] for name in _cut_names(sets, config))
+    regular = Cleaner(config).regular
+    sets_apart = HeldOut(
+        chain.from_iterable(held_out.values()), {(regular(pair.source), regular(pair.target)) for pair in cut}
+    )
+    return Cleaner(config, sets_apart, fit, languages)
 
 
-Writers = tuple[RowWriter, RowWriter]
+class _RowSet:
+    """The rows of a set, as they are written, and what is counted of each corpus."""
+
+    def __init__(self, directory: Path, tokenizers: Tokenizers, rejects: Path | None = None) -> None:
+        self.directory, self.tokenizers, self.rejects = directory, tokenizers, rejects
+        self.seen = Seen(directory)
+        self.read = 0
+        self.dropped: dict[int, Counter[str]] = {}
+        self.counts: dict[int, Counter[str]] = {}
+
+    def __enter__(self) -> "_RowSet":
+        self.directory.mkdir()
+        self.source = RowWriter(self.directory, SIDES[0], len(self.tokenizers.source))
+        self.target = RowWriter(self.directory, SIDES[1], len(self.tokenizers.target))
+        self.told = atomic_write(self.rejects) if self.rejects else None
+        self.stream: IO[bytes] | None = self.told.__enter__() if self.told else None
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seen.close()
+        self.source.close()
+        self.target.close()
+        if self.told:
+            self.told.__exit__(kind, value, trace)
+
+    def add(self, corpus: int, chunk: Sequence[SentencePair], clean: CleanChunk) -> None:
+        """Write those pairs of a chunk that are kept and new."""
+        if len(clean.hashes):
+            clean = clean.kept_only(self.seen.add(clean.hashes))
+        self.source.add(clean.source, clean.source_lengths)
+        self.target.add(clean.target, clean.target_lengths)
+        counts, dropped = self.counts.setdefault(corpus, Counter()), self.dropped.setdefault(corpus, Counter())
+        counts.update(pairs=len(clean.source_lengths), read=len(chunk))
+        counts.update(source=len(clean.source), target=len(clean.target))
+        for rule, count in enumerate(np.bincount(clean.rules, minlength=len(RULES)).tolist()):
+            if count and rule != KEPT:
+                dropped[RULES[rule]] += count
+        self.read += len(chunk)
+        if self.stream:
+            for index in np.flatnonzero(clean.rules != KEPT).tolist():
+                pair = chunk[index]
+                cells = RULES[clean.rules[index]], str(corpus + 1), str(pair.line), *pair[:2]
+                line = "\t".join(cell.replace("\t", " ") for cell in cells)
+                self.stream.write(line.encode("utf-8", "surrogatepass") + b"\n")
+
+    def described(self, corpora: Sequence[Corpus]) -> dict[str, Any]:
+        """What was counted of the set and, if there are several, of each corpus."""
+        each = [_counts(self.counts.get(i, Counter()), self.dropped.get(i, Counter())) for i in range(len(corpora))]
+        names = [{"name": corpus.name, "files": list(map(str, corpus.files))} for corpus in corpora]
+        total = _counts(sum(self.counts.values(), Counter()), sum(self.dropped.values(), Counter()))
+        kept_apart = [name | counts for name, counts in zip(names, each, strict=True)]
+        return total | ({"corpora": kept_apart} if len(corpora) > 1 else {})
 
 
-@contextmanager
-def _row_writers(directory: Path, tokenizers: Tokenizers) -> Iterator[Writers]:
-    """The arrays of both sides, in a new directory."""
-    directory.mkdir()
-    with (
-        RowWriter(directory, SIDES[0], len(tokenizers.source)) as source,
-        RowWriter(directory, SIDES[1], len(tokenizers.target)) as target,
-    ):
-        yield source, target
+def _counts(counts: Counter[str], dropped: Counter[str]) -> dict[str, Any]:
+    return {
+        "pairs": counts["pairs"],
+        "read": counts["read"],
+        "dropped": dict(sorted(dropped.items())),
+        "tokens": {side: counts[side] for side in SIDES},
+    }
 
 
-def _write_rows(
-    writers: Writers, pairs: Iterable[SentencePair], cleaner: Cleaner, tokenizers: Tokenizers, threads: int
-) -> dict[str, Any]:
-    """Add the pairs that the cleaner keeps; how many those were, and what each rule dropped."""
-    before, dropped_before = [(writer.offsets.length, writer.ids.length) for writer in writers], cleaner.dropped.copy()
-    for chunk in chunks(cleaner.keep(pairs), CHUNK):
-        sources = rows_of([pair.source for pair in chunk], tokenizers.source, threads)
-        targets = rows_of([pair.target for pair in chunk], tokenizers.target, threads)
-        kept = [both for both in zip(sources, targets, strict=True) if not cleaner.too_long(*both)]
-        for writer, rows in zip(writers, zip(*kept, strict=True), strict=True) if kept else ():
-            writer.append(rows)
-    written = writers[0].offsets.length - before[0][0]
-    tokens = {side: writer.ids.length - ids for side, writer, (_, ids) in zip(SIDES, writers, before, strict=True)}
-    dropped = dict(sorted((cleaner.dropped - dropped_before).items()))
-    return {"pairs": written, "read": written + sum(dropped.values()), "dropped": dropped, "tokens": tokens}
-
-
-def _total(described: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The sums of what was counted of each corpus."""
-
-    def summed(key: str) -> dict[str, int]:
-        return dict(sorted(sum((Counter(one[key]) for one in described), Counter[str]()).items()))
-
-    counts = {key: sum(one[key] for one in described) for key in ("pairs", "read")}
-    return counts | {"dropped": summed("dropped"), "tokens": summed("tokens")}
+def _nothing_left(sets: Sets, dropped: dict[str, int]) -> NmtError:
+    counted = ", ".join(f"{count:,} {rule}" for rule, count in dropped.items()) or "the files are empty"
+    return NmtError(
+        f"no pair of {', '.join(map(str, sets.train))} is left to train on: {counted}",
+        "are the files the right ones, in the right order, and others than those of the held-out sets? "
+        "--no-clean keeps all but empty pairs",
+    )
 
 
 def _write_held_out(
-    directory: Path, name: str, pairs: list[SentencePair], tokenizers: Tokenizers, config: PrepareConfig
+    directory: Path, name: str, pairs: list[SentencePair], tokenizers: Tokenizers, config: CleaningConfig
 ) -> dict[str, Any]:
+    """A set for scores as it was read and, for the loss on the validation set, its rows without what none can read."""
     for side, lines in zip(SIDES, zip(*[(pair.source, pair.target) for pair in pairs], strict=True), strict=True):
         write_text(directory / f"{name}.{side}", "".join(line + "\n" for line in lines))
-    if name != "valid":
-        return {"pairs": len(pairs)}
-    # for the loss on the validation set, which reads rows, empty and too long pairs have no meaning
-    only_length = Cleaner(PrepareConfig(clean=False, max_length=config.max_length))
-    with _row_writers(directory / name, tokenizers) as writers:
-        return _write_rows(writers, pairs, only_length, tokenizers, threads=1) | {"pairs": len(pairs)}
+    counts: dict[str, Any] = {"pairs": len(pairs)}
+    if name == "valid":
+        only_length = CleaningConfig(clean=False, max_length=config.max_length)
+        clean = ChunkCleaner(Cleaner(only_length), tokenizers, only_length)
+        with _RowSet(directory / name, tokenizers) as rows:
+            for chunk in chunks(pairs, CHUNK):
+                rows.add(0, chunk, clean(texts(chunk)))
+        counts = rows.described([]) | counts
+    return counts
 
 
-def rows_of(lines: Sequence[str], tokenizer: Tokenizer, threads: int = 1) -> list[list[int]]:
-    """The tokens of each line with the end of the sentence, as the model reads and writes them."""
-    return [[*row, END] for row in tokenizer.encode(lines, threads)]
-
-
-def _counts(cleaner: Cleaner) -> str:
-    return ", ".join(f"{count:,} {rule}" for rule, count in sorted(cleaner.dropped.items())) or "the files are empty"
+def _identity(sets: Sets, tokenizers: Tokenizers, config: PrepareConfig) -> dict[str, Any]:
+    """What must be the same for shards to be of one whole."""
+    files = {str(path): path.stat().st_size for corpus in sets.train for path in corpus.files if path.is_file()}
+    own = {key: value for key, value in asdict(config).items() if key not in ("shard", "merge")}
+    return {"nmt": nmt.__version__, "files": files, "settings": own, "tokenizer": tokenizers.fingerprint()}
 
 
 def _description(
     directory: Path, sets: Sets, tokenizers: Tokenizers, config: PrepareConfig, counts: dict[str, Any]
 ) -> dict[str, Any]:
-    files_of = {"train": tuple(chain(*sets.train)), "valid": sets.valid, "test": sets.test}
+    corpora = {"train": sets.train, "valid": (sets.valid,), "test": (sets.test,)}
+    files = {name: [str(path) for one in several if one for path in one.files] for name, several in corpora.items()}
     return {
         "format": FORMAT,
         "nmt": nmt.__version__,
-        "languages": _languages(sets.train[0], config),
-        "files": {name: [str(path) for path in files] for name, files in files_of.items() if files},
+        "files": {name: paths for name, paths in files.items() if paths},
         "sets": counts,
         "settings": asdict(config),
         "vocabulary": {"source": len(tokenizers.source), "target": len(tokenizers.target)},
@@ -215,18 +280,19 @@ def _description(
     }
 
 
-def _languages(files: tuple[Path, ...], config: PrepareConfig) -> dict[str, str | None]:
+def languages_of(corpus: Corpus, config: CorpusConfig) -> Languages:
+    """The languages that are given, or that the names of two files end with."""
     guessed: list[str | None] = [None, None]
-    if len(files) == 2:
-        suffixes = [[s[1:] for s in path.suffixes if s not in (".gz", ".bz2", ".xz", ".zst", ".txt")] for path in files]
+    if len(corpus.files) == 2:
+        suffixes = [[s[1:] for s in path.suffixes if s not in {*COMPRESSED, ".txt"}] for path in corpus.files]
         guessed = [found[-1] if found else None for found in suffixes]
-    return {"source": config.source_language or guessed[0], "target": config.target_language or guessed[1]}
+    return config.source_language or guessed[0], config.target_language or guessed[1]
 
 
 def corpora_of(description: dict[str, Any]) -> list[dict[str, Any]]:
     """What data.json says of each corpus that the training set was made of, in their order."""
-    train = description["sets"]["train"]
-    return train.get("corpora") or [{"files": description["files"]["train"], **train}]
+    train, files = description["sets"]["train"], description["files"]["train"]
+    return train.get("corpora") or [{"name": Path(files[0]).name, "files": files, **train}]
 
 
 def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> dict[str, Any]:

@@ -20,16 +20,16 @@ from nmt.decoding.beam import Request
 from nmt.decoding.engine import Engine, TorchEngine
 from nmt.decoding.lines import Alternative, Line, Translation, without_surrogates
 from nmt.decoding.search import SentenceSearch
-from nmt.decoding.workers import Workers
 from nmt.errors import NmtError, UsageError
 from nmt.files import chunks
-from nmt.model.device import choose_device, choose_dtype
+from nmt.model.device import choose_device, choose_dtype, in_one_thread
 from nmt.model.linear import can_pack
 from nmt.model.transformer import Transformer
 from nmt.model.weights import load_model
 from nmt.settings import Value, build
 from nmt.text.sentences import fit, folded, join
 from nmt.text.tokenizer import END, Tokenizers
+from nmt.workers import Workers, processes
 
 logger = logging.getLogger("nmt")
 
@@ -133,7 +133,8 @@ class Translator:
     ) -> Iterator[Translation]:
         """Translate lines as they come, `buffer_lines` at a time."""
         search = SentenceSearch(self.engine, self.tokenizers, config, alignments=alignments)
-        with Workers(search.on_item, self.threads) as workers:
+        work = in_one_thread(search.on_item) if processes(self.threads) > 1 else search.on_item
+        with Workers(work, self.threads) as workers:
             first = 1
             for chunk in chunks(map(_as_line, lines), buffer_lines):
                 yield from self._translate_chunk(chunk, first, config, workers)

@@ -2,7 +2,9 @@
 
 import ctypes
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -10,6 +12,9 @@ from nmt.config import RuntimeConfig
 from nmt.errors import NmtError, UsageError
 from nmt.files import available_threads
 from nmt.model.linear import can_compute_int8
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def choose_device(name: str) -> torch.device:
@@ -69,6 +74,20 @@ def use_threads(runtime: RuntimeConfig) -> int:
     threads = runtime.threads or available_threads()
     torch.set_num_threads(threads)
     return threads
+
+
+def in_one_thread(work: Callable[[T], U]) -> Callable[[T], U]:
+    """Work that torch does with one thread, whatever it does else."""
+
+    def limited(item: T) -> U:
+        before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            return work(item)
+        finally:
+            torch.set_num_threads(before)
+
+    return limited
 
 
 def prepare_runtime(runtime: RuntimeConfig) -> tuple[torch.device, torch.dtype]:

@@ -1,69 +1,201 @@
-"""Which pairs are fit to train on: each rule has a name, and what it dropped is counted."""
+"""Which pairs are fit to train on: rules with names, of which the first that a pair breaks drops it.
 
-import hashlib
+What a pair is compared with, the corpus as a whole, is no business of these rules: duplicates are found where all
+pairs come together again (data/prepare.py), because rules are applied in many processes at a time.
+"""
+
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any
 
-from nmt.config import PrepareConfig
-from nmt.text.corpus import SentencePair
+from nmt.config import CleaningConfig
+from nmt.errors import NmtError
+from nmt.text.lengths import LengthFit
+from nmt.text.pair import SentencePair
+from nmt.text.repair import normalised, plain_quotes, repaired
+from nmt.text.scripts import script_of, share
+
+RULES = (
+    "kept",
+    "empty",
+    "too short",
+    "too long",
+    "broken encoding",
+    "control characters",
+    "held out",
+    "ratio",
+    "misaligned",
+    "identical",
+    "no words",
+    "wrong script",
+    "wrong language",
+    "placeholders",
+    "duplicate",
+)
+"""The names of what may become of a pair; arrays hold their numbers."""
+
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
+_SPACES = re.compile(r"\s+")
+_NO_LETTERS = re.compile(r"[\W\d_]+")
+_PUNCTUATION = re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]{4}")
+PLACEHOLDER = re.compile(
+    r"""\{[\w.:!]*\}            # {0}, {name}
+    | (?<![\w%])%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@](?!\w)   # %s, %1$d
+    | %\(\w+\)[sdf] | \$\{\w+\}  # %(name)s, ${name}
+    | </?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|small|span|strong|su[bp]|t[adhrt]|table|u|ul)
+      (?:\s[^<>]*)?/?>             # <b>, </b>, <br/>, <a href="x">; not <file>, which is translated
+    | <[A-Za-z][\w:-]*/>""",
+    re.VERBOSE,
+)
+"""Placeholders and tags, that is, what a translation must have, too."""
+_VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=%)\d+\$")
+_FEW_LETTERS = 0.2  # share of a side's visible characters below which it has no words
+_OWN_SCRIPT = {"Latin": 0.5}  # share of the letters that are in the script of their language; others mix more
+_OWN_SCRIPT_ELSE = 0.1
+_CERTAIN = 0.95  # probability of another language
+_TELLING = 30  # characters that a language is told by
 
 
-@dataclass(slots=True)
+Rule = Callable[[str, str], bool]
+
+
+def folded(text: str) -> str:
+    """Text as near-duplicates are compared: in lower case, each number alike, without punctuation; never empty.
+
+    >>> folded("Chapter 12, Section 3."), folded("CHAPTER 1: section 24"), folded("...")
+    ('chapter 0 section 0', 'chapter 0 section 0', '...')
+    """
+    return _PUNCTUATION.sub(" ", _NUMBER.sub("0", text.casefold())).strip() or text
+
+
+def placeholders(text: str) -> Counter[str]:
+    """How often each placeholder and tag stands in a text.
+
+    Names in braces are all alike, as in {FILE} they may be translated, and so are the numbers by which words change
+    places, as in %2$s.
+
+    >>> dict(placeholders("{0} of %2$s, 100 % done, 50%s, <b>bold</b> if {a} < b > c"))
+    {'{0}': 1, '%s': 1, '<b>': 1, '</b>': 1, '{}': 1}
+    """
+    if "%" not in text and "{" not in text and "<" not in text:
+        return Counter()
+    return Counter(_VARIABLE.sub("", found) for found in PLACEHOLDER.findall(text))
+
+
+class HeldOut:
+    """The sentences of the sets that will be scored, which training must not have seen, in any spelling."""
+
+    def __init__(self, pairs: Iterable[SentencePair], cut: AbstractSet[tuple[str, str]] = frozenset()) -> None:
+        """`cut` are regular pairs that were cut off the corpus itself: held out even where nothing is cleaned."""
+        self.cut = cut
+        sides = {side.strip() for pair in pairs for side in (pair.source, pair.target)} - {""}
+        self.exact, self.folded = sides, {folded(side) for side in sides}
+
+    def has(self, text: str) -> bool:
+        """Whether a sentence is one of them."""
+        return text in self.exact or folded(text) in self.folded
+
+
 class Cleaner:
-    """Drops pairs by rule, in this order: empty, held out, ratio, duplicate; `too_long` is known after tokenizing.
+    """Makes text regular, and tells which rule a pair breaks.
 
-    A pair is held out when its source or its target is a sentence of the sets that will be scored.
-
-    >>> cleaner = Cleaner(PrepareConfig())
-    >>> pairs = [SentencePair("a", "b", 1), SentencePair(" ", "b", 2), SentencePair("a", "b", 3)]
-    >>> [pair.line for pair in cleaner.keep(pairs)], dict(cleaner.dropped)
-    ([1], {'empty': 1, 'duplicate': 1})
+    >>> cleaner = Cleaner(CleaningConfig())
+    >>> [cleaner.rule_against(*pair) for pair in [("ein Hund", "a dog"), ("", "b"), ("12 %", "12 %"), ("gut", "good")]]
+    [None, 'empty', 'identical', None]
     """
 
-    config: PrepareConfig
-    held_out: InitVar[Iterable[SentencePair]] = ()
-    cut_lines: frozenset[int] = frozenset()  # lines that became part of those sets, whatever else is asked for
-    dropped: Counter[str] = field(default_factory=Counter)
-    seen: set[bytes] = field(default_factory=set)
-    scored: set[str] = field(init=False)
+    def __init__(
+        self,
+        config: CleaningConfig,
+        held_out: HeldOut | None = None,
+        fit: LengthFit | None = None,
+        languages: Sequence[str | None] = (None, None),
+    ) -> None:
+        self.config, self.held_out, self.fit = config, held_out or HeldOut(()), fit
+        self.scripts = [script_of(language) for language in languages]
+        self.languages = [(language or "").lower().partition("-")[0] for language in languages]
+        self.rules = dict(self._rules()) if config.clean else {}
 
-    def __post_init__(self, held_out: Iterable[SentencePair]) -> None:
-        self.scored = {side.strip() for pair in held_out for side in (pair.source, pair.target)} - {""}
+    def _rules(self) -> Iterator[tuple[str, Rule]]:
+        """The rules that are asked for, in their order: a name, and whether a pair of regular texts breaks it."""
+        config = self.config
+        yield "broken encoding", lambda source, target: "\ufffd" in source or "\ufffd" in target
+        yield "control characters", lambda source, target: bool(_CONTROL.search(source) or _CONTROL.search(target))
+        yield "held out", lambda source, target: self.held_out.has(source) or self.held_out.has(target)
+        yield "ratio", self._differs_in_length
+        if self.fit and config.max_deviation:
+            fit = self.fit
+            yield "misaligned", lambda source, target: fit.deviation(source, target) > config.max_deviation
+        if not config.keep_identical:
+            yield "identical", lambda source, target: source == target
+        yield "no words", lambda source, target: _has_no_words(source) or _has_no_words(target)
+        if config.check_scripts:
+            yield "wrong script", lambda source, target: self._is_foreign(source, 0) or self._is_foreign(target, 1)
+        if config.check_languages:
+            yield "wrong language", self._wrong_language(language_identifier())
+        if config.check_placeholders:
+            yield "placeholders", lambda source, target: placeholders(source) != placeholders(target)
 
-    def keep(self, pairs: Iterable[SentencePair]) -> Iterator[SentencePair]:
-        """The pairs that no rule drops, in order."""
-        for pair in pairs:
-            rule = self.rule_against(pair)
-            if rule is None:
-                yield pair
-            else:
-                self.dropped[rule] += 1
+    def regular(self, text: str) -> str:
+        """Text as it is trained on: repaired, in a normal form, with single spaces."""
+        config = self.config
+        if not config.clean:
+            return text
+        text = _SPACES.sub(" ", text).strip(" ")
+        if text.isascii():
+            return text
+        text = normalised(repaired(text) if config.repair else text, config.normal_form)
+        return plain_quotes(text) if config.plain_quotes else text
 
-    def rule_against(self, pair: SentencePair) -> str | None:
-        """The name of the first rule that drops this pair, if any does."""
-        source, target = pair.source.strip(), pair.target.strip()
-        if not source or not target:
+    def rule_against(self, source: str, target: str) -> str | None:
+        """The name of the first rule that drops a pair of regular texts, if any does."""
+        if not source.strip() or not target.strip():
             return "empty"
-        if pair.line in self.cut_lines:
+        if (source, target) in self.held_out.cut:
             return "held out"
-        if not self.config.clean:
-            return None
-        if source in self.scored or target in self.scored:
-            return "held out"
-        shorter, longer = sorted((len(source), len(target)))
-        if longer > self.config.max_ratio * (shorter + 10):  # a few characters more say nothing of short lines
-            return "ratio"
-        if not self.config.keep_duplicates:
-            digest = hashlib.blake2b(f"{source}\n{target}".encode(errors="surrogatepass"), digest_size=12).digest()
-            if digest in self.seen:
-                return "duplicate"
-            self.seen.add(digest)
-        return None
+        return next((name for name, breaks in self.rules.items() if breaks(source, target)), None)
 
-    def too_long(self, source: list[int], target: list[int]) -> bool:
-        """Whether the tokens of a pair, end of sentence included, are too many; counts it if so."""
-        if max(len(source), len(target)) <= self.config.max_length:
-            return False
-        self.dropped["too long"] += 1
-        return True
+    def _differs_in_length(self, source: str, target: str) -> bool:
+        shorter, longer = sorted((len(source), len(target)))
+        return longer > self.config.max_ratio * (shorter + 10)  # a few characters more say nothing of short lines
+
+    def _is_foreign(self, text: str, side: int) -> bool:
+        script = self.scripts[side]
+        return script is not None and share(text, script) < _OWN_SCRIPT.get(script, _OWN_SCRIPT_ELSE)
+
+    def _wrong_language(self, identify: Callable[[str], tuple[str, float]]) -> Rule:
+        def wrong(text: str, language: str) -> bool:
+            if not language or len(text) < _TELLING:
+                return False
+            found, probability = identify(text)
+            return found != language and probability > _CERTAIN
+
+        return lambda source, target: wrong(source, self.languages[0]) or wrong(target, self.languages[1])
+
+
+def _has_no_words(text: str) -> bool:
+    """Whether a text is mostly digits and punctuation."""
+    if len(text) < 20 and _WORD.search(text):
+        return False
+    signs = sum(len(found) - found.count(" ") for found in _NO_LETTERS.findall(text))
+    letters = len(_NO_LETTERS.sub("", text))
+    return letters < _FEW_LETTERS * (letters + signs)
+
+
+def language_identifier() -> Callable[[str], tuple[str, float]]:
+    """What tells the language of a text, and how sure it is; NmtError where the package for it is missing."""
+    try:
+        from py3langid.langid import MODEL_FILE, LanguageIdentifier
+    except ImportError:
+        raise NmtError("--check-languages needs a package more", "pip install 'nmt[langid]'") from None
+    identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+    def identify(text: str) -> tuple[str, float]:
+        language, probability = identifier.classify(text)
+        return str(language), float(probability)
+
+    return identify

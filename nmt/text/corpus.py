@@ -1,80 +1,114 @@
-"""Reading parallel corpora: two line-aligned files, or one file of tab-separated pairs, compressed or not."""
+"""Parallel corpora in files of any format: which files make up a corpus, which format it has, and its pairs.
 
+A corpus is two files of which each line translates the same line of the other, or one file that holds both sides. The
+format is told by the file's name, and where that says nothing by how its content begins.
+"""
+
+import re
 from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+from nmt.config import CorpusConfig
 from nmt.errors import NmtError
-from nmt.files import read_text
+from nmt.files import COMPRESSED, read_blocks
+from nmt.text.formats.gettext import read_po
+from nmt.text.formats.markup import read_tmx, read_xliff
+from nmt.text.formats.plain import read_two
+from nmt.text.formats.tables import read_json_lines, read_tsv
+from nmt.text.pair import SentencePair
+
+_SUFFIXES = {
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".tmx": "tmx",
+    ".xlf": "xliff",
+    ".xliff": "xliff",
+    ".sdlxliff": "xliff",
+    ".mqxliff": "xliff",
+    ".po": "po",
+    ".pot": "po",
+}
+_CONTENT = {
+    "tmx": re.compile(r"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<tmx\b", re.DOTALL),
+    "xliff": re.compile(r"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<xliff\b", re.DOTALL),
+    "po": re.compile(r'(\s*#[^\n]*\n|\s*\n)*(msgctxt "[^\n]*\n)?msgid "[^\n]*\n(".*"\n)*msgstr "'),
+    "jsonl": re.compile(r'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:'),
+}
 
 
-class SentencePair(NamedTuple):
-    """A source sentence, its translation, and the line that both stand on."""
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The files of a corpus, and what it is called."""
 
-    source: str
-    target: str
-    line: int
+    files: tuple[Path, ...]
+    name: str
+
+    def __str__(self) -> str:
+        return " and ".join(map(str, self.files))
 
 
-def corpora(files: Sequence[Path]) -> tuple[tuple[Path, ...], ...]:
-    """Files that were named in a row as corpora: TSV files (or a single file) alone, others in pairs.
+def corpora(arguments: Sequence[str | Path]) -> tuple[Corpus, ...]:
+    """Files that were named in a row as corpora: files that hold both sides alone, others in pairs.
 
-    >>> [len(files) for files in corpora([Path("a.de"), Path("a.en"), Path("b.tsv.gz"), Path("c.de"), Path("c.en")])]
-    [2, 1, 2]
+    Behind `name=` in front of its first file a corpus has that name, else that of the file. Raises NmtError where a
+    file is left without its translation.
+
+    >>> [corpus.name for corpus in corpora(["a.de", "a.en", "web=b.tsv.gz", "c.tmx"])]
+    ['a.de', 'web', 'c.tmx']
     """
-    if len(files) == 1:
-        return (tuple(files),)
-    found, rest = [], list(files)
+    found, rest = [], list(map(str, arguments))
     while rest:
-        taken = 1 if ".tsv" in rest[0].suffixes else 2
-        if len(rest) < taken:
+        name, path = _named(rest[0])
+        alone = len(arguments) == 1 or format_of(path) != "plain"
+        if not alone and len(rest) < 2:
             raise NmtError(
-                f"got {len(files)} files: {rest[0]} is left without a translation (a .tsv file is a corpus by itself)",
-                "name a source and a target file for each corpus, or a .tsv file",
+                f"got {len(arguments)} files: {rest[0]} is left without a translation",
+                "name a source and a target file for each corpus, or one file that holds both (TSV, TMX, PO ...)",
             )
-        found.append(tuple(rest[:taken]))
-        del rest[:taken]
+        files = (path,) if alone else (path, Path(rest[1]))
+        found.append(Corpus(files, name))
+        del rest[: len(files)]
     return tuple(found)
 
 
-def read_pairs(files: tuple[Path, ...]) -> Iterator[SentencePair]:
-    """Stream the pairs of a source and a target file, or of one TSV file whose first two columns they are.
-
-    Raises NmtError when the files' line counts differ (naming both) or a TSV line has no tab (naming the line).
-    """
-    match files:
-        case (source, target):
-            return _read_two(source, target)
-        case (table,):
-            return _read_tsv(table)
-    raise NmtError(f"expected a source and a target file, or one TSV file, but got {len(files)} files")
+def _named(argument: str) -> tuple[str, Path]:
+    name, equals, path = argument.partition("=")
+    if equals and re.fullmatch(r"[\w.-]+", name) and not Path(argument).exists():
+        return name, Path(path)
+    return Path(argument).name, Path(argument)
 
 
-def _read_two(source: Path, target: Path) -> Iterator[SentencePair]:
-    source_lines, target_lines = read_text(source), read_text(target)
-    for number, (left, right) in enumerate(zip_longest(source_lines, target_lines), start=1):
-        if left is None or right is None:
-            longer = source_lines if right is None else target_lines
-            total = number + sum(1 for _ in longer)
-            counts = (total, number - 1) if right is None else (number - 1, total)
-            raise NmtError(
-                f"{source} has {counts[0]:,} lines but {target} has {counts[1]:,}",
-                "each line must be the translation of the same line of the other file",
-            )
-        yield SentencePair(_without_mark(left, number), _without_mark(right, number), number)
+def format_of(path: Path) -> str:
+    """The format of a file: tsv, jsonl, tmx, xliff, po, or plain for one side of a corpus."""
+    suffixes = [suffix for suffix in path.suffixes if suffix not in COMPRESSED]
+    if suffixes and suffixes[-1] in _SUFFIXES:
+        return _SUFFIXES[suffixes[-1]]
+    if not path.is_file():  # it is missing, as will be told, or a pipe, of which nothing may be read before its time
+        return "plain"
+    try:
+        start = next(read_blocks(path), b"")
+    except NmtError:  # a broken file is told when it is read
+        return "plain"
+    text = start.decode("utf-16" if start[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig", errors="replace")
+    return next((name for name, pattern in _CONTENT.items() if pattern.match(text)), "plain")
 
 
-def _read_tsv(path: Path) -> Iterator[SentencePair]:
-    for number, line in enumerate(read_text(path), start=1):
-        source, tab, rest = _without_mark(line, number).partition("\t")
-        if not tab:
-            raise NmtError(
-                f"{path}, line {number}: no tab", "a TSV file has the source, a tab and the target on a line"
-            )
-        yield SentencePair(source, rest.partition("\t")[0], number)
-
-
-def _without_mark(line: str, number: int) -> str:
-    """A file's first line without a byte order mark, any line without the carriage return of a CRLF ending."""
-    return (line.removeprefix("\ufeff") if number == 1 else line).removesuffix("\r")
+def read_pairs(corpus: Corpus, config: CorpusConfig) -> Iterator[SentencePair]:
+    """Stream the pairs of a corpus. Raises NmtError, which names file and line, for what cannot be read."""
+    if len(corpus.files) == 2:
+        return read_two(*corpus.files)
+    path, languages = corpus.files[0], (config.source_language, config.target_language)
+    columns, keep_tags = config.column_names, config.inline_tags == "keep"
+    match format_of(path):
+        case "jsonl":
+            return read_json_lines(path, columns, languages)
+        case "tmx":
+            return read_tmx(path, languages, keep_tags=keep_tags)
+        case "xliff":
+            return read_xliff(path, languages, keep_tags=keep_tags)
+        case "po":
+            return read_po(path, languages)
+    return read_tsv(path, columns)  # a plain file alone can be nothing else

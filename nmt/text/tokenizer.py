@@ -8,10 +8,12 @@ text, so a line that spells them is text like any other.
 import hashlib
 import io
 import logging
+import random
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 import sentencepiece
@@ -19,6 +21,8 @@ import sentencepiece
 from nmt.config import TokenizerConfig
 from nmt.errors import NmtError
 from nmt.files import atomic_write, read_text
+from nmt.text.clean import PLACEHOLDER
+from nmt.text.corpus import Corpus, corpora, format_of, read_pairs
 
 logger = logging.getLogger("nmt")
 
@@ -29,6 +33,10 @@ _SHARED, _SOURCE, _TARGET = "tokenizer.model", "tokenizer.source.model", "tokeni
 _NORMALIZER = re.compile(rb"\n.(nmt_)?(nfkc|nfkc_cf|identity)\x12?", re.DOTALL)
 _AUTO_SIZES = ((10_000, 4_000), (100_000, 8_000), (1_000_000, 16_000))
 _LARGEST_AUTO = 32_000
+_BYTES = 4 + 256 + 2  # control symbols, bytes, the space, and a character that SentencePiece must be given
+_NO_CHARACTER = "\ue000"
+_URL = re.compile(r"https?://(?:www\.)?|www\.")
+_MOST_SYMBOLS, _OFTEN = 200, 10
 _TRAINING_THREADS = 4  # the same everywhere: the model depends on it
 
 
@@ -161,38 +169,94 @@ def _load(path: Path) -> Tokenizer:
 
 
 def train_tokenizers(files: Sequence[Path], config: TokenizerConfig) -> Tokenizers:
-    """Train one tokenizer on all files, or with `separate` one on each of two: source, then target.
+    """Train one tokenizer on the text of all files, or with `separate` one on that of each side.
 
-    TSV files (`.tsv`, also compressed) give the text of all their columns.
+    Of files that hold pairs (TSV, JSON lines, TMX, XLIFF, PO) both sides are taken; others are lines of text.
     """
-    if not config.separate:
-        both = train_tokenizer(files, config)
-        return Tokenizers(both, both)
-    if len(files) != 2:
-        raise NmtError(f"--separate needs two files, source and target, but got {len(files)}")
-    return Tokenizers(train_tokenizer(files[:1], config), train_tokenizer(files[1:], config))
+    texts = training_sample(files, config, separate=config.separate)
+    trained = [_train(text, config, side) for text, side in zip(texts, _names(files, len(texts)), strict=True)]
+    return Tokenizers(trained[0], trained[-1])
 
 
-def train_tokenizer(files: Sequence[Path], config: TokenizerConfig) -> Tokenizer:
-    """Train a tokenizer on the lines of files.
+def _names(files: Sequence[Path], sides: int) -> list[str]:
+    """What texts are called in messages."""
+    if sides == len(files) == 2:
+        return [str(file) for file in files]
+    return [", ".join(map(str, files))] * sides
+
+
+def training_sample(files: Sequence[Path], config: TokenizerConfig, *, separate: bool) -> tuple[list[str], ...]:
+    """Sentences that files have, of both sides together or separate: all of them, or a uniform sample of `sample`.
+
+    NmtError where there is no text.
+    """
+    sides: tuple[Iterator[str], ...]
+    if separate:
+        pairs = corpora(files)
+        if any(len(corpus.files) == 1 and format_of(corpus.files[0]) == "plain" for corpus in pairs):
+            raise NmtError(f"--separate needs a source and a target file, or one of pairs, but got {len(files)}")
+        sides = tuple(_side(pairs, side, config) for side in (0, 1))
+    else:
+        sides = (chain.from_iterable(_sentences(path, config) for path in files),)
+    return tuple(
+        _sample(lines, config.sample // len(sides), name)
+        for lines, name in zip(sides, _names(files, len(sides)), strict=True)
+    )
+
+
+def _side(pairs: Sequence[Corpus], side: int, config: TokenizerConfig) -> Iterator[str]:
+    for corpus in pairs:
+        if len(corpus.files) == 2:
+            yield from read_text(corpus.files[side])
+        else:
+            yield from (pair[:2][side] for pair in read_pairs(corpus, config))
+
+
+def _sentences(path: Path, config: TokenizerConfig) -> Iterator[str]:
+    """The lines of a file, or the sentences of both sides of one that holds pairs."""
+    if format_of(path) == "plain":
+        yield from read_text(path)
+        return
+    for pair in read_pairs(Corpus((path,), path.name), config):
+        yield from pair[:2]
+
+
+def _sample(lines: Iterable[str], size: int, name: str) -> list[str]:
+    """So many lines, each as likely as any other to be among them (Vitter 1985, algorithm R); the same in every run."""
+    draw, kept = random.Random(0), list[str]()  # noqa: S311
+    full = (line.replace("\0", " ") for line in lines if line.strip())  # SentencePiece skips a sentence that holds NUL
+    for number, line in enumerate(full):
+        if number < size:
+            kept.append(line)
+        elif (place := int(draw.random() * (number + 1))) < size:
+            kept[place] = line
+    if not kept:
+        raise NmtError(f"{name}: no text there", "a tokenizer is trained on sentences, one a line")
+    return kept
+
+
+def _train(lines: Sequence[str], config: TokenizerConfig, names: str) -> Tokenizer:
+    """Train a tokenizer on sentences.
 
     A corpus that cannot fill the vocabulary gives a smaller one and a notice; one whose characters alone are more than
     the vocabulary holds is an NmtError that says how many pieces they need.
     """
-    names = ", ".join(map(str, files))
-    wanted = _vocabulary_size(files, config)
-    model, problems = io.BytesIO(), list[NmtError]()
+    wanted, symbols, model = _vocabulary_size(len(lines), config), config.symbol or [], io.BytesIO()
+    if config.protect:
+        symbols = [*symbols, *(one for one in protected_symbols(lines) if one not in symbols)]
+    if config.type == "byte":  # a vocabulary of characters that has none, so that all of them are spelt
+        lines, wanted = [_NO_CHARACTER], _BYTES + len(symbols)
     try:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=_noting(_not_empty(_training_lines(files), names), problems),
+            sentence_iterator=iter(lines),
             model_writer=model,
-            model_type=config.type,
+            model_type="char" if config.type == "byte" else config.type,
             vocab_size=wanted,
             hard_vocab_limit=False,
             character_coverage=config.character_coverage,
             byte_fallback=config.byte_fallback,
             normalization_rule_name=config.normalization,
-            user_defined_symbols=config.symbol or [],
+            user_defined_symbols=symbols,
             pad_id=PAD,
             unk_id=UNKNOWN,
             bos_id=BEGIN,
@@ -202,13 +266,24 @@ def train_tokenizer(files: Sequence[Path], config: TokenizerConfig) -> Tokenizer
             minloglevel=3,
         )
     except RuntimeError as error:
-        raise (problems[0] if problems else _training_problem(error, wanted, names)) from None
+        raise _training_problem(error, wanted, names) from None
     tokenizer = Tokenizer(model.getvalue(), names)
     if len(tokenizer) < wanted:
         logger.warning(
             "the corpus fills a vocabulary of %d pieces, not %d; training goes on with that", len(tokenizer), wanted
         )
     return tokenizer
+
+
+def protected_symbols(lines: Iterable[str]) -> list[str]:
+    """The placeholders, tags and beginnings of URLs that a text has often, the most frequent first."""
+    counts: Counter[str] = Counter()
+    for line in lines:
+        counts.update(PLACEHOLDER.findall(line))
+        if "://" in line or "www." in line:
+            counts.update(_URL.findall(line))
+    often = (symbol for symbol, count in counts.most_common(_MOST_SYMBOLS) if count >= _OFTEN)
+    return [symbol for symbol in often if not re.search(r"\s", symbol)]
 
 
 def _training_problem(error: RuntimeError, wanted: int, names: str) -> NmtError:
@@ -221,39 +296,13 @@ def _training_problem(error: RuntimeError, wanted: int, names: str) -> NmtError:
     return NmtError(f"{names}: SentencePiece cannot train on this: {_first_line(error)}", "is there any text in it?")
 
 
-def _vocabulary_size(files: Sequence[Path], config: TokenizerConfig) -> int:
+def _vocabulary_size(sentences: int, config: TokenizerConfig) -> int:
     if config.vocab_size != "auto":
         return int(config.vocab_size)
-    pairs = sum(1 for _ in islice(_training_lines(files), 2 * _AUTO_SIZES[-1][0])) // (1 if config.separate else 2)
+    pairs = sentences // (1 if config.separate else 2)
     size = next((size for below, size in _AUTO_SIZES if pairs < below), _LARGEST_AUTO)
     logger.info("vocabulary: %d pieces, chosen for about %d sentence pairs", size, pairs)
     return size
-
-
-def _training_lines(files: Sequence[Path]) -> Iterator[str]:
-    lines = chain.from_iterable(
-        (column for line in read_text(path) for column in line.split("\t"))
-        if ".tsv" in path.suffixes
-        else read_text(path)
-        for path in files
-    )
-    return (line.replace("\0", " ") for line in lines)  # SentencePiece skips a sentence that holds NUL
-
-
-def _noting(lines: Iterator[str], problems: list[NmtError]) -> Iterator[str]:
-    """The lines; an NmtError on the way is kept, because SentencePiece makes a RuntimeError of it."""
-    try:
-        yield from lines
-    except NmtError as error:
-        problems.append(error)
-        raise
-
-
-def _not_empty(lines: Iterator[str], names: str) -> Iterator[str]:
-    first = next((line for line in lines if line.strip()), None)
-    if first is None:
-        raise NmtError(f"{names}: no text there", "a tokenizer is trained on sentences, one a line")
-    return chain([first], lines)
 
 
 def _first_line(error: Exception) -> str:

@@ -1,7 +1,7 @@
 """A run directory as training sees it: its data, its tokenizers, its settings and the checkpoint it goes on from."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,19 +145,35 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
 def _mixture(description: dict[str, Any], config: TrainingConfig) -> tuple[Corpus, ...]:
     """What an epoch reads of each corpus; UsageError when the weights do not fit the corpora there are."""
     described = corpora_of(description)
-    weights = config.weights()
-    if weights and len(weights) != len(described):
-        names = "; ".join(f"{i}. {' '.join(one['files'])}" for i, one in enumerate(described, start=1))
-        raise UsageError(
-            f"--corpus-weights {config.corpus_weights} has {len(weights)} weights for {len(described)} corpora: {names}"
-        )
+    weights = _weights(described, config)
     corpora = mix([one["pairs"] for one in described], weights, config.corpus_temperature)
     if not any(corpus.read for corpus in corpora):
         raise UsageError(f"--corpus-weights {config.corpus_weights} leaves nothing to read")
     if len(corpora) > 1:
         shares = (
-            f"{corpus.read:,} of {corpus.pairs:,} pairs of {one['files'][0]}"
+            f"{corpus.read:,} of {corpus.pairs:,} pairs of {one['name']}"
             for corpus, one in zip(corpora, described, strict=True)
         )
         logger.info("an epoch reads %s", ", ".join(shares))
     return corpora
+
+
+def _weights(described: Sequence[dict[str, Any]], config: TrainingConfig) -> list[float]:
+    """A weight for each corpus, if any are given; one that is not named is read once."""
+    given = config.weights()
+    if given and given[0][0]:
+        known, names = dict(given), [one["name"] for one in described]
+        unknown = [name for name in known if name not in names]
+        if unknown:
+            raise UsageError(
+                f"--corpus-weights: no corpus is called {', '.join(unknown)}; there are {', '.join(names)}",
+                "prepare gives names: NAME=FILE",
+            )
+        return [known.get(name, 1.0) for name in names]
+    if given and len(given) != len(described):
+        names = [f"{i}. {one['name']}" for i, one in enumerate(described, start=1)]
+        raise UsageError(
+            f"--corpus-weights {config.corpus_weights} has {len(given)} weights for {len(described)} corpora: "
+            + "; ".join(names)
+        )
+    return [weight for _, weight in given]

@@ -120,12 +120,12 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
     "prepare: two validation sets": (
         nothing,
         lambda p: ["prepare", p.source, p.target, "--valid", p.source, p.target, "--valid-tsv", p.short],
-        ("--valid and --valid-tsv",),
+        ("--valid and --valid-file",),
     ),
     "prepare: an option for a file": (
         nothing,
         lambda p: ["prepare", p.source, p.target, "--valid", p.source, "--split", 3],
-        ("--valid takes two files", "--split", "--valid-tsv"),
+        ("--valid takes two files", "--split", "--valid-file"),
     ),
     "prepare: bad number": (
         nothing,
@@ -254,7 +254,7 @@ def test_a_process_ends_with_the_problem_and_what_to_do(nmt: Program, place: Pla
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.splitlines() == [
         f"error: {place.source} has 200 lines but {place.short} has 1",
-        "  each line must be the translation of the same line of the other file",
+        "  each line must be the translation of the same line of the other file; nmt check finds where they part",
     ]
 
 

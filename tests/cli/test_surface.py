@@ -40,13 +40,22 @@ TRAINING = (
     "--token-masking --tensorboard --no-tensorboard"
 )
 
+READING = "--source-language --target-language --columns --inline-tags"
+SETS = "files --valid --test --valid-file --valid-tsv --test-file --test-tsv"
+CLEANING = (
+    "--clean --no-clean --max-length --min-length --max-ratio --max-deviation --keep-identical --no-keep-identical "
+    "--deduplicate --check-scripts --no-check-scripts --check-languages --no-check-languages --check-placeholders "
+    "--no-check-placeholders --repair --no-repair --normal-form --plain-quotes --no-plain-quotes"
+)
+
 SURFACE = {
-    "tokenizer train": "files --vocab-size --type --separate --no-separate --character-coverage --byte-fallback "
-    "--no-byte-fallback --normalization --symbol",
+    "tokenizer train": f"{READING} files --vocab-size --type --separate --no-separate --character-coverage "
+    "--byte-fallback --no-byte-fallback --normalization --symbol --protect --no-protect --sample",
+    "tokenizer report": f"{READING} files --json",
     "tokenizer encode": "file --side --strict",
     "tokenizer decode": "file --side --strict",
-    "prepare": "files --valid --test --valid-tsv --test-tsv --max-length --max-ratio --keep-duplicates "
-    "--no-keep-duplicates --clean --no-clean --split --source-language --target-language",
+    "prepare": f"{SETS} {READING} {CLEANING} --split --shard --merge --rejects",
+    "check": f"{SETS} {READING} {CLEANING} --json",
     "train": f"{TRAINING} {MODEL} {RUNTIME}",
     "export ctranslate2": "--output --model --quantization --sample",
     "translate": "file --model --average --engine --scores --align --json --prefix --glossary --strict --buffer-lines "

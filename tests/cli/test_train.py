@@ -176,7 +176,7 @@ def test_corpora_are_read_by_weight_and_a_stopped_run_goes_on_exactly(two_corpor
     shutil.copytree(two_corpora, two_corpora.with_name("whole"))
     for run, ends in ((two_corpora, (4, 9)), (two_corpora.with_name("whole"), (9,))):
         for end in ends:
-            options = ["--steps", end, "--corpus-weights", "1,7.5", *QUICK]
+            options = ["--steps", end, "--corpus-weights", "small.tsv=7.5" if end == 9 else "1,7.5", *QUICK]
             done = command("train", "--run", run, *options, "--save-every", 1)
             assert done.returncode == 0, done.stderr
             assert "75 of 10 pairs" in done.stderr
@@ -185,7 +185,10 @@ def test_corpora_are_read_by_weight_and_a_stopped_run_goes_on_exactly(two_corpor
         assert (states[0] / name).read_bytes() == (states[1] / name).read_bytes()
 
 
-@pytest.mark.parametrize(("weights", "problem"), [("1,2,3", "3 weights for 2 corpora: 1. "), ("0,0", "leaves nothing")])
+@pytest.mark.parametrize(
+    ("weights", "problem"),
+    [("1,2,3", "3 weights for 2 corpora: 1. "), ("0,0", "leaves nothing"), ("web=1", "no corpus is called web")],
+)
 def test_weights_that_do_not_fit_the_corpora_are_refused(
     two_corpora: Path, command: Program, weights: str, problem: str
 ) -> None:

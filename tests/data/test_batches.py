@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nmt.data import batches
 from nmt.data.batches import Plan, Position, make_batch
 from nmt.data.binary import Ids, Rows, RowWriter
+from nmt.data.chunks import flat
 from nmt.data.order import Corpus, Indices, mix
 from nmt.errors import NmtError
 from nmt.text.tokenizer import BEGIN, END, PAD
@@ -173,7 +174,7 @@ def store(tmp_path: Path) -> tuple[Rows, Rows]:
         ("target", [[21, 22, END], [23, END], [END]]),
     ):
         with RowWriter(tmp_path, name, 30) as writer:
-            writer.append(rows)
+            writer.add(*flat(rows))
     return Rows(tmp_path, "source"), Rows(tmp_path, "target")
 
 
@@ -200,7 +201,7 @@ def test_shapes_masks_and_counts_of_any_batch(
     folder, random = tmp_path_factory.getbasetemp(), np.random.default_rng(seed)
     for i, name in enumerate(("source", "target")):
         with RowWriter(folder, name, 50) as writer:
-            writer.append([[*random.integers(4, 50, pair[i] - 1).tolist(), END] for pair in lengths])
+            writer.add(*flat([[*random.integers(4, 50, pair[i] - 1).tolist(), END] for pair in lengths]))
     source, target = Rows(folder, "source"), Rows(folder, "target")
     rows = random.permutation(len(lengths))[: random.integers(1, len(lengths) + 1)]
     batch = make_batch(*read(source, target, rows), 50, 50)

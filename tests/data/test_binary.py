@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.data.binary import Rows, RowWriter
+from nmt.data.chunks import flat
 from nmt.errors import NmtError
 
 
 def write(directory: Path, chunks: list[list[list[int]]], vocabulary: int = 1000) -> None:
     with RowWriter(directory, "x", vocabulary) as writer:
         for chunk in chunks:
-            writer.append(chunk)
+            writer.add(*flat(chunk))
 
 
 @given(st.data(), st.sampled_from([5, 1 << 16, (1 << 16) + 1, 1 << 20]))

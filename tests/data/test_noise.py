@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from nmt.config import TokenizerConfig
 from nmt.data.batches import make_batch
 from nmt.data.noise import Noise, SubwordSampler, mask_tokens
-from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, train_tokenizer
+from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, train_tokenizers
 
 
 @pytest.fixture(scope="module", params=["bpe", "unigram"])
 def tokenizer(request: pytest.FixtureRequest, corpus: Corpus) -> Tokenizer:
     config = TokenizerConfig(vocab_size=380, type=request.param, symbol=["<2de>"])
-    return train_tokenizer(corpus.train, config)
+    return train_tokenizers(corpus.train, config).source
 
 
 @given(st.sampled_from(["ich sehe den großen Hund heute.", "you seek a small bird", "wir", "ˇ <2de> we"]), st.data())

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import sets_of
 
 from nmt.config import PrepareConfig, TokenizerConfig
 from nmt.data.binary import Rows
-from nmt.data.prepare import Sets, prepare, read_description
+from nmt.data.prepare import prepare, read_description
 from nmt.errors import NmtError
 from nmt.text.tokenizer import END, Tokenizers, train_tokenizers
 
@@ -42,6 +43,15 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizers:
     return train_tokenizers(files, TokenizerConfig(vocab_size=290, separate=True))
 
 
+def word(number: int) -> str:
+    """A word for a number: numbers are all alike where sentences of the test set are looked for in training."""
+    return "".join(chr(ord("a") + number // 26**place % 26) for place in (2, 1, 0))
+
+
+def number(word: str) -> int:
+    return sum((ord(letter) - ord("a")) * 26**place for letter, place in zip(word, (2, 1, 0), strict=True))
+
+
 def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
@@ -58,8 +68,8 @@ def decoded(directory: Path, tokenizers: Tokenizers) -> list[tuple[str, str]]:
 
 
 def test_counts_and_rows_are_those_counted_by_hand(tmp_path: Path, small: Tokenizers) -> None:
-    sets = Sets(
-        (write(tmp_path, "train", PAIRS),), write(tmp_path, "valid", VALID), write(tmp_path, "test", PAIRS[3:4])
+    sets = sets_of(
+        [write(tmp_path, "train", PAIRS)], write(tmp_path, "valid", VALID), write(tmp_path, "test", PAIRS[3:4])
     )
     content = prepare(sets, small, tmp_path / "data", PrepareConfig(max_length=60))
     train = content["sets"]["train"]
@@ -75,12 +85,12 @@ def test_counts_and_rows_are_those_counted_by_hand(tmp_path: Path, small: Tokeni
 
 def test_data_json_tells_how_the_data_was_made(tmp_path: Path, small: Tokenizers) -> None:
     """With other toolkits one looks at a .bin file and wonders which corpus and which settings it was."""
-    sets = Sets((write(tmp_path, "train", PAIRS),))
+    sets = sets_of([write(tmp_path, "train", PAIRS)])
     returned = prepare(sets, small, tmp_path / "data", PrepareConfig(max_ratio=5.0))
     content = json.loads((tmp_path / "data" / "data.json").read_text(encoding="utf-8"))
     assert content == json.loads(json.dumps(returned))
     assert content["languages"] == {"source": "de", "target": "en"}
-    assert content["files"] == {"train": [str(path) for files in sets.train for path in files]}
+    assert content["files"] == {"train": [str(path) for corpus in sets.train for path in corpus.files]}
     assert content["settings"]["max_ratio"] == 5.0
     assert content["vocabulary"] == {"source": len(small.source), "target": len(small.target)}
     assert set(content["sha256"]) == {f"train/{s}.{p}.npy" for s in ("source", "target") for p in ("ids", "offsets")}
@@ -101,13 +111,13 @@ def test_languages_come_from_the_names_unless_given(
     files = tuple(tmp_path / name for name in names)
     for path in files:
         path.write_text("Hund\n", encoding="utf-8")
-    content = prepare(Sets((files,)), small, tmp_path / "data", PrepareConfig(**settings))
+    content = prepare(sets_of([files]), small, tmp_path / "data", PrepareConfig(clean=False, **settings))
     assert content["languages"] == dict(zip(("source", "target"), expected, strict=True))
 
 
 def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
     for name, threads in (("one", 1), ("other", 2)):
-        prepare(Sets((corpus.train,), corpus.valid), tokenizers, tmp_path / name, PrepareConfig(split=10), threads)
+        prepare(sets_of([corpus.train], corpus.valid), tokenizers, tmp_path / name, PrepareConfig(split=10), threads)
     assert contents(tmp_path / "one") == contents(tmp_path / "other")
 
 
@@ -118,21 +128,25 @@ def test_a_table_and_compressed_files_give_the_same_rows(tmp_path: Path, small: 
         copy.write_bytes(gzip.compress(path.read_bytes()))
     table = tmp_path / "table"
     table.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
-    found = [prepare(Sets((files,)), small, tmp_path / "data", PrepareConfig()) for files in (plain, packed, (table,))]
+    found = [
+        prepare(sets_of([files]), small, tmp_path / "data", PrepareConfig()) for files in (plain, packed, (table,))
+    ]
     assert found[0]["sha256"] == found[1]["sha256"] == found[2]["sha256"]
 
 
 def test_validation_and_test_sets_are_kept_whole(tmp_path: Path, small: Tokenizers) -> None:
     """A score over a cleaned test set is no score of that test set."""
     valid, test = write(tmp_path, "valid", VALID), write(tmp_path, "test", VALID[::-1])
-    content = prepare(Sets((write(tmp_path, "train", PAIRS),), valid, test), small, tmp_path / "data", PrepareConfig())
+    content = prepare(
+        sets_of([write(tmp_path, "train", PAIRS)], valid, test), small, tmp_path / "data", PrepareConfig()
+    )
     for name, files in (("valid", valid), ("test", test)):
         assert content["sets"][name]["pairs"] == len(VALID)
         for side, path in zip(("source", "target"), files, strict=True):
             assert (tmp_path / "data" / f"{name}.{side}").read_bytes() == path.read_bytes()
     # the rows are for the loss, which has no meaning for an empty pair or one that the model cannot read
     rows = prepare(
-        Sets((write(tmp_path, "train", PAIRS),), valid), small, tmp_path / "data", PrepareConfig(max_length=40)
+        sets_of([write(tmp_path, "train", PAIRS)], valid), small, tmp_path / "data", PrepareConfig(max_length=40)
     )
     assert decoded(tmp_path / "data" / "valid", small) == VALID[:3]
     assert rows["sets"]["valid"]["dropped"] == {"empty": 1, "too long": 1}
@@ -142,7 +156,7 @@ def test_several_corpora_are_kept_apart_and_cleaned_as_one(tmp_path: Path, small
     """A pair that the first corpus holds is a duplicate in the second; each is counted by itself."""
     table = tmp_path / "more.tsv"
     table.write_text("wir suchen\twe seek\nganz neu\tvery new\n\tnothing\n", encoding="utf-8")
-    sets = Sets((write(tmp_path, "train", PAIRS), (table,)))
+    sets = sets_of([write(tmp_path, "train", PAIRS), (table,)])
     train = prepare(sets, small, tmp_path / "data", PrepareConfig())["sets"]["train"]
     first, second = train["corpora"]
     assert second["files"] == [str(table)]
@@ -158,7 +172,7 @@ def test_several_corpora_are_kept_apart_and_cleaned_as_one(tmp_path: Path, small
 
 def test_a_split_takes_pairs_out_of_the_training_set(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
     """No pair that is scored was trained on."""
-    content = prepare(Sets((corpus.train,)), tokenizers, tmp_path / "data", PrepareConfig(split=12))
+    content = prepare(sets_of([corpus.train]), tokenizers, tmp_path / "data", PrepareConfig(split=12))
     counts = {name: part["pairs"] for name, part in content["sets"].items()}
     assert counts == {"train": 200 - 24, "valid": 12, "test": 12}
     pairs = {"train": decoded(tmp_path / "data" / "train", tokenizers)}
@@ -175,31 +189,35 @@ def test_a_split_takes_pairs_out_of_the_training_set(tmp_path: Path, corpus: Any
 
 def test_a_split_is_drawn_from_all_over_and_from_what_cleaning_keeps(tmp_path: Path, small: Tokenizers) -> None:
     """The last pages of a corpus are of another kind than its first, and a duplicate is in training too."""
-    pairs = [(f"Hund {i}", f"dog {i}") for i in range(300)] + [("", "nothing")] * 100 + [("Hund 7", "dog 7")] * 100
-    prepare(Sets((write(tmp_path, "train", pairs),)), small, tmp_path / "data", PrepareConfig(split=30))
-    drawn = [int(line.split()[1]) for line in (tmp_path / "data" / "test.source").read_text("utf-8").splitlines()]
+    pairs = (
+        [(f"Hund {word(i)}", f"dog {word(i)}") for i in range(300)]
+        + [("", "nothing")] * 100
+        + [(f"Hund {word(7)}", f"dog {word(7)}")] * 100
+    )
+    prepare(sets_of([write(tmp_path, "train", pairs)]), small, tmp_path / "data", PrepareConfig(split=30))
+    drawn = [number(line.split()[1]) for line in (tmp_path / "data" / "test.source").read_text("utf-8").splitlines()]
     assert len(set(drawn)) == 30
     assert max(drawn) - min(drawn) > 150
     assert abs(sum(drawn) / 30 - 150) < 60
 
 
 def test_a_split_does_not_overlap_with_training_even_uncleaned(tmp_path: Path, small: Tokenizers) -> None:
-    pairs = [(f"satz {number}", f"phrase {number}") for number in range(100)]
+    pairs = [(f"satz {word(i)}", f"phrase {word(i)}") for i in range(100)]
     config = PrepareConfig(split=20, clean=False)
-    content = prepare(Sets((write(tmp_path, "train", pairs),)), small, tmp_path / "data", config)
+    content = prepare(sets_of([write(tmp_path, "train", pairs)]), small, tmp_path / "data", config)
     assert content["sets"]["train"]["pairs"] == 60
     assert content["sets"]["train"]["dropped"] == {"held out": 40}
 
 
 def test_a_split_leaves_alone_what_was_given(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
-    content = prepare(Sets((corpus.train,), corpus.valid), tokenizers, tmp_path / "data", PrepareConfig(split=12))
+    content = prepare(sets_of([corpus.train], corpus.valid), tokenizers, tmp_path / "data", PrepareConfig(split=12))
     assert {name: part["pairs"] for name, part in content["sets"].items()} == {"train": 188, "valid": 8, "test": 12}
     assert (tmp_path / "data" / "valid.source").read_bytes() == corpus.valid[0].read_bytes()
 
 
 def test_a_split_that_takes_more_than_half_is_refused(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
     with pytest.raises(NmtError, match="--split 51 takes 102 pairs, more than half of the 200"):
-        prepare(Sets((corpus.train,)), tokenizers, tmp_path / "data", PrepareConfig(split=51))
+        prepare(sets_of([corpus.train]), tokenizers, tmp_path / "data", PrepareConfig(split=51))
     assert not (tmp_path / "data").exists()
 
 
@@ -211,13 +229,13 @@ def test_an_empty_result_is_an_error_and_not_an_empty_run(
     tmp_path: Path, small: Tokenizers, pairs: list[tuple[str, str]]
 ) -> None:
     with pytest.raises(NmtError, match=r"no pair of .* is left to train on"):
-        prepare(Sets((write(tmp_path, "train", pairs),)), small, tmp_path / "data", PrepareConfig())
+        prepare(sets_of([write(tmp_path, "train", pairs)]), small, tmp_path / "data", PrepareConfig())
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train.de", "train.en"]
 
 
 @pytest.mark.parametrize("name", ["valid", "test"])
 def test_an_empty_held_out_set_is_an_error(tmp_path: Path, small: Tokenizers, name: str) -> None:
-    sets = Sets((write(tmp_path, "train", PAIRS),), **{name: write(tmp_path, name, [("", "")])})
+    sets = sets_of([write(tmp_path, "train", PAIRS)], **{name: write(tmp_path, name, [("", "")])})
     with pytest.raises(NmtError, match=f"the {name} set is empty"):
         prepare(sets, small, tmp_path / "data", PrepareConfig())
 
@@ -225,11 +243,11 @@ def test_an_empty_held_out_set_is_an_error(tmp_path: Path, small: Tokenizers, na
 @pytest.mark.parametrize("name", ["train", "valid", "test"])
 def test_unequal_files_leave_the_old_data_as_it_was(tmp_path: Path, small: Tokenizers, name: str) -> None:
     files = {one: write(tmp_path, one, PAIRS) for one in ("train", "valid", "test")}
-    prepare(Sets((files["train"],)), small, tmp_path / "data", PrepareConfig())
+    prepare(sets_of([files["train"]]), small, tmp_path / "data", PrepareConfig())
     before = contents(tmp_path / "data")
     files[name][1].write_text("one line\n", encoding="utf-8")
     with pytest.raises(NmtError, match=rf"{name}\.de has 9 lines but .*{name}\.en has 1 "):
-        prepare(Sets((files["train"],), files["valid"], files["test"]), small, tmp_path / "data", PrepareConfig())
+        prepare(sets_of([files["train"]], files["valid"], files["test"]), small, tmp_path / "data", PrepareConfig())
     assert contents(tmp_path / "data") == before
     assert not list(tmp_path.glob(".*"))
 
@@ -237,8 +255,8 @@ def test_unequal_files_leave_the_old_data_as_it_was(tmp_path: Path, small: Token
 def test_new_data_replaces_the_old(tmp_path: Path, small: Tokenizers) -> None:
     """A validation set of another corpus must not stay behind."""
     train = write(tmp_path, "train", PAIRS)
-    prepare(Sets((train,), write(tmp_path, "valid", VALID)), small, tmp_path / "data", PrepareConfig())
-    prepare(Sets((train,)), small, tmp_path / "data", PrepareConfig())
+    prepare(sets_of([train], write(tmp_path, "valid", VALID)), small, tmp_path / "data", PrepareConfig())
+    prepare(sets_of([train]), small, tmp_path / "data", PrepareConfig())
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["data.json", "train"]
 
 
@@ -265,7 +283,7 @@ def test_invalid_bytes_are_warned_of_once_for_each_line(
     files = write(tmp_path, "train", PAIRS[:2])
     files[0].write_bytes(b"ich h\xf6re\nich sehe\n")
     with caplog.at_level(logging.WARNING, logger="nmt"):
-        prepare(Sets((files,)), small, tmp_path / "data", PrepareConfig())
+        prepare(sets_of([files]), small, tmp_path / "data", PrepareConfig())
     assert [record.getMessage().split(";")[0] for record in caplog.records] == [
         f"{files[0]}, line 1: invalid UTF-8 at byte 6 (0xf6)"
     ]
@@ -273,10 +291,10 @@ def test_invalid_bytes_are_warned_of_once_for_each_line(
 
 def test_a_split_is_cut_off_the_first_corpus_and_left_out_of_the_others(tmp_path: Path, small: Tokenizers) -> None:
     """The first corpus is the text itself, the others may be translated back or of another kind."""
-    first, second = ([(f"Hund {i}", f"dog {i}") for i in range(start, start + 100)] for start in (0, 50))
-    sets = Sets((write(tmp_path, "train", first), write(tmp_path, "more", second)))
+    first, second = ([(f"Hund {word(i)}", f"dog {word(i)}") for i in range(start, start + 100)] for start in (0, 50))
+    sets = sets_of([write(tmp_path, "train", first), write(tmp_path, "more", second)])
     content = prepare(sets, small, tmp_path / "data", PrepareConfig(split=20))
     test = (tmp_path / "data" / "test.source").read_text("utf-8").splitlines()
-    assert {int(line.split()[1]) for line in test} < set(range(100))
+    assert {number(line.split()[1]) for line in test} < set(range(100))
     assert not set(test) & {source for source, _ in decoded(tmp_path / "data" / "train", small)}
     assert sum(one["pairs"] for one in content["sets"]["train"]["corpora"]) == 150 - 40

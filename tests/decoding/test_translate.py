@@ -26,9 +26,9 @@ from nmt.decoding.lines import Alternative, Glossary, Line
 from nmt.decoding.loops import is_loop
 from nmt.decoding.mbr import expected_utilities
 from nmt.decoding.rules import ForbiddenWords
-from nmt.decoding.workers import Workers
 from nmt.errors import NmtError
 from nmt.text.tokenizer import Tokenizers
+from nmt.workers import Workers
 
 LINES = ["ich sehe den Hund", "du suche einen Baum heute", "", "wir höre den großen Vogel gestern", "ich", "Hund Hund"]
 CONFIG = SearchConfig(beam=4, max_length=12)

@@ -1,17 +1,28 @@
-"""Reading sentence pairs: two files or one table, compressed or not; what does not pair up is refused by name."""
+"""Reading sentence pairs in any format: what was written is what is read, and what cannot be read is named."""
 
+import bz2
 import gzip
+import json
 import lzma
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from xml.sax.saxutils import escape, quoteattr
 
+import polib
 import pytest
+from backports.zstd import compress as zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nmt.config import CorpusConfig
 from nmt.errors import NmtError
-from nmt.text.corpus import SentencePair, read_pairs
+from nmt.text.corpus import Corpus, corpora, format_of
+from nmt.text.corpus import read_pairs as read_corpus
+from nmt.text.pair import SentencePair
 
 STRANGE = "a\rb\u2028c\x85d\fe\0f"
+
+Pairs = Sequence[tuple[str, str]]
 
 
 def write(folder: Path, **contents: str | bytes) -> tuple[Path, ...]:
@@ -23,9 +34,20 @@ def write(folder: Path, **contents: str | bytes) -> tuple[Path, ...]:
     return tuple(paths)
 
 
+def read_pairs(files: tuple[Path, ...], **settings: str) -> list[SentencePair]:
+    return list(read_corpus(Corpus(files, "corpus"), CorpusConfig(**settings)))
+
+
+def read(path: Path, **settings: str) -> list[tuple[str, str]]:
+    return [(pair.source, pair.target) for pair in read_pairs((path,), **settings)]
+
+
+# ---------------------------------------------------------------------------------------------------------- plain files
+
+
 def test_two_files_are_paired_line_by_line(tmp_path: Path) -> None:
     files = write(tmp_path, de=f"eins\n{STRANGE}\ndrei", en="one\ntwo\nthree\n")
-    assert list(read_pairs(files)) == [
+    assert read_pairs(files) == [
         SentencePair("eins", "one", 1),
         SentencePair(STRANGE, "two", 2),
         SentencePair("drei", "three", 3),
@@ -37,28 +59,6 @@ def test_each_file_may_be_compressed_on_its_own(tmp_path: Path) -> None:
     assert [(one.source, one.target) for one in read_pairs(files)] == [("eins", "one"), ("zwei", "two")]
 
 
-def test_a_table_gives_its_first_two_columns(tmp_path: Path) -> None:
-    """Tatoeba's files have the licence in a third column."""
-    files = write(tmp_path, table=f"eins\tone\tCC-BY 2.0\n{STRANGE}\t{STRANGE}\n\tempty source\nleer\t\n")
-    assert [(one.source, one.target) for one in read_pairs(files)] == [
-        ("eins", "one"),
-        (STRANGE, STRANGE),
-        ("", "empty source"),
-        ("leer", ""),
-    ]
-
-
-def test_a_compressed_table_is_read(tmp_path: Path) -> None:
-    files = write(tmp_path, table=gzip.compress(b"eins\tone\n"))
-    assert list(read_pairs(files)) == [SentencePair("eins", "one", 1)]
-
-
-def test_a_line_without_a_tab_is_named(tmp_path: Path) -> None:
-    files = write(tmp_path, table="eins\tone\nzwei two\n")
-    with pytest.raises(NmtError, match=rf"{files[0]}, line 2: no tab"):
-        list(read_pairs(files))
-
-
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_unequal_files_are_refused_with_both_counts(
     tmp_path_factory: pytest.TempPathFactory, sources: int, targets: int
@@ -66,17 +66,17 @@ def test_unequal_files_are_refused_with_both_counts(
     """zip() stops at the shorter file: everything behind the first missing line is lost, or wrong, silently."""
     files = write(tmp_path_factory.getbasetemp(), longer="x\n" * sources, other="y\n" * targets)
     if sources == targets:
-        assert len(list(read_pairs(files))) == sources
+        assert len(read_pairs(files)) == sources
         return
     with pytest.raises(NmtError) as caught:
-        list(read_pairs(files))
+        read_pairs(files)
     assert caught.value.problem == f"{files[0]} has {sources} lines but {files[1]} has {targets}"
 
 
 def test_large_counts_are_right_too(tmp_path: Path) -> None:
     files = write(tmp_path, de="x\n" * 12_345, en="y\n" * 5)
     with pytest.raises(NmtError) as caught:
-        list(read_pairs(files))
+        read_pairs(files)
     assert caught.value.problem == f"{files[0]} has 12,345 lines but {files[1]} has 5"
 
 
@@ -89,17 +89,355 @@ def test_files_from_windows_lose_their_mark_and_carriage_returns(tmp_path: Path)
         ("\ufeffdrei", "three"),  # only the file's first character is a mark
     ]
     (table,) = write(tmp_path, table="\ufeffeins\tone\r\nzwei\ttwo\r\n")
-    assert [(one.source, one.target) for one in read_pairs((table,))] == [("eins", "one"), ("zwei", "two")]
-
-
-@pytest.mark.parametrize("count", [0, 3])
-def test_another_number_of_files_is_refused(tmp_path: Path, count: int) -> None:
-    with pytest.raises(NmtError, match=f"got {count} files"):
-        list(read_pairs((tmp_path / "x",) * count))
+    assert read(table) == [("eins", "one"), ("zwei", "two")]
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     (there,) = write(tmp_path, there="x\n")
     for files in ((there, tmp_path / "nothing"), (tmp_path / "nothing", there), (tmp_path / "nothing",)):
         with pytest.raises(NmtError, match="nothing: no such file"):
-            list(read_pairs(files))
+            read_pairs(files)
+
+
+# --------------------------------------------------------------------------------------------------------------- tables
+
+
+def test_a_table_gives_its_first_two_columns(tmp_path: Path) -> None:
+    """Tatoeba's files have the licence in a third column."""
+    (table,) = write(tmp_path, table=f'eins\t"one"\tCC-BY 2.0\n{STRANGE}\t{STRANGE}\n\tempty source\nleer\t\n')
+    assert read(table) == [("eins", '"one"'), (STRANGE, STRANGE), ("", "empty source"), ("leer", "")]
+
+
+def test_columns_are_chosen_by_number_and_by_name(tmp_path: Path) -> None:
+    (table,) = write(tmp_path, table="id\ten\tde\n1\tone\teins\n2\ttwo\tzwei\n")
+    assert read(table, columns="3,2")[1:] == [("eins", "one"), ("zwei", "two")]
+    assert read(table, columns="de,en") == [("eins", "one"), ("zwei", "two")]
+    assert read_pairs((table,), columns="de,en")[0].line == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "columns", "problem"),
+    [
+        ("eins\tone\nzwei two\n", "1,2", "line 2: no tab"),
+        ("a\tb\tc\na\tb\n", "1,3", "line 2: 2 columns, and no column 3"),
+        ("de\ten\n", "de,fr", "line 1: no column 'fr'; there are de, en"),
+    ],
+)
+def test_a_line_without_its_columns_is_named(tmp_path: Path, content: str, columns: str, problem: str) -> None:
+    (table,) = write(tmp_path, table=content)
+    with pytest.raises(NmtError) as caught:
+        read(table, columns=columns)
+    assert caught.value.problem == f"{table}, {problem}"
+
+
+@pytest.mark.parametrize(
+    ("line", "settings"),
+    [
+        ('{"source": "eins", "target": "one", "n": 1}', {}),
+        ('{"tgt": "one", "src": "eins"}', {}),
+        ('{"de": "eins", "en": "one"}', {"source_language": "de", "target_language": "en"}),
+        ('{"translation": {"en": "one", "de": "eins"}}', {"source_language": "de", "target_language": "en"}),
+        ('{"a": {"x": "eins"}, "b.c": "one"}', {"columns": "a.x,b.c"}),
+    ],
+)
+def test_objects_on_lines(tmp_path: Path, line: str, settings: dict[str, str]) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(f"{line}\n\n{line}\n", encoding="utf-8")
+    assert read(path, **settings) == [("eins", "one")] * 2
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("[1]", "where are source and target among list"),
+        ('{"a": "b"}', "where are source and target among a"),
+        ('{"source": "a", "target": 3}', "where are source and target among source, target"),
+        ("{", "not readable as JSON"),
+        ("[" * 100_000, "not readable as JSON"),
+    ],
+)
+def test_lines_without_both_sides_are_named(tmp_path: Path, line: str, problem: str) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text(f"\n{line}\n", encoding="utf-8")
+    with pytest.raises(NmtError, match=f"line 2: {problem}"):
+        read(path)
+
+
+# ------------------------------------------------------------------------------------------------------------------ TMX
+
+TMX = """<?xml version="1.0" encoding="UTF-8"?>
+<!DOCTYPE tmx SYSTEM "tmx14.dtd">
+<tmx version="1.4"><header srclang="{srclang}" segtype="sentence"/><body>
+{units}
+</body></tmx>
+"""
+THREE = """<tu><tuv xml:lang="EN-US"><seg>one</seg></tuv><tuv xml:lang="de-DE"><seg>eins</seg></tuv>
+<tuv xml:lang="fr"><seg>un</seg></tuv></tu>
+<tu><tuv xml:lang="en-GB"><seg>two</seg></tuv><tuv xml:lang="fr"><seg>deux</seg></tuv></tu>
+<tu><tuv lang="de"><seg>drei</seg></tuv><tuv lang="en"><seg>three</seg></tuv></tu>"""
+
+
+def tmx(folder: Path, units: str, srclang: str = "en") -> Path:
+    path = folder / "memory.tmx"
+    path.write_text(TMX.format(units=units, srclang=srclang), encoding="utf-8")
+    return path
+
+
+def test_languages_of_a_memory_are_chosen_by_code(tmp_path: Path) -> None:
+    path = tmx(tmp_path, THREE)
+    assert read(path, source_language="de", target_language="en") == [("eins", "one"), ("drei", "three")]
+    assert read(path, source_language="en-gb", target_language="FR") == [("two", "deux")]
+    pairs = read_pairs((path,), source_language="de", target_language="en")
+    assert [pair.line for pair in pairs] == [4, 7]
+
+
+def test_languages_that_are_not_given_are_told_from_a_memory_of_two(tmp_path: Path) -> None:
+    units = "".join(
+        f'<tu><tuv xml:lang="de"><seg>{i} Hund</seg></tuv><tuv xml:lang="en"><seg>{i} dog</seg></tuv></tu>'
+        for i in "12"
+    )
+    german_first, english_first = [("1 Hund", "1 dog"), ("2 Hund", "2 dog")], [("1 dog", "1 Hund"), ("2 dog", "2 Hund")]
+    assert read(tmx(tmp_path, units, "en-US")) == english_first
+    assert read(tmx(tmp_path, units, "*all*")) == german_first
+    assert read(tmx(tmp_path, units, "en"), source_language="de") == german_first
+    assert read(tmx(tmp_path, units, "en"), target_language="de") == english_first
+    with pytest.raises(NmtError, match="which of the languages EN-US, de-DE, fr are source and target"):
+        read(tmx(tmp_path, THREE))
+    with pytest.raises(NmtError, match="no unit has both de and it; the languages there are EN-US, de-DE, fr"):
+        read(tmx(tmp_path, THREE), source_language="de", target_language="it")
+
+
+def test_tags_in_a_memory_are_left_out_or_kept(tmp_path: Path) -> None:
+    segment = 'A <bpt i="1">&lt;b></bpt><hi>bold</hi><ept i="1">&lt;/b></ept> word'
+    segment += "<ph>&lt;br/><sub>alt</sub></ph> &amp;\n  more"
+    unit = f'<tu><tuv xml:lang="en"><seg>{segment}</seg></tuv><tuv xml:lang="de"><seg>\n  x\n</seg></tuv></tu>'
+    assert read(tmx(tmp_path, unit)) == [("A bold word & more", "x")]
+    kept = read(tmx(tmp_path, unit), inline_tags="keep")
+    assert kept == [("A <b><hi>bold</hi></b> word<br/><sub>alt</sub> & more", "x")]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("<tmx><body><tu>", r"line 1: broken XML"),
+        ('<!DOCTYPE t [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n<tmx>&b;</tmx>', "entities of its own"),
+        ('<!DOCTYPE t [<!ENTITY a SYSTEM "file:///etc/hostname">]>\n<tmx><seg>&a;</seg></tmx>', "entities of its own"),
+        ("", "broken XML"),
+        ("not XML", "broken XML"),
+    ],
+)
+def test_broken_and_dangerous_memories_are_refused(tmp_path: Path, content: str, problem: str) -> None:
+    (path,) = write(tmp_path, **{"x.tmx": content})
+    with pytest.raises(NmtError, match=problem):
+        read(path)
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+# ---------------------------------------------------------------------------------------------------------------- XLIFF
+
+XLIFF_1 = """<?xml version="1.0"?>
+<xliff version="1.2" xmlns="urn:oasis:names:tc:xliff:document:1.2">
+<file source-language="en-US" target-language="de" original="x" datatype="plaintext"><body>
+<trans-unit id="1"><source>Open <g id="1">file</g><x id="2"/></source>
+<target><g id="1">Datei</g> öffnen<x id="2"/></target>
+<alt-trans><source>Open</source><target>Auf</target></alt-trans></trans-unit>
+<trans-unit id="2"><source>Not yet</source><target state="needs-translation">Not yet</target></trans-unit>
+<trans-unit id="3"><source>None</source></trans-unit>
+<group><trans-unit id="4" translate="no"><source>Name</source><target>Name</target></trans-unit></group>
+<trans-unit id="5"><source>One. Two.</source>
+<seg-source><mrk mtype="seg" mid="1">One.</mrk> <mrk mtype="seg" mid="2">Two <ph id="1">%d</ph>.</mrk>
+</seg-source><target><mrk mtype="seg" mid="2">Zwei <ph id="1">%d</ph>.</mrk>
+<mrk mtype="seg" mid="1">Eins.</mrk></target></trans-unit>
+<trans-unit id="6"><source>Empty</source><target> </target></trans-unit>
+</body></file></xliff>
+"""
+XLIFF_2 = """<xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" version="2.0" srcLang="en" trgLang="de"><file id="f">
+<unit id="1"><segment><source>Hello <pc id="1">world</pc><ph id="2"/></source>
+<target>Hallo <pc id="1">Welt</pc></target></segment>
+<ignorable><source> </source></ignorable>
+<segment state="initial"><source>New</source><target>New</target></segment>
+<segment><source>A<cp hex="0001"/>b</source><target>Ab</target></segment></unit>
+<unit id="2" translate="no"><segment><source>X</source><target>X</target></segment></unit>
+</file></xliff>
+"""
+
+
+def test_translated_units_of_xliff_1(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, **{"x.xlf": XLIFF_1})
+    both = [("Open file", "Datei öffnen"), ("One.", "Eins."), ("Two .", "Zwei .")]
+    assert read(path) == read(path, source_language="en", target_language="de") == both
+    assert read(path, source_language="de", target_language="en") == [(target, source) for source, target in both]
+    assert read_pairs((path,))[0].line == 4
+    kept = read(path, inline_tags="keep")
+    assert kept[0] == ('Open <g id="1">file</g><x id="2"/>', '<g id="1">Datei</g> öffnen<x id="2"/>')
+    assert kept[2] == ("Two %d.", "Zwei %d.")
+
+
+def test_translated_segments_of_xliff_2(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, **{"x.xliff": XLIFF_2})
+    assert read(path) == [("Hello world", "Hallo Welt"), ("Ab", "Ab")]
+    assert read(path, inline_tags="keep")[0] == (
+        'Hello <pc id="1">world</pc><ph id="2"/>',
+        'Hallo <pc id="1">Welt</pc>',
+    )
+
+
+# -------------------------------------------------------------------------------------------------------------- gettext
+
+PO = r"""
+msgid ""
+msgstr "Content-Type: text/plain; charset=UTF-8\nLanguage: de\nPlural-Forms: nplurals=2; plural=(n != 1);\n"
+
+#: a.c:1
+msgid "&Open \"file\"\n"
+"now"
+msgstr "&Öffne „Datei“\n"
+"jetzt"
+
+#, fuzzy
+msgid "Fuzzy"
+msgstr "Unklar"
+
+msgid "Untranslated"
+msgstr ""
+
+msgctxt "menu"
+msgid "%d file"
+msgid_plural "%d files"
+msgstr[0] "%d Datei"
+msgstr[1] "%d Dateien"
+
+#~ msgid "Old"
+#~ msgstr "Alt"
+"""
+
+
+def test_translated_messages_of_a_catalogue(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, **{"de.po": PO})
+    both = [('Open "file" now', "Öffne „Datei“ jetzt"), ("%d file", "%d Datei"), ("%d files", "%d Dateien")]
+    assert read(path) == both
+    assert read(path, source_language="de", target_language="en") == [(target, source) for source, target in both]
+    assert [pair.line for pair in read_pairs((path,))] == [5, 18, 18]
+
+
+def test_catalogues_in_other_encodings(tmp_path: Path) -> None:
+    content = PO.replace("UTF-8", "ISO-8859-1").replace("„", "'").replace("“", "'")
+    (path,) = write(tmp_path, **{"de.po": content.encode("latin-1")})
+    assert read(path)[0][1] == "Öffne 'Datei' jetzt"
+    (path,) = write(tmp_path, **{"de.po": PO.encode("latin-1", "replace").replace(b"?", b"\xff")})
+    with pytest.raises(NmtError, match=r"de.po, line 8: invalid UTF-8"):
+        read(path)
+    (path,) = write(tmp_path, **{"de.po": PO.replace("UTF-8", "klingon")})
+    with pytest.raises(NmtError, match="is in klingon, which is not known"):
+        read(path)
+
+
+def test_what_is_no_catalogue_is_refused(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, **{"x.po": 'msgid "a"\nmsgstr "b"\nnonsense\n'})
+    with pytest.raises(NmtError, match=r"x.po, line 3: not a readable PO file"):
+        read(path)
+
+
+# ------------------------------------------------------------------------------------------------------- any and all
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.tsv.gz", b"x", "tsv"),
+        ("a.de", b"ein Satz\n", "plain"),
+        ("a.xlf", b"", "xliff"),
+        ("noname", TMX.format(units="", srclang="en").encode(), "tmx"),
+        ("utf16", TMX.format(units="", srclang="en").encode("utf-16"), "tmx"),
+        ("noname", XLIFF_2.encode(), "xliff"),
+        ("noname", gzip.compress(PO.encode()), "po"),
+        ("noname", b'{"source": "a"}\n', "jsonl"),
+        ("text", b"{} is a pair of braces\n", "plain"),
+        ("text", b"<tmx is how a memory begins\n" * 0 + b"<b>bold</b>\n", "plain"),
+        ("empty", b"", "plain"),
+    ],
+)
+def test_formats_are_told_by_name_and_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+    (path,) = write(tmp_path, **{name: content})
+    assert format_of(path) == expected
+
+
+def test_files_are_grouped_and_named(tmp_path: Path) -> None:
+    write(tmp_path, **{"a": "x", "b": "y", "c.tmx": "", "x=y": "z"})
+    found = corpora(
+        [tmp_path / "a", tmp_path / "b", f"web={tmp_path / 'c.tmx'}", f"gold={tmp_path / 'a'}", tmp_path / "b"]
+    )
+    assert [(one.name, len(one.files)) for one in found] == [("a", 2), ("web", 1), ("gold", 2)]
+    assert corpora([tmp_path / "x=y"])[0].files == (tmp_path / "x=y",)
+    with pytest.raises(NmtError, match=r"got 2 files: .*b is left without a translation"):
+        corpora([tmp_path / "c.tmx", tmp_path / "b"])
+
+
+def as_tsv(pairs: Pairs) -> str:
+    return "".join(f"{source}\t{target}\n" for source, target in pairs)
+
+
+def as_json(pairs: Pairs) -> str:
+    return "".join(json.dumps({"source": source, "target": target}) + "\n" for source, target in pairs)
+
+
+def as_tmx(pairs: Pairs) -> str:
+    units = (
+        f'<tu><tuv xml:lang="de"><seg>{escape(source)}</seg></tuv>'
+        f"<tuv xml:lang={quoteattr('en')}><seg>{escape(target)}</seg></tuv></tu>"
+        for source, target in pairs
+    )
+    return TMX.format(units="\n".join(units), srclang="de")
+
+
+def as_xliff(pairs: Pairs) -> str:
+    units = (
+        f'<trans-unit id="{i}"><source>{escape(source)}</source><target>{escape(target)}</target></trans-unit>'
+        for i, (source, target) in enumerate(pairs)
+    )
+    return f'<xliff version="1.2"><file source-language="de"><body>{"".join(units)}</body></file></xliff>'
+
+
+def as_po(pairs: Pairs) -> str:
+    catalogue = polib.POFile()
+    catalogue.metadata = {"Content-Type": "text/plain; charset=UTF-8"}
+    catalogue.extend(polib.POEntry(msgid=source, msgstr=target) for source, target in pairs)
+    return str(catalogue)
+
+
+# no control characters, which XML cannot hold, and no accelerators, which are taken out of PO; some text on both sides
+side = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="&_\\")).map(
+    lambda text: f"x {text}"
+)
+PACK: dict[str, Callable[[bytes], bytes]] = {
+    "": lambda data: data,
+    ".gz": gzip.compress,
+    ".bz2": bz2.compress,
+    ".xz": lzma.compress,
+    ".zst": zstd,
+}
+
+
+@given(st.lists(st.tuples(side, side), min_size=1, max_size=8), st.sampled_from(sorted(PACK)))
+@pytest.mark.parametrize(
+    ("name", "written"), [("tsv", as_tsv), ("jsonl", as_json), ("tmx", as_tmx), ("xlf", as_xliff), ("po", as_po)]
+)
+def test_pairs_written_are_pairs_read(
+    tmp_path_factory: pytest.TempPathFactory, name: str, written: Callable[[Pairs], str], pairs: Pairs, packing: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"pairs.{name}{packing}"
+    path.write_bytes(PACK[packing](written(pairs).encode()))
+    assert read(path, source_language="de", target_language="en") == pairs
+
+
+@given(st.binary(max_size=300), st.sampled_from(["tsv", "jsonl", "tmx", "xlf", "po", "de", "tmx.gz", "po.xz"]))
+def test_any_bytes_give_pairs_or_an_error_of_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"anything.{name}"
+    path.write_bytes(content)
+    try:
+        for pair in read_pairs((path,)):
+            assert "\n" not in pair.source + pair.target
+    except NmtError as error:
+        assert "\n" not in error.problem

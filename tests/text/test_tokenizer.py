@@ -3,7 +3,8 @@
 import io
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from nmt.config import TokenizerConfig
 from nmt.errors import NmtError
-from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, Tokenizers, train_tokenizer, train_tokenizers
+from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, Tokenizers, train_tokenizers, training_sample
 
 LINES = [
     f"{who} {what} the {which} {thing}{end}"
@@ -25,6 +26,10 @@ LINES = [
 ]
 TYPES = ("bpe", "unigram")
 CONTROL = {PAD, UNKNOWN, BEGIN, END}
+
+
+def train_tokenizer(files: Sequence[Path], config: TokenizerConfig) -> Tokenizer:
+    return train_tokenizers(files, replace(config, separate=False)).source
 
 
 @pytest.fixture(scope="module")
@@ -316,3 +321,43 @@ def test_a_truncated_model_is_refused_wherever_it_was_cut(trained: Callable[...,
             continue
         loaded.append(length)
     assert not loaded
+
+
+def test_byte_and_character_vocabularies(text: Path) -> None:
+    chars = train_tokenizer([text], TokenizerConfig(type="char", vocab_size=400))
+    assert chars.encode_pieces(["I see"]) == [["▁", "I", "▁", "s", "e", "e"]]
+    bytes_ = train_tokenizer([text], TokenizerConfig(type="byte"))
+    assert len(bytes_) == 4 + 256 + 2  # and the space, and a character that no text has
+    for line in (*LINES, "日本語 ü", "x"):
+        assert bytes_.decode(bytes_.encode([line])) == [bytes_.normalize(line)]
+    assert len(bytes_.encode(["日"])[0]) == 1 + 3
+
+
+def test_a_large_corpus_is_sampled_from_all_over(tmp_path: Path) -> None:
+    """Each line has a letter of its own: those of the vocabulary were drawn."""
+    path = tmp_path / "many"
+    path.write_text("".join(f"{chr(0x4E00 + i)}\n" for i in range(5000)), encoding="utf-8")
+    (sample,) = training_sample([path], TokenizerConfig(sample=1000), separate=False)
+    places = [ord(line) - 0x4E00 for line in sample]
+    assert len(set(places)) == 1000
+    assert 2300 < sum(places) / 1000 < 2700
+    assert training_sample([path], TokenizerConfig(sample=1000), separate=False) == (sample,)
+    assert len(training_sample([path], TokenizerConfig(sample=5000), separate=False)[0]) == 5000
+
+
+def test_placeholders_and_urls_can_be_protected(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text(
+        "".join(f"open {{name}} of %s at https://x.org/{i} <b>now</b>\n" for i in range(40)), encoding="utf-8"
+    )
+    tokenizer = train_tokenizer([path], TokenizerConfig(vocab_size=340, protect=True))
+    pieces = tokenizer.encode_pieces(["at{name}, %s https://a <b>"])[0]
+    assert {"{name}", "%s", "https://", "<b>"} <= set(pieces)
+
+
+def test_files_of_pairs_give_both_sides(text: Path, tmp_path: Path) -> None:
+    table = tmp_path / "pairs.tsv"
+    table.write_text("".join(f"{line}\t{line[::-1]}\tx\n" for line in LINES), encoding="utf-8")
+    assert training_sample([table], TokenizerConfig(), separate=True) == (LINES, [line[::-1] for line in LINES])
+    (both,) = training_sample([table], TokenizerConfig(), separate=False)
+    assert both == [side for line in LINES for side in (line, line[::-1])]

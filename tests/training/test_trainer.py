@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from conftest import sets_of
 
 from nmt.config import ModelConfig, PrepareConfig, TokenizerConfig, TrainingConfig
 from nmt.data.batches import Batch, Position
 from nmt.data.pairs import TrainingData
-from nmt.data.prepare import Sets, prepare
+from nmt.data.prepare import prepare
 from nmt.decoding.translate import Translator
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.model.loss import LossSum
@@ -45,8 +46,8 @@ def write_task(folder: Path, pairs: int, task: str, seed: int) -> Tokenizers:
             (folder / f"{name}.{side}").write_text("".join(" ".join(x) + "\n" for x in lines[part]), encoding="utf-8")
     tokenizers = train_tokenizers([folder / "train.source"], TokenizerConfig(vocab_size=20, byte_fallback=False))
     tokenizers.save(folder)
-    sets = Sets(
-        ((folder / "train.source", folder / "train.target"),), (folder / "valid.source", folder / "valid.target")
+    sets = sets_of(
+        [(folder / "train.source", folder / "train.target")], (folder / "valid.source", folder / "valid.target")
     )
     prepare(sets, tokenizers, folder / "data", PrepareConfig(clean=False))
     return tokenizers

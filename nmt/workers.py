@@ -1,35 +1,53 @@
 """Processes that share out the work of a stream: copies of this one, each with one processor core.
 
-Threads would wait for each other: between two operations of torch each needs Python's one lock, and being woken takes
-as long as an operation. A process that is forked shares the memory of the model; work and results travel through pipes
-as JSON.
+Threads would wait for each other: between two operations each needs Python's one lock, and being woken takes as long
+as a short operation. A process that is forked shares the memory of what is there; work and results go through pipes.
 """
 
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, count, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any, cast
-
-import torch
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
 
+_RESULT, _PROBLEM = b"+", b"-"
+
 Work = Callable[[Any], Any]
-"""What is to be done with an item; items and results are what JSON can say."""
+"""What is to be done with an item, which is what JSON can say."""
+
+
+class Packing(NamedTuple):
+    """How results become bytes, and bytes results."""
+
+    pack: Callable[[Any], bytes]
+    unpack: Callable[[bytes], Any]
+
+
+def _to_json(value: Any) -> bytes:
+    return json.dumps(value).encode("ascii")
+
+
+JSON = Packing(_to_json, json.loads)
+
+
+def processes(wanted: int) -> int:
+    """How many processes can share out work here."""
+    return wanted if sys.platform == "linux" else 1
 
 
 class Workers:
     """So many processes that do the same work on different items; the caller alone, where one is enough."""
 
-    def __init__(self, work: Work, count: int) -> None:
-        self.work, self.count = work, count if sys.platform == "linux" else 1
+    def __init__(self, work: Work, count: int, results: Packing = JSON) -> None:
+        self.work, self.count, self.results = work, processes(count), results
         self.connections: list[Connection] = []
         self.processes: list[ForkProcess] = []
 
@@ -44,95 +62,82 @@ class Workers:
             process.join()
         self.connections, self.processes = [], []
 
-    def map(self, items: Sequence[Any]) -> Iterator[Any]:
-        """The result for each item, in order."""
-        if self.count < 2 or len(items) < 2:
-            for item in items:
-                with _one_thread(self.count > 1):
-                    result = self.work(item)
-                yield result
+    def map(self, items: Iterable[Any]) -> Iterator[Any]:
+        """The result for each item, in order; items are taken as there are processes for them."""
+        todo = iter(items)
+        first = list(islice(todo, 2))
+        if self.count < 2 or len(first) < 2:
+            yield from map(self.work, chain(first, todo))
             return
         if not self.connections:
             self._start()
-        yield from self._share_out(items)
+        yield from self._share_out(enumerate(chain(first, todo)))
 
-    def _share_out(self, items: Sequence[Any]) -> Iterator[Any]:
+    def _share_out(self, todo: Iterator[tuple[int, Any]]) -> Iterator[Any]:
         waiting, done = dict[Connection, int](), dict[int, Any]()
-        todo = iter(enumerate(items))
         for connection, (index, item) in zip(self.connections, todo, strict=False):
             _send(connection, item)
             waiting[connection] = index
-        for index in range(len(items)):
+        for index in count():
             while index not in done:
+                if not waiting:
+                    return
                 for ready in wait(list(waiting)):
                     connection = cast("Connection", ready)
-                    done[waiting.pop(connection)] = _receive(connection)
+                    done[waiting.pop(connection)] = self._receive(connection)
                     following = next(todo, None)
                     if following:
                         _send(connection, following[1])
                         waiting[connection] = following[0]
             yield done.pop(index)
 
+    def _receive(self, connection: Connection) -> Any:
+        try:
+            answer = connection.recv_bytes()
+        except (EOFError, OSError):
+            raise _lost() from None
+        if answer[:1] == _PROBLEM:
+            raise NmtError(*json.loads(answer[1:]))
+        return self.results.unpack(answer[1:])
+
     def _start(self) -> None:
         fork = get_context("fork")
         for _ in range(self.count):
             ours, theirs = fork.Pipe()
             # a copy of this process holds the parent's ends of the pipes so far, too
-            process = fork.Process(target=_serve, args=(theirs, self.work, [*self.connections, ours]), daemon=True)
+            process = fork.Process(
+                target=_serve, args=(theirs, self.work, self.results, [*self.connections, ours]), daemon=True
+            )
             process.start()
             theirs.close()
             self.connections.append(ours)
             self.processes.append(process)
 
 
-def _serve(connection: Connection, work: Work, of_parent: Sequence[Connection]) -> None:
+def _serve(connection: Connection, work: Work, results: Packing, of_parent: Sequence[Connection]) -> None:
     """Work until there is nothing more to read."""
     for one in of_parent:
         one.close()  # so that a worker whose parent is gone sees the end of its pipe
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it as well
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    torch.set_num_threads(1)
     while True:
         try:
             item = json.loads(connection.recv_bytes())
-            answer: dict[str, Any]
             try:
-                answer = {"result": work(item)}
+                answer = _RESULT + results.pack(work(item))
             except NmtError as error:
-                answer = {"problem": error.problem, "hint": error.hint}
-            connection.send_bytes(json.dumps(answer).encode())
+                answer = _PROBLEM + _to_json([error.problem, error.hint])
+            connection.send_bytes(answer)
         except (EOFError, OSError):
             return
 
 
 def _send(connection: Connection, item: Any) -> None:
     try:
-        connection.send_bytes(json.dumps(item).encode())
+        connection.send_bytes(_to_json(item))
     except OSError:
         raise _lost() from None
 
 
-def _receive(connection: Connection) -> Any:
-    try:
-        answer = json.loads(connection.recv_bytes())
-    except (EOFError, OSError):
-        raise _lost() from None
-    if "problem" in answer:
-        raise NmtError(answer["problem"], answer["hint"])
-    return answer["result"]
-
-
 def _lost() -> NmtError:
     return NmtError("a worker process has gone", "was there too little memory? use fewer --threads or --batch-tokens")
-
-
-@contextmanager
-def _one_thread(wanted: bool) -> Iterator[None]:
-    """Compute with one thread meanwhile, as a worker would."""
-    before = torch.get_num_threads()
-    if wanted:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

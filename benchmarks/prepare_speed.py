@@ -1,0 +1,133 @@
+"""Speed and memory of `nmt prepare` beside SentencePiece's own batched encoding of the same lines, in turn.
+
+    python benchmarks/prepare_speed.py train.de train.en --pairs 500000 --rounds 3
+
+The corpus is read over and over until there are --pairs of them, each made another by a number at its end, so that no
+pair is a duplicate. SentencePiece reads the lines of both files and encodes them in large batches with --threads of
+its own threads, and keeps nothing; `nmt prepare` cleans, encodes, drops duplicates and writes arrays. Printed are
+pairs a second of each whole program (medians, slowest and fastest), their ratio, and the most memory that all its
+processes had at a time. With --train it then measures how soon training makes its second update on that data.
+"""
+
+import argparse
+import itertools
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+SENTENCEPIECE = """
+import sys, itertools, sentencepiece
+model, threads, *files = sys.argv[1:]
+processor = sentencepiece.SentencePieceProcessor(model_file=model)
+for path in files:
+    with open(path, encoding="utf-8", newline="\\n") as lines:
+        while batch := list(itertools.islice(lines, 100_000)):
+            processor.encode(batch, out_type=int, num_threads=int(threads))
+"""
+
+
+def perturbed(source: Path, target: Path, pairs: int) -> Iterator[tuple[str, str]]:
+    """So many pairs, each another."""
+    both = list(zip(*(path.read_text("utf-8").split("\n")[:-1] for path in (source, target)), strict=True))
+    for number, (left, right) in zip(range(pairs), itertools.cycle(both), strict=False):
+        yield (left, right) if number < len(both) else (f"{left} {number}", f"{right} {number}")
+
+
+def memory_of(process: int) -> int:
+    """Bytes of a process and its children in memory, what they share counted once (Linux)."""
+    try:
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        own = next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
+        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    except (OSError, StopIteration):
+        return 0
+    return own + sum(memory_of(int(child)) for child in children)
+
+
+def measure(command: list[object]) -> tuple[float, int]:
+    """Seconds that a program takes, and the most memory it had."""
+    start, peak, done = time.perf_counter(), 0, threading.Event()
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True)
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.2):
+            peak = max(peak, memory_of(process.pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    told = process.communicate()[1]
+    taken = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise SystemExit(told)
+    return taken, peak
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path)
+    parser.add_argument("target", type=Path)
+    parser.add_argument("--pairs", type=int, default=500_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--train", action="store_true", help="measure the start of training, too")
+    parser.add_argument("--folder", type=Path, help="where there is room for the corpus and the arrays")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=given.folder) as name:
+        folder = Path(name)
+        files, run = [folder / "train.source", folder / "train.target"], folder / "run"
+        with open(files[0], "w", encoding="utf-8") as left, open(files[1], "w", encoding="utf-8") as right:
+            for one, other in perturbed(given.source, given.target, given.pairs):
+                left.write(one + "\n")
+                right.write(other + "\n")
+        nmt = [sys.executable, "-m", "nmt"]
+        train = ["tokenizer", "train", given.source, given.target, "--vocab-size", "16000", "--run", run]
+        subprocess.run([*nmt, *map(str, train)], check=True, stderr=subprocess.DEVNULL)
+        sides: dict[str, list[object]] = {
+            "sentencepiece": [sys.executable, "-c", SENTENCEPIECE, run / "tokenizer.model", given.threads, *files],
+            "nmt prepare": [*nmt, "prepare", *files, "--run", run],
+        }
+        found: dict[str, list[tuple[float, int]]] = {side: [] for side in sides}
+        for _ in range(given.rounds):
+            for side, command in sides.items():
+                found[side].append(measure(command))
+        base = statistics.median(taken for taken, _ in found["sentencepiece"])
+        for side, results in found.items():
+            rates = sorted(given.pairs / taken for taken, _ in results)
+            memory = max(peak for _, peak in results) / 1e6
+            middle = statistics.median(rates)
+            print(
+                f"{side:14} {middle:9,.0f} [{rates[0]:,.0f} to {rates[-1]:,.0f}] pairs/s  {memory:5,.0f} MB  "
+                f"{middle * base / given.pairs:.2f}",
+                flush=True,
+            )
+        if given.train:
+            settings = [
+                "--preset",
+                "tiny",
+                "--steps",
+                "2",
+                "--batch-tokens",
+                "1024",
+                "--log-every",
+                "1",
+                "--average",
+                "1",
+                "--quiet",
+                "--run",
+            ]
+            taken, peak = measure([*nmt, "train", *settings, run])
+            print(f"two updates of nmt train after {taken:.1f} s, {peak / 1e6:,.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
