@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=500_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--alone", action="store_true", help="without SentencePiece, for very large corpora")
     parser.add_argument("--train", action="store_true", help="measure the start of training, too")
     parser.add_argument("--folder", type=Path, help="where there is room for the corpus and the arrays")
     given = parser.parse_args()
@@ -96,18 +97,20 @@ def main() -> None:
             "sentencepiece": [sys.executable, "-c", SENTENCEPIECE, run / "tokenizer.model", given.threads, *files],
             "nmt prepare": [*nmt, "prepare", *files, "--run", run],
         }
+        if given.alone:
+            del sides["sentencepiece"]
         found: dict[str, list[tuple[float, int]]] = {side: [] for side in sides}
         for _ in range(given.rounds):
             for side, command in sides.items():
                 found[side].append(measure(command))
-        base = statistics.median(taken for taken, _ in found["sentencepiece"])
+        base = statistics.median(taken for taken, _ in found["sentencepiece"]) if not given.alone else 0.0
         for side, results in found.items():
             rates = sorted(given.pairs / taken for taken, _ in results)
             memory = max(peak for _, peak in results) / 1e6
             middle = statistics.median(rates)
             print(
                 f"{side:14} {middle:9,.0f} [{rates[0]:,.0f} to {rates[-1]:,.0f}] pairs/s  {memory:5,.0f} MB  "
-                f"{middle * base / given.pairs:.2f}",
+                + (f"{middle * base / given.pairs:.2f}" if base else f"{given.pairs / middle:,.0f} s"),
                 flush=True,
             )
         if given.train:

@@ -17,7 +17,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, BinaryIO, TypeVar, cast
 
@@ -123,9 +123,10 @@ def read_text(path: Path | None, *, strict: bool = False) -> Iterator[str]:
     Invalid UTF-8 becomes U+FFFD with a warning that names line and byte, or an NmtError when `strict`.
     """
     name = "standard input" if path is None or str(path) == "-" else str(path)
-    broken = 0
+    number = broken = 0
     with open_input(path) as stream:
-        for number, line in zip(count(1), read_lines(stream, name), strict=False):
+        for line in read_lines(stream, name):
+            number += 1
             try:
                 text = line.decode("utf-8")
             except UnicodeDecodeError as error:

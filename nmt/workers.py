@@ -21,21 +21,25 @@ if TYPE_CHECKING:
 _RESULT, _PROBLEM = b"+", b"-"
 
 Work = Callable[[Any], Any]
-"""What is to be done with an item, which is what JSON can say."""
+"""What is to be done with an item."""
 
 
 class Packing(NamedTuple):
-    """How results become bytes, and bytes results."""
+    """How items or results become bytes, and how these become what they were."""
 
     pack: Callable[[Any], bytes]
     unpack: Callable[[bytes], Any]
 
 
 def _to_json(value: Any) -> bytes:
-    return json.dumps(value).encode("ascii")
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
-JSON = Packing(_to_json, json.loads)
+def _of_json(data: bytes) -> Any:
+    return json.loads(data.decode("utf-8", "surrogatepass"))
+
+
+JSON = Packing(_to_json, _of_json)
 
 
 def processes(wanted: int) -> int:
@@ -46,8 +50,8 @@ def processes(wanted: int) -> int:
 class Workers:
     """So many processes that do the same work on different items; the caller alone, where one is enough."""
 
-    def __init__(self, work: Work, count: int, results: Packing = JSON) -> None:
-        self.work, self.count, self.results = work, processes(count), results
+    def __init__(self, work: Work, count: int, items: Packing = JSON, results: Packing = JSON) -> None:
+        self.work, self.count, self.items, self.results = work, processes(count), items, results
         self.connections: list[Connection] = []
         self.processes: list[ForkProcess] = []
 
@@ -71,24 +75,25 @@ class Workers:
             return
         if not self.connections:
             self._start()
-        yield from self._share_out(enumerate(chain(first, todo)))
+        yield from self._share_out(chain(first, todo))
 
-    def _share_out(self, todo: Iterator[tuple[int, Any]]) -> Iterator[Any]:
-        waiting, done = dict[Connection, int](), dict[int, Any]()
-        for connection, (index, item) in zip(self.connections, todo, strict=False):
-            _send(connection, item)
-            waiting[connection] = index
+    def _share_out(self, todo: Iterator[Any]) -> Iterator[Any]:
+        packed = (self.items.pack(item) for item in todo)
+        working, done, sent = dict[Connection, int](), dict[int, Any](), 0
+        idle = list(self.connections)
+        following = next(packed, None)
         for index in count():
             while index not in done:
-                if not waiting:
+                while idle and following is not None:
+                    working[idle[-1]] = sent
+                    _send(idle.pop(), following)
+                    following, sent = next(packed, None), sent + 1  # so that no process waits for the next to be made
+                if not working:
                     return
-                for ready in wait(list(waiting)):
+                for ready in wait(list(working)):
                     connection = cast("Connection", ready)
-                    done[waiting.pop(connection)] = self._receive(connection)
-                    following = next(todo, None)
-                    if following:
-                        _send(connection, following[1])
-                        waiting[connection] = following[0]
+                    done[working.pop(connection)] = self._receive(connection)
+                    idle.append(connection)
             yield done.pop(index)
 
     def _receive(self, connection: Connection) -> Any:
@@ -97,7 +102,7 @@ class Workers:
         except (EOFError, OSError):
             raise _lost() from None
         if answer[:1] == _PROBLEM:
-            raise NmtError(*json.loads(answer[1:]))
+            raise NmtError(*_of_json(answer[1:]))
         return self.results.unpack(answer[1:])
 
     def _start(self) -> None:
@@ -105,16 +110,14 @@ class Workers:
         for _ in range(self.count):
             ours, theirs = fork.Pipe()
             # a copy of this process holds the parent's ends of the pipes so far, too
-            process = fork.Process(
-                target=_serve, args=(theirs, self.work, self.results, [*self.connections, ours]), daemon=True
-            )
+            process = fork.Process(target=_serve, args=(theirs, self, [*self.connections, ours]), daemon=True)
             process.start()
             theirs.close()
             self.connections.append(ours)
             self.processes.append(process)
 
 
-def _serve(connection: Connection, work: Work, results: Packing, of_parent: Sequence[Connection]) -> None:
+def _serve(connection: Connection, workers: Workers, of_parent: Sequence[Connection]) -> None:
     """Work until there is nothing more to read."""
     for one in of_parent:
         one.close()  # so that a worker whose parent is gone sees the end of its pipe
@@ -122,9 +125,9 @@ def _serve(connection: Connection, work: Work, results: Packing, of_parent: Sequ
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     while True:
         try:
-            item = json.loads(connection.recv_bytes())
+            item = workers.items.unpack(connection.recv_bytes())
             try:
-                answer = _RESULT + results.pack(work(item))
+                answer = _RESULT + workers.results.pack(workers.work(item))
             except NmtError as error:
                 answer = _PROBLEM + _to_json([error.problem, error.hint])
             connection.send_bytes(answer)
@@ -132,9 +135,9 @@ def _serve(connection: Connection, work: Work, results: Packing, of_parent: Sequ
             return
 
 
-def _send(connection: Connection, item: Any) -> None:
+def _send(connection: Connection, item: bytes) -> None:
     try:
-        connection.send_bytes(_to_json(item))
+        connection.send_bytes(item)
     except OSError:
         raise _lost() from None
 

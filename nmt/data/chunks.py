@@ -3,7 +3,7 @@
 import io
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,9 @@ import numpy.typing as npt
 from nmt.config import CleaningConfig
 from nmt.text.clean import RULES, Cleaner, folded
 from nmt.text.duplicates import Hashes, hashes_of
-from nmt.text.tokenizer import END, Tokenizer, Tokenizers
+from nmt.text.pair import SentencePair
+from nmt.text.tokenizer import Tokenizers
+from nmt.workers import Packing
 
 CHUNK = 4096
 """Pairs that are cleaned and tokenized at a time."""
@@ -40,19 +42,18 @@ class CleanChunk(NamedTuple):
     target: Ids
     target_lengths: Lengths
 
-    def kept_only(self, fresh: npt.NDArray[np.bool_]) -> "CleanChunk":
-        """The same with those kept pairs that are not fresh dropped as duplicates."""
-        if fresh.all():
+    def without(self, dropped: npt.NDArray[np.bool_], rule: str) -> "CleanChunk":
+        """The same with some of the pairs that were kept dropped by a rule."""
+        if not dropped.any():
             return self
-        rules = self.rules.copy()
-        rules[np.flatnonzero(rules == KEPT)[~fresh]] = RULES.index("duplicate")
+        rules, stay = self.rules.copy(), ~dropped
+        rules[np.flatnonzero(rules == KEPT)[dropped]] = RULES.index(rule)
         source, target = (
-            ids[np.repeat(fresh, lengths)]
+            ids[np.repeat(stay, lengths)]
             for ids, lengths in ((self.source, self.source_lengths), (self.target, self.target_lengths))
         )
-        return CleanChunk(
-            rules, self.hashes[fresh], source, self.source_lengths[fresh], target, self.target_lengths[fresh]
-        )
+        hashes = self.hashes[stay] if len(self.hashes) else self.hashes
+        return CleanChunk(rules, hashes, source, self.source_lengths[stay], target, self.target_lengths[stay])
 
 
 class ChunkCleaner:
@@ -67,33 +68,19 @@ class ChunkCleaner:
         cleaner = self.cleaner
         regular = [(cleaner.regular(source), cleaner.regular(target)) for source, target in pairs]
         found = [cleaner.rule_against(*pair) for pair in regular]
-        rules = np.asarray([RULES.index(rule) if rule else KEPT for rule in found], dtype=np.uint8)
+        rules = np.asarray([KEPT if rule is None else RULES.index(rule) for rule in found], dtype=np.uint8)
         kept = [pair for pair, rule in zip(regular, found, strict=True) if rule is None]
-        sources, targets = (
-            rows_of([pair[side] for pair in kept], tokenizer)
-            for side, tokenizer in enumerate((self.tokenizers.source, self.tokenizers.target))
-        )
-        fits = np.ones(len(kept), dtype=bool)
-        for place, index in enumerate(np.flatnonzero(rules == KEPT)):
-            one, other = len(sources[place]), len(targets[place])
-            if max(one, other) > self.config.max_length:
-                rules[index] = RULES.index("too long")
-            elif self.config.clean and min(one, other) - 1 < self.config.min_length:
-                rules[index] = RULES.index("too short")
-            fits[place] = rules[index] == KEPT
-        chosen = np.flatnonzero(fits)
-        duplicates = self.duplicates
-        return CleanChunk(
-            rules,
-            hashes_of(duplicates(*kept[place]) for place in chosen) if duplicates else np.empty(0, np.uint64),
-            *flat([sources[place] for place in chosen]),
-            *flat([targets[place] for place in chosen]),
-        )
-
-
-def rows_of(lines: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
-    """The tokens of each line with the end of the sentence, as the model reads and writes them."""
-    return [[*row, END] for row in tokenizer.encode(lines)]
+        source = flat(self.tokenizers.source.encode([pair[0] for pair in kept], end=True))
+        target = flat(self.tokenizers.target.encode([pair[1] for pair in kept], end=True))
+        text = self.duplicates
+        hashes = hashes_of(text(*pair) for pair in kept) if text else np.empty(0, np.uint64)
+        chunk = CleanChunk(rules, hashes, *source, *target)
+        longest, shortest = (of(chunk.source_lengths, chunk.target_lengths) for of in (np.maximum, np.minimum))
+        chunk = chunk.without(longest > self.config.max_length, "too long")
+        if self.config.clean and self.config.min_length > 1:
+            shortest = shortest[longest <= self.config.max_length]
+            chunk = chunk.without(shortest - 1 < self.config.min_length, "too short")
+        return chunk
 
 
 def flat(rows: Sequence[Sequence[int]]) -> tuple[Ids, Lengths]:
@@ -115,6 +102,19 @@ def unpack(data: bytes) -> CleanChunk:
         return CleanChunk(**{name: arrays[name] for name in CleanChunk._fields})
 
 
-def texts(pairs: Iterable[Any]) -> list[tuple[str, str]]:
-    """The texts of pairs, which is all that processes tell each other of them."""
+def texts(pairs: Iterable[SentencePair]) -> list[tuple[str, str]]:
+    """The texts of pairs, which is all that the work needs of them."""
     return [(pair.source, pair.target) for pair in pairs]
+
+
+def _as_lines(pairs: Iterable[tuple[str, str]]) -> bytes:
+    return "\n".join([line for pair in pairs for line in pair]).encode("utf-8", "surrogatepass")
+
+
+def _of_lines(data: bytes) -> list[tuple[str, str]]:
+    lines = data.decode("utf-8", "surrogatepass").split("\n")
+    return list(zip(lines[::2], lines[1::2], strict=True))
+
+
+TEXTS, CHUNKS = Packing(_as_lines, _of_lines), Packing(pack, unpack)
+"""How the work and its results go from one process to another; no side of a pair has a line end in it."""

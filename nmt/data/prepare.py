@@ -21,7 +21,7 @@ import numpy as np
 import nmt
 from nmt.config import CleaningConfig, CorpusConfig, PrepareConfig
 from nmt.data.binary import RowWriter
-from nmt.data.chunks import CHUNK, KEPT, ChunkCleaner, CleanChunk, pack, texts, unpack
+from nmt.data.chunks import CHUNK, CHUNKS, KEPT, TEXTS, ChunkCleaner, CleanChunk, texts
 from nmt.data.held_out import check_not_empty, cut_off
 from nmt.data.shards import Shards
 from nmt.errors import NmtError
@@ -42,7 +42,7 @@ from nmt.text.duplicates import Seen
 from nmt.text.lengths import FITTED_ON, fit_lengths
 from nmt.text.pair import SentencePair
 from nmt.text.tokenizer import Tokenizers
-from nmt.workers import Packing, Workers
+from nmt.workers import Workers
 
 logger = logging.getLogger("nmt")
 
@@ -85,7 +85,7 @@ def prepare(
     cleaner = _cleaner(sets, held_out, config, languages, start)
     shards = Shards(output, config, _identity(sets, tokenizers, config))
     clean = ChunkCleaner(cleaner, tokenizers, config)
-    with Workers(clean, threads, Packing(pack, unpack)) as workers:
+    with Workers(clean, threads, TEXTS, CHUNKS) as workers:
         if config.shard:
             own = shards.own(chunk for _, chunk in chain(start, text))
             shards.write(workers.map(map(texts, own)), progress)
@@ -195,7 +195,7 @@ class _RowSet:
     def add(self, corpus: int, chunk: Sequence[SentencePair], clean: CleanChunk) -> None:
         """Write those pairs of a chunk that are kept and new."""
         if len(clean.hashes):
-            clean = clean.kept_only(self.seen.add(clean.hashes))
+            clean = clean.without(~self.seen.add(clean.hashes), "duplicate")
         self.source.add(clean.source, clean.source_lengths)
         self.target.add(clean.target, clean.target_lengths)
         counts, dropped = self.counts.setdefault(corpus, Counter()), self.dropped.setdefault(corpus, Counter())

@@ -5,9 +5,11 @@ pairs come together again (data/prepare.py), because rules are applied in many p
 """
 
 import re
+import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any
 
 from nmt.config import CleaningConfig
@@ -37,11 +39,8 @@ RULES = (
 """The names of what may become of a pair; arrays hold their numbers."""
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
-_SPACES = re.compile(r"\s+")
-_NO_LETTERS = re.compile(r"[\W\d_]+")
 _PUNCTUATION = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+")
-_WORD = re.compile(r"[^\W\d_]{4}")
 PLACEHOLDER = re.compile(
     r"""\{[\w.:!]*\}            # {0}, {name}
     | (?<![\w%])%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@](?!\w)   # %s, %1$d
@@ -53,7 +52,12 @@ PLACEHOLDER = re.compile(
 )
 """Placeholders and tags, that is, what a translation must have, too."""
 _VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=%)\d+\$")
-_FEW_LETTERS = 0.2  # share of a side's visible characters below which it has no words
+_ASCII_LETTERS = string.ascii_letters.encode("ascii")
+_ASCII_SIGNS = bytes(set(range(128)) - set(_ASCII_LETTERS))
+_NOT_ASCII_LETTERS = bytes(set(range(256)) - set(_ASCII_LETTERS))
+_ASCII = bytes(range(128))
+_LETTER = re.compile(r"[^\W\d_]")
+_FEW_LETTERS = 0.2  # share of a side's visible bytes below which it has no words
 _OWN_SCRIPT = {"Latin": 0.5}  # share of the letters that are in the script of their language; others mix more
 _OWN_SCRIPT_ELSE = 0.1
 _CERTAIN = 0.95  # probability of another language
@@ -72,6 +76,12 @@ def folded(text: str) -> str:
     return _PUNCTUATION.sub(" ", _NUMBER.sub("0", text.casefold())).strip() or text
 
 
+@lru_cache(maxsize=4)  # several rules ask for those of a pair
+def _letters(text: str) -> bytes:
+    """The ASCII letters of a text, in lower case: quickly found, and the same where `folded` is."""
+    return text.casefold().encode("utf-8", "surrogatepass").translate(None, _NOT_ASCII_LETTERS)
+
+
 def placeholders(text: str) -> Counter[str]:
     """How often each placeholder and tag stands in a text.
 
@@ -81,9 +91,16 @@ def placeholders(text: str) -> Counter[str]:
     >>> dict(placeholders("{0} of %2$s, 100 % done, 50%s, <b>bold</b> if {a} < b > c"))
     {'{0}': 1, '%s': 1, '<b>': 1, '</b>': 1, '{}': 1}
     """
-    if "%" not in text and "{" not in text and "<" not in text:
-        return Counter()
     return Counter(_VARIABLE.sub("", found) for found in PLACEHOLDER.findall(text))
+
+
+def _differ_in_placeholders(source: str, target: str) -> bool:
+    both = source + target
+    return ("%" in both or "{" in both or "<" in both) and placeholders(source) != placeholders(target)
+
+
+def _has_controls(text: str) -> bool:
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 class HeldOut:
@@ -94,10 +111,11 @@ class HeldOut:
         self.cut = cut
         sides = {side.strip() for pair in pairs for side in (pair.source, pair.target)} - {""}
         self.exact, self.folded = sides, {folded(side) for side in sides}
+        self.letters = {_letters(side) for side in sides}
 
     def has(self, text: str) -> bool:
         """Whether a sentence is one of them."""
-        return text in self.exact or folded(text) in self.folded
+        return text in self.exact or (_letters(text) in self.letters and folded(text) in self.folded)
 
 
 class Cleaner:
@@ -124,7 +142,7 @@ class Cleaner:
         """The rules that are asked for, in their order: a name, and whether a pair of regular texts breaks it."""
         config = self.config
         yield "broken encoding", lambda source, target: "\ufffd" in source or "\ufffd" in target
-        yield "control characters", lambda source, target: bool(_CONTROL.search(source) or _CONTROL.search(target))
+        yield "control characters", lambda source, target: _has_controls(source) or _has_controls(target)
         yield "held out", lambda source, target: self.held_out.has(source) or self.held_out.has(target)
         yield "ratio", self._differs_in_length
         if self.fit and config.max_deviation:
@@ -138,14 +156,14 @@ class Cleaner:
         if config.check_languages:
             yield "wrong language", self._wrong_language(language_identifier())
         if config.check_placeholders:
-            yield "placeholders", lambda source, target: placeholders(source) != placeholders(target)
+            yield "placeholders", _differ_in_placeholders
 
     def regular(self, text: str) -> str:
         """Text as it is trained on: repaired, in a normal form, with single spaces."""
         config = self.config
         if not config.clean:
             return text
-        text = _SPACES.sub(" ", text).strip(" ")
+        text = " ".join(text.split())
         if text.isascii():
             return text
         text = normalised(repaired(text) if config.repair else text, config.normal_form)
@@ -157,7 +175,10 @@ class Cleaner:
             return "empty"
         if (source, target) in self.held_out.cut:
             return "held out"
-        return next((name for name, breaks in self.rules.items() if breaks(source, target)), None)
+        for name, breaks in self.rules.items():
+            if breaks(source, target):
+                return name
+        return None
 
     def _differs_in_length(self, source: str, target: str) -> bool:
         shorter, longer = sorted((len(source), len(target)))
@@ -165,6 +186,8 @@ class Cleaner:
 
     def _is_foreign(self, text: str, side: int) -> bool:
         script = self.scripts[side]
+        if script == "Latin" and _is_mostly_ascii(text):
+            return False
         return script is not None and share(text, script) < _OWN_SCRIPT.get(script, _OWN_SCRIPT_ELSE)
 
     def _wrong_language(self, identify: Callable[[str], tuple[str, float]]) -> Rule:
@@ -177,13 +200,20 @@ class Cleaner:
         return lambda source, target: wrong(source, self.languages[0]) or wrong(target, self.languages[1])
 
 
+def _is_mostly_ascii(text: str) -> bool:
+    """Whether a text has no fewer ASCII letters than others, of two bytes at least: quickly told."""
+    return text.isascii() or 2 * len(_letters(text)) >= len(
+        text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
+    )
+
+
 def _has_no_words(text: str) -> bool:
-    """Whether a text is mostly digits and punctuation."""
-    if len(text) < 20 and _WORD.search(text):
+    """Whether a text has no letter, or its ASCII digits and punctuation are most of its bytes."""
+    if 2 * len(_letters(text)) > len(text):  # told quickly
         return False
-    signs = sum(len(found) - found.count(" ") for found in _NO_LETTERS.findall(text))
-    letters = len(_NO_LETTERS.sub("", text))
-    return letters < _FEW_LETTERS * (letters + signs)
+    visible = text.encode("utf-8", "surrogatepass").translate(None, b" ")
+    letters = len(visible.translate(None, _ASCII_SIGNS))
+    return letters < _FEW_LETTERS * len(visible) or not _LETTER.search(text)
 
 
 def language_identifier() -> Callable[[str], tuple[str, float]]:

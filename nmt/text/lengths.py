@@ -15,7 +15,7 @@ import numpy as np
 
 from nmt.text.pair import SentencePair
 
-FITTED_ON = 100_000
+FITTED_ON = 20_000
 """Pairs at the beginning of a corpus that the fit is made on."""
 
 _FEWEST = 100

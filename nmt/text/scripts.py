@@ -88,7 +88,5 @@ def share(text: str, script: str) -> float:
     >>> share("Python 설치", "Korean"), share("Python 설치", "Latin"), share("3 + 4", "Latin")
     (0.25, 0.75, 1.0)
     """
-    if script == "Latin" and text.isascii():
-        return 1.0
     letters = len(_NO_LETTERS.sub("", text))
     return len(_outside(script).sub("", text)) / letters if letters else 1.0

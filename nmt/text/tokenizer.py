@@ -70,9 +70,9 @@ class Tokenizer:
     def __hash__(self) -> int:
         return hash(self.model)
 
-    def encode(self, lines: Sequence[str], threads: int = 1) -> list[list[int]]:
-        """The tokens of each line, without control symbols."""
-        tokens: list[list[int]] = self._processor.encode(list(lines), out_type=int, num_threads=threads)
+    def encode(self, lines: Sequence[str], *, end: bool = False) -> list[list[int]]:
+        """The tokens of each line, without control symbols or with the end of the sentence."""
+        tokens: list[list[int]] = self._processor.encode(list(lines), out_type=int, add_eos=end, num_threads=1)
         return tokens
 
     def encode_pieces(self, lines: Sequence[str]) -> list[list[str]]:

@@ -8,6 +8,8 @@ from nmt.errors import NmtError
 from nmt.files import read_text
 from nmt.text.pair import SentencePair
 
+_MARK = "\ufeff"
+
 
 def read_two(source: Path, target: Path) -> Iterator[SentencePair]:
     """The lines of two files side by side; NmtError, with both counts, where one of them ends before the other."""
@@ -21,9 +23,11 @@ def read_two(source: Path, target: Path) -> Iterator[SentencePair]:
                 f"{source} has {counts[0]:,} lines but {target} has {counts[1]:,}",
                 "each line must be the translation of the same line of the other file; nmt check finds where they part",
             )
-        yield SentencePair(without_mark(left, number), without_mark(right, number), number)
+        if number == 1:
+            left, right = left.removeprefix(_MARK), right.removeprefix(_MARK)
+        yield SentencePair(left.removesuffix("\r"), right.removesuffix("\r"), number)
 
 
 def without_mark(line: str, number: int) -> str:
     """A file's first line without a byte order mark, any line without the carriage return of a CRLF ending."""
-    return (line.removeprefix("\ufeff") if number == 1 else line).removesuffix("\r")
+    return (line.removeprefix(_MARK) if number == 1 else line).removesuffix("\r")
