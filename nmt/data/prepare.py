@@ -10,11 +10,12 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import chain, islice, tee
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
@@ -93,8 +94,12 @@ def prepare(
         if output.with_name(f".{output.name}.tmp").exists():
             logger.warning("%s: preparing it was interrupted before; it starts over", output)
         with atomic_directory(output) as directory:
-            ahead, beside = tee(chain(start, text))
-            found = shards.read() if config.merge else workers.map(texts(chunk) for _, chunk in ahead)
+            beside: Iterator[Chunk] = chain(start, text)
+            if config.merge:
+                found = shards.read()
+            else:
+                ahead, beside = tee(beside)
+                found = workers.map(texts(chunk) for _, chunk in ahead)
             with _RowSet(directory / "train", tokenizers, rejects) as train:
                 for corpus, chunk in beside:
                     result = next(found, None)
@@ -169,18 +174,16 @@ class _RowSet:
     """The rows of a set, as they are written, and what is counted of each corpus."""
 
     def __init__(self, directory: Path, tokenizers: Tokenizers, rejects: Path | None = None) -> None:
-        self.directory, self.tokenizers, self.rejects = directory, tokenizers, rejects
-        self.seen = Seen(directory)
-        self.read = 0
+        directory.mkdir()
+        self.seen, self.read = Seen(directory), 0
+        self.source = RowWriter(directory, SIDES[0], len(tokenizers.source))
+        self.target = RowWriter(directory, SIDES[1], len(tokenizers.target))
+        self.open = ExitStack()
+        self.rejects = self.open.enter_context(atomic_write(rejects)) if rejects else None
         self.dropped: dict[int, Counter[str]] = {}
         self.counts: dict[int, Counter[str]] = {}
 
     def __enter__(self) -> "_RowSet":
-        self.directory.mkdir()
-        self.source = RowWriter(self.directory, SIDES[0], len(self.tokenizers.source))
-        self.target = RowWriter(self.directory, SIDES[1], len(self.tokenizers.target))
-        self.told = atomic_write(self.rejects) if self.rejects else None
-        self.stream: IO[bytes] | None = self.told.__enter__() if self.told else None
         return self
 
     def __exit__(
@@ -189,8 +192,7 @@ class _RowSet:
         self.seen.close()
         self.source.close()
         self.target.close()
-        if self.told:
-            self.told.__exit__(kind, value, trace)
+        self.open.__exit__(kind, value, trace)
 
     def add(self, corpus: int, chunk: Sequence[SentencePair], clean: CleanChunk) -> None:
         """Write those pairs of a chunk that are kept and new."""
@@ -205,12 +207,12 @@ class _RowSet:
             if count and rule != KEPT:
                 dropped[RULES[rule]] += count
         self.read += len(chunk)
-        if self.stream:
+        if self.rejects:
             for index in np.flatnonzero(clean.rules != KEPT).tolist():
                 pair = chunk[index]
                 cells = RULES[clean.rules[index]], str(corpus + 1), str(pair.line), *pair[:2]
                 line = "\t".join(cell.replace("\t", " ") for cell in cells)
-                self.stream.write(line.encode("utf-8", "surrogatepass") + b"\n")
+                self.rejects.write(line.encode("utf-8", "surrogatepass") + b"\n")
 
     def described(self, corpora: Sequence[Corpus]) -> dict[str, Any]:
         """What was counted of the set and, if there are several, of each corpus."""

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
 
-IN_MEMORY = 1 << 25
+IN_MEMORY = 1 << 24
 """Hashes that are kept in memory, of 8 bytes each."""
 
 
@@ -57,7 +57,9 @@ class Seen:
         """Two sorted runs as one, where there is room for it."""
         total = len(one) + len(other)
         if total <= self.in_memory:
-            return np.sort(np.concatenate([one, other]), kind="stable")
+            both = np.concatenate([one, other])
+            both.sort(kind="stable")  # which merges runs that are sorted already
+            return both
         merged = self._on_disk(total)
         step, read, written = max(1, self.in_memory // 4), 0, 0
         for start in range(0, len(one), step):  # a stretch of one, and what of the other belongs before its end
