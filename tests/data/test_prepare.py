@@ -3,11 +3,16 @@
 import gzip
 import json
 import logging
+import os
+import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import sets_of
+from conftest import Program, environment, sets_of
 
 from nmt.config import PrepareConfig, TokenizerConfig
 from nmt.data.binary import Rows
@@ -298,3 +303,29 @@ def test_a_split_is_cut_off_the_first_corpus_and_left_out_of_the_others(tmp_path
     assert {number(line.split()[1]) for line in test} < set(range(100))
     assert not set(test) & {source for source, _ in decoded(tmp_path / "data" / "train", small)}
     assert sum(one["pairs"] for one in content["sets"]["train"]["corpora"]) == 150 - 40
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a named pipe")
+def test_preparing_that_is_killed_leaves_nothing_half_made_and_starts_over(
+    command: Program, run: Path, corpus: Any, tmp_path: Path
+) -> None:
+    pipe, place = tmp_path / "pairs.tsv", tmp_path / "run"
+    place.mkdir()
+    shutil.copy(run / "tokenizer.model", place)
+    os.mkfifo(pipe)
+    program = [sys.executable, "-m", "nmt", "prepare", str(pipe), "--run", str(place)]
+    process = subprocess.Popen(program, env=environment(), stderr=subprocess.DEVNULL)
+    with open(pipe, "w", encoding="utf-8") as stream:  # more than is read before anything is written, and no end
+        stream.writelines(f"Hund {word(i)}\tdog {word(i)}\n" for i in range(25_000))
+        stream.flush()
+        end = time.monotonic() + 60
+        while not (place / ".data.tmp").exists():
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+    assert not (place / "data").exists()
+    again = command("prepare", *corpus.train, "--run", place)
+    assert again.returncode == 0
+    assert "interrupted before; it starts over" in again.stderr
+    assert sorted(path.name for path in place.iterdir()) == [".lock", "data", "tokenizer.model"]

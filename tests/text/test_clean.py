@@ -79,6 +79,18 @@ def test_rules_can_be_turned_off(pair: tuple[str, str], settings: dict[str, Any]
     assert rule(*pair, **settings) is None
 
 
+def test_another_language_is_told_where_it_is_certain() -> None:
+    pytest.importorskip("py3langid")
+    german = "Dieser Satz ist lang genug, um an ihm die Sprache zu erkennen."
+    english = "This sentence is long enough for its language to be known."
+    french = "Cette phrase est assez longue pour que sa langue soit reconnue."
+    assert rule(german, english, check_languages=True) is None
+    assert rule(german, french, check_languages=True) == "wrong language"
+    assert rule(french, english, check_languages=True) == "wrong language"
+    assert rule("Oui", "Yes", check_languages=True) is None  # too short to tell
+    assert rule(german, french) is None
+
+
 def test_lengths_that_are_unusual_for_the_corpus_are_misaligned() -> None:
     """By hand: c = 1 and a spread of 0.5, so that 100 characters vary by 0.5 * sqrt(105), about 5."""
     cleaner = Cleaner(CleaningConfig(max_deviation=6.0), None, LengthFit(1.0, 0.5))
