@@ -9,8 +9,11 @@ from nmt.settings import AUTO, Value, setting
 _MODEL, _DROPOUT, _STOP, _RUNTIME = "Model", "Dropout and noise", "When to stop", "Runtime"
 _START = "Start from another model"
 _LENGTH, _WORDS, _MANY, _SAMPLING = "Length", "Coverage and repetition", "Many translations", "Sampling"
-_READING, _CLEANING = "Reading", "Cleaning"
+_READING, _CLEANING, _SCORES = "Reading", "Cleaning", "Scores"
 _OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
+
+METRICS = ("bleu", "chrf", "chrf++", "ter")
+DEFAULT_METRICS = ("bleu", "chrf", "ter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -511,6 +514,51 @@ class SearchConfig:
         if self.max_ratio is not None and self.min_ratio > self.max_ratio:
             found.append(f"--min-ratio {self.min_ratio} is more than --max-ratio {self.max_ratio}")
         found += [f"--forbid {word!r} is blank" for word in self.forbid or [] if not word.strip()]
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalConfig:
+    """How to score translations."""
+
+    metric: list[str] | None = setting(
+        None, "bleu, chrf, chrf++ or ter; may be repeated (default: bleu, chrf and ter)", group=_SCORES
+    )
+    tokenize: str | None = setting(
+        None,
+        "BLEU's tokenizer, one of sacrebleu's (default: 13a; ko-mecab, ja-mecab or zh by the language)",
+        group=_SCORES,
+    )
+    target_language: str | None = setting(None, "code of the language; else that of the run's data", group=_SCORES)
+    confidence: bool = setting(False, "intervals of confidence, from 1,000 resamples of the set", group=_SCORES)
+    significance: str = setting(
+        "off",
+        "test whether systems differ from the first, by paired bootstrap or approximate randomization",
+        choices=("off", "bootstrap", "randomization"),
+        group=_SCORES,
+    )
+    samples: int | None = setting(
+        None,
+        "resamples of that test (default: 1,000 of the bootstrap, 10,000 randomizations)",
+        minimum=100,
+        group=_SCORES,
+    )
+    details: bool = setting(False, "tell n-gram precisions, brevity penalty and lengths, too", group=_SCORES)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that are asked for."""
+        return self.metric or list(DEFAULT_METRICS)
+
+    def problems(self) -> list[str]:
+        """What does not fit together across fields, in the words of the options."""
+        found = [
+            f"--metric {name} is unknown; choose from {', '.join(METRICS)}"
+            for name in self.metrics
+            if name not in METRICS
+        ]
+        if self.samples is not None and self.significance == "off":
+            found.append("--samples are those of --significance; give it, too")
         return found
 
 

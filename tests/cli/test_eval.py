@@ -123,3 +123,118 @@ def test_without_arguments_the_runs_model_translates_its_test_set(command: Progr
 def test_a_file_alone_is_scored_against_the_runs_test_set(command: Program, run: Path) -> None:
     done = command("eval", run / "data" / "test.target", "--run", run)
     assert [line.split()[1] for line in done.stdout.decode().splitlines()] == ["100.00", "100.00", "0.00"]
+
+
+# ------------------------------------------------------------------------------------------------------ several systems
+
+
+def sacrebleu_output(*arguments: object) -> list[dict[str, object]]:
+    command = [sys.executable, "-m", "sacrebleu", *map(str, arguments), "--format", "json", "-w", "8"]
+    found = json.loads(subprocess.run(command, env=environment(), capture_output=True, check=True).stdout)
+    return found if isinstance(found, list) else [found]
+
+
+@pytest.fixture(scope="module")
+def other_system(files: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A system that is somewhat worse: some words of each line left out."""
+    draw = random.Random(8)
+    path = tmp_path_factory.mktemp("systems") / "worse"
+    lines = files[0].read_text("utf-8").split("\n")[:-1]
+    path.write_text(
+        "".join(" ".join(word for word in line.split() if draw.random() < 0.85) + "\n" for line in lines), "utf-8"
+    )
+    return path
+
+
+def test_intervals_are_those_of_the_sacrebleu_command(command: Program, files: tuple[Path, Path, Path]) -> None:
+    hypothesis, reference, _ = files
+    done = command(
+        "eval", hypothesis, "--reference", reference, "--confidence", "--json", "--metric", "bleu", "--metric", "chrf++"
+    )
+    found = json.loads(done.stdout)
+    expected = sacrebleu_output(
+        reference, "-i", hypothesis, "-m", "bleu", "chrf", "--chrf-word-order", 2, "--confidence"
+    )
+    for one, name in zip(expected, ("BLEU", "chrF2++"), strict=True):
+        ours = found[name]
+        assert ours["score"] == pytest.approx(one["score"], abs=1e-7)
+        assert ours["mean"] == pytest.approx(one["confidence_mean"], abs=1e-7)
+        assert ours["interval"] == pytest.approx(one["confidence_var"], abs=1e-7)
+        assert ours["signature"] == one["signature"]
+
+
+@pytest.mark.parametrize(("test", "option"), [("bootstrap", "--paired-bs"), ("randomization", "--paired-ar")])
+def test_significance_is_that_of_the_sacrebleu_command(
+    command: Program, files: tuple[Path, Path, Path], other_system: Path, test: str, option: str
+) -> None:
+    """To the last digit that it prints."""
+    options = ["--reference", files[1], "--significance", test, "--samples", 500, "--json"]
+    done = command("eval", files[0], other_system, *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    arguments = [files[1], "-i", files[0], other_system, "-m", "bleu", "chrf", "ter", option, f"{option}-n", 500]
+    table = subprocess.run(
+        [sys.executable, "-m", "sacrebleu", *map(str, arguments), "--format", "text", "-w", "4"],
+        env=environment(),
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    rows = [line.split("│")[2:5] for line in table.splitlines() if line.startswith("│")][1:4]
+    for system, cells in zip(found, rows[:2], strict=True):
+        for name, cell in zip(METRICS, cells, strict=True):
+            one = found[system][name]
+            numbers = [one["score"], one["mean"], one["interval"]] if test == "bootstrap" else [one["score"]]
+            assert re.findall(r"[\d.]+", cell) == [f"{number:.4f}" for number in numbers]
+    for name, cell in zip(METRICS, rows[2], strict=True):
+        assert re.findall(r"\d[\d.]*", cell) == [f"{found['worse'][name]['p_value']:.4f}"]
+    assert found["worse"]["BLEU"]["p_value"] < 0.05
+
+
+def test_a_system_never_differs_from_itself(command: Program, files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.write_bytes(files[0].read_bytes())
+    for test in ("bootstrap", "randomization"):
+        done = command(
+            "eval", files[0], copy, "--reference", files[1], "--significance", test, "--samples", 200, "--json"
+        )
+        assert all(json.loads(done.stdout)["copy"][name]["p_value"] > 0.5 for name in METRICS)
+
+
+def test_several_systems_make_a_table(command: Program, files: tuple[Path, Path, Path], other_system: Path) -> None:
+    done = command(
+        "eval", files[0], other_system, "--reference", files[1], "--significance", "bootstrap", "--samples", 100
+    )
+    text = done.stdout.decode()
+    assert "hypothesis" in text
+    assert re.search(r"0\.0\d+\*", text)
+    assert "nrefs:1|bs:100|seed:12345" in text
+    alone = command("eval", files[0], "--reference", files[1], "--significance", "bootstrap")
+    assert (alone.returncode, alone.stdout) == (2, b"")
+    assert "compares systems, and there are 1" in alone.stderr
+
+
+def test_scores_of_lines_and_what_bleu_is_made_of(command: Program, files: tuple[Path, Path, Path]) -> None:
+    hypothesis, reference, _ = files
+    done = command("eval", hypothesis, "--reference", reference, "--sentence", "--metric", "bleu", "--metric", "chrf")
+    rows = [line.split("\t") for line in done.stdout.decode().splitlines()]
+    assert len(rows) == 60
+    for column, metric in enumerate(("bleu", "chrf")):
+        arguments = [reference, "-i", hypothesis, "-m", metric, "-sl", "-w", "2", "-b"]
+        expected = subprocess.run(
+            [sys.executable, "-m", "sacrebleu", *arguments], env=environment(), capture_output=True, check=True
+        ).stdout.decode()
+        assert [row[column] for row in rows] == [line.split()[0] for line in expected.splitlines()]
+    details = command("eval", hypothesis, "--reference", reference, "--details", "--metric", "bleu").stdout.decode()
+    assert "brevity penalty" in details
+
+
+def test_unknown_metrics_and_tokenizers_are_refused_before_anything_is_done(command: Program, run: Path) -> None:
+    done = command("eval", "--run", run, "--metric", "meteor")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "--metric meteor is unknown; choose from bleu" in done.stderr
+    try:
+        import mecab_ko  # noqa: F401
+    except ImportError:
+        done = command("eval", "--run", run, "--target-language", "ko")
+        assert done.returncode == 1
+        assert "pip install 'sacrebleu[ko]'" in done.stderr

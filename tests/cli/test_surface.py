@@ -61,7 +61,8 @@ SURFACE = {
     "translate": "file --model --average --engine --scores --align --json --prefix --glossary --strict --buffer-lines "
     f"--line-buffered {SEARCH} {RUNTIME}",
     "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
-    "eval": f"hypothesis --reference --model --strict --json {SEARCH} {RUNTIME}",
+    "eval": "hypothesis --reference --model --strict --sentence --json --metric --tokenize --target-language "
+    f"--confidence --no-confidence --significance --samples --details --no-details {SEARCH} {RUNTIME}",
     "average": "checkpoints --last --output",
     "info": "directory --json",
     "demo": "",
