@@ -4,6 +4,7 @@ import typer
 
 from nmt import __version__
 from nmt.cli import options
+from nmt.cli.attention import attention
 from nmt.cli.data import check, prepare, tokenizer_app
 from nmt.cli.demo import demo
 from nmt.cli.evaluate import evaluate
@@ -28,6 +29,7 @@ for name, function in (
     ("translate", translate),
     ("score", score),
     ("eval", evaluate),
+    ("attention", attention),
     ("average", average),
     ("info", info),
 ):

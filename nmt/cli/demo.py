@@ -100,7 +100,7 @@ def _show_samples(run: Path, console: Console) -> None:
     """A handful of test sentences with translation and reference, and what one of them attends to."""
     from nmt.cli.heatmap import draw
     from nmt.decoding.translate import Translator
-    from nmt.evaluation.attention_maps import by_word, cross_attention
+    from nmt.evaluation.attention_maps import attention_maps, by_word
 
     translator = Translator.load(run / "model")
     sources, references = (list(read_text(run / "data" / f"test.{side}")) for side in ("source", "target"))
@@ -114,12 +114,12 @@ def _show_samples(run: Path, console: Console) -> None:
             console.print(f"  (the reference is: {references[i]})")
     sentence = min((i for i in chosen), key=lambda i: abs(len(sources[i].split()) - 6))
     text = found[list(chosen).index(sentence)].text
-    attention = by_word(cross_attention(translator, sources[sentence], text))
+    attention = by_word(attention_maps(translator, sources[sentence], text)["cross"])
     console.print(
         "\nWhere the last decoder layer looks in the Korean sentence (columns) to write each English word (rows), in\n"
         "percent, mean of its heads; Korean puts the verb last, so attention jumps:"
     )
-    for line in draw(attention.source, attention.target, attention.weights[-1].mean(0), colour=console.is_terminal):
+    for line in draw(attention.keys, attention.queries, attention.weights[-1].mean(0), colour=console.is_terminal):
         console.print(line, soft_wrap=True)
 
 

@@ -76,7 +76,7 @@ class TorchEngine:
         total = torch.zeros(())
         for model in self.models:
             model.reach(max(source.size(1), target.size(1)))
-            weights = model.cross_attention(source, mask, target)[model.alignment_layer]
+            weights = model.attention(source, mask, target).cross[model.alignment_layer]
             total = total + weights.mean(dim=1).float().cpu()
         return [
             one[: len(written), : len(read)]

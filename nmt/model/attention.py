@@ -62,7 +62,7 @@ class MultiHeadAttention(nn.Module):
     ) -> Tensor:
         """Each of `queries` [batch, query, dim] attends to `memory` [batch, key, dim]; they may be the same tensor."""
         if queries is memory:
-            return self.attend(*self.queries_keys_values(queries), bias)
+            return self.attend(*self.queries_keys_values(queries), bias, observed)
         return self.attend(self.queries(queries), *self.keys_values(memory), bias, observed)
 
     def queries(self, x: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """The layers of encoder and decoder (Vaswani et al. 2017, section 3.1 and figure 1). Tensors are [batch, time, dim]."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,14 +55,25 @@ class EncoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.feed_forward_residual = Residual(config)
 
-    def forward(self, x: Tensor, padding: Tensor) -> Tensor:
-        """[batch, source, dim] -> [batch, source, dim]; `padding` hides keys, see `padding_bias`."""
-        x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, padding))
+    def forward(self, x: Tensor, padding: Tensor, observed: list[Tensor] | None = None) -> Tensor:
+        """[batch, source, dim] -> [batch, source, dim]; `padding` hides keys, see `padding_bias`.
+
+        The weights of attention [batch, heads, source, source] are added to `observed`, if given.
+        """
+        x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, padding, observed))
         return self.feed_forward_residual(x, self.feed_forward)
 
 
 _ROOM = 16
 """Positions for which a cache makes room at a time."""
+
+
+class Observed(NamedTuple):
+    """The weights of all attention, layer by layer, for whoever wants to see them."""
+
+    encoder: list[Tensor]  # of the encoder to itself: [batch, heads, source, source]
+    decoder: list[Tensor]  # of the decoder to itself, up to the present position: [batch, heads, target, target]
+    cross: list[Tensor]  # of the decoder to the encoder's output: [batch, heads, target, source]
 
 
 class LayerCache:
@@ -125,15 +137,16 @@ class DecoderLayer(nn.Module):
         self.feed_forward_residual = Residual(config)
 
     def forward(
-        self, x: Tensor, memory: Tensor, causal: Tensor, padding: Tensor, observed: list[Tensor] | None = None
+        self, x: Tensor, memory: Tensor, causal: Tensor, padding: Tensor, observed: Observed | None = None
     ) -> Tensor:
         """All positions at once: [batch, target, dim] -> [batch, target, dim].
 
         `causal` hides the future of the target, `padding` the padding of `memory` [batch, source, dim]. The weights
-        of cross-attention [batch, heads, target, source] are added to `observed`, if given.
+        of both attentions are added to `observed`, if given.
         """
-        x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, causal))
-        x = self.cross_attention_residual(x, lambda x: self.cross_attention(x, memory, padding, observed))
+        to_self, to_source = (observed.decoder, observed.cross) if observed else (None, None)
+        x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, causal, to_self))
+        x = self.cross_attention_residual(x, lambda x: self.cross_attention(x, memory, padding, to_source))
         return self.feed_forward_residual(x, self.feed_forward)
 
     def start(self, memory: Tensor) -> LayerCache:

@@ -16,7 +16,7 @@ from nmt.config import ModelConfig
 from nmt.data.batches import Batch
 from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
 from nmt.model.dropout import Dropout, keep_out_of_compilation
-from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache
+from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache, Observed
 from nmt.model.linear import Linear, PackedLinear
 from nmt.model.loss import LossSum, label_smoothed_loss
 from nmt.model.positions import sinusoidal_positions
@@ -82,21 +82,21 @@ class Transformer(nn.Module):
         memory = self.encode(source, source_mask)
         return self.decode(target_input, memory, source_mask)
 
-    def encode(self, source: Tensor, source_mask: Tensor) -> Tensor:
+    def encode(self, source: Tensor, source_mask: Tensor, observed: Observed | None = None) -> Tensor:
         """[batch, source] tokens, with True in the mask at real ones -> memory [batch, source, dim]."""
         x = self._embed(source, self.source_embedding)
         padding = padding_bias(source_mask, x.dtype)
         for layer in self.encoder:
-            x = layer(x, padding)
+            x = layer(x, padding, observed.encoder if observed else None)
         return self.encoder_norm(x)
 
     def decode(
-        self, target_input: Tensor, memory: Tensor, source_mask: Tensor, observed: list[Tensor] | None = None
+        self, target_input: Tensor, memory: Tensor, source_mask: Tensor, observed: Observed | None = None
     ) -> Tensor:
         """[batch, target] tokens that begin with `<s>` -> the decoder's output [batch, target, dim].
 
         Output t depends on tokens 0 to t alone. Padding at the end of a target needs no mask: it lies in the future.
-        Each layer adds its weights of cross-attention [batch, heads, target, source] to `observed`, if given.
+        Each layer adds its weights of attention to `observed`, if given.
         """
         x = self._embed(target_input, self.target_embedding)
         causal, padding = causal_bias(x.size(1), x.dtype, x.device), padding_bias(source_mask, x.dtype)
@@ -104,10 +104,10 @@ class Transformer(nn.Module):
             x = layer(x, memory, causal, padding, observed)
         return self.decoder_norm(x)
 
-    def cross_attention(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> list[Tensor]:
-        """The weights of each decoder layer's attention to the source: [batch, heads, target, source]."""
-        observed: list[Tensor] = []
-        self.decode(target_input, self.encode(source, source_mask), source_mask, observed)
+    def attention(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Observed:
+        """The weights of all attention, while `source` is read and `target_input` is what was written."""
+        observed = Observed([], [], [])
+        self.decode(target_input, self.encode(source, source_mask, observed), source_mask, observed)
         return observed
 
     def _embed(self, tokens: Tensor, embedding: nn.Embedding) -> Tensor:

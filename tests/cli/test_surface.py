@@ -63,6 +63,7 @@ SURFACE = {
     "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
     "eval": "hypothesis --reference --model --strict --sentence --json --metric --tokenize --target-language "
     f"--confidence --no-confidence --significance --samples --details --no-details {SEARCH} {RUNTIME}",
+    "attention": f"text --target --model --kind --layer --head --pieces --html --json {RUNTIME}",
     "average": "checkpoints --last --output",
     "info": "directory --json",
     "demo": "",

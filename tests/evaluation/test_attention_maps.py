@@ -1,45 +1,50 @@
 """Maps of attention: shares that add up, by piece and by word, and lines up on a terminal."""
 
+import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import Program
 from rich.cells import cell_len
 
 from nmt.cli.heatmap import draw
 from nmt.decoding.translate import Translator
-from nmt.evaluation.attention_maps import AttentionMap, by_word, cross_attention
+from nmt.errors import UsageError
+from nmt.evaluation.attention_maps import AttentionMap, attention_maps, by_word
 
 
 @pytest.fixture(scope="module")
 def found(run: Path) -> AttentionMap:
-    return cross_attention(Translator.load(run / "model"), "ich sehe den Hund", "I see the dog")
+    return attention_maps(Translator.load(run / "model"), "ich sehe den Hund", "I see the dog")["cross"]
 
 
 def test_each_output_spreads_all_its_attention_over_the_source(found: AttentionMap) -> None:
-    assert found.weights.shape[2:] == (len(found.target), len(found.source))
+    assert found.weights.shape[2:] == (len(found.queries), len(found.keys))
     torch.testing.assert_close(found.weights.sum(-1), torch.ones(found.weights.shape[:3]))
-    assert found.source[-1] == found.target[-1] == "</s>"
+    assert found.keys[-1] == found.queries[-1] == "</s>"
 
 
 def test_words_are_whole_and_their_attention_still_adds_up(found: AttentionMap) -> None:
     words = by_word(found)
-    assert words.source == ["ich", "sehe", "den", "Hund", "</s>"]
-    assert words.target == ["I", "see", "the", "dog", "</s>"]
+    assert words.keys == ["ich", "sehe", "den", "Hund", "</s>"]
+    assert words.queries == ["I", "see", "the", "dog", "</s>"]
     torch.testing.assert_close(words.weights.sum(-1), torch.ones(words.weights.shape[:3]))
 
 
 def test_by_word_adds_over_source_pieces_and_averages_over_target_pieces() -> None:
     weights = torch.tensor([[0.5, 0.2, 0.3], [0.1, 0.1, 0.8], [0.0, 0.0, 1.0]])[None, None]
-    words = by_word(AttentionMap(["▁a", "b", "</s>"], ["▁x", "y", "</s>"], weights))
+    words = by_word(AttentionMap(["▁x", "y", "</s>"], ["▁a", "b", "</s>"], weights))
     torch.testing.assert_close(words.weights[0, 0], torch.tensor([[0.45, 0.55], [0.0, 1.0]]))
 
 
 def test_looking_leaves_the_model_as_it_was(run: Path) -> None:
     translator = Translator.load(run / "model")
     before = [one.text for one in translator.translate(["ich sehe den Hund"], beam_size=2)]
-    cross_attention(translator, "ich sehe", "I see")
+    attention_maps(translator, "ich sehe", "I see")
     assert [one.text for one in translator.translate(["ich sehe den Hund"], beam_size=2)] == before
 
 
@@ -51,3 +56,77 @@ def test_columns_line_up_under_double_width_words(colour: bool) -> None:
     assert len(starts) == 3
     assert {cell_len(line.plain.rstrip()) <= cell_len(lines[0].plain) for line in lines} == {True}
     assert len({cell_len(line.plain) for line in lines[1:]}) == 1
+
+
+def test_each_kind_of_attention_is_there(run: Path) -> None:
+    maps = attention_maps(Translator.load(run / "model"), "ich sehe den Hund", "I see the dog")
+    assert list(maps) == ["cross", "encoder", "decoder"]
+    for one in maps.values():
+        assert one.weights.shape[2:] == (len(one.queries), len(one.keys))
+        torch.testing.assert_close(one.weights.sum(-1), torch.ones(one.weights.shape[:3]))
+    assert maps["encoder"].queries == maps["encoder"].keys == maps["cross"].keys
+    assert maps["decoder"].keys == ["<s>", *maps["cross"].queries[:-1]]
+    future = torch.ones(maps["decoder"].weights.shape[2:]).triu(1) > 0
+    assert (maps["decoder"].weights[..., future] == 0).all()
+    assert (maps["decoder"].weights[..., 0, 0] == 1).all()  # the first position has only itself to look at
+
+
+@pytest.mark.parametrize("side", ["", "ich sehe " * 300])
+def test_sides_that_cannot_be_read_are_refused(run: Path, side: str) -> None:
+    translator = Translator.load(run / "model")
+    for pair in (("ich", side), (side, "I")):
+        with pytest.raises(UsageError, match="pieces, and the model reads 1 to"):
+            attention_maps(translator, *pair)
+
+
+def test_a_map_in_the_terminal(command: Program, run: Path) -> None:
+    done = command("attention", "ich sehe den Hund", "--target", "I see the dog", "--run", run)
+    assert done.returncode == 0
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].startswith("cross attention, from the translation to the source: layer 1 of 1, mean of 2 heads")
+    assert lines[1].split() == ["ich", "sehe", "den", "Hund", "</s>"]
+    assert [line.split()[0] for line in lines[2:]] == ["I", "see", "the", "dog", "</s>"]
+    head = command("attention", "ich sehe", "--kind", "encoder", "--head", 2, "--pieces", "--run", run)
+    assert "encoder attention, of the source to itself: layer 1 of 1, head 2 of 2" in head.stdout.decode()
+    wrong = command("attention", "ich", "--head", 3, "--run", run)
+    assert (wrong.returncode, wrong.stdout) == (2, b"")
+    assert "--head 3: the model has heads 1 to 2" in wrong.stderr
+
+
+def test_json_has_all_heads(command: Program, run: Path) -> None:
+    done = command("attention", "ich sehe <b>", "--target", "I see", "--json", "--run", run)
+    found = json.loads(done.stdout)
+    assert (found["source"], found["target"]) == ("ich sehe <b>", "I see")
+    for one in found["attention"].values():
+        for head in one["weights"][0]:
+            assert len(head) == len(one["queries"])
+            assert all(sum(row) == pytest.approx(1, abs=1e-3) for row in head)
+
+
+def test_the_page_stands_alone_and_cannot_be_broken_by_text(command: Program, run: Path, tmp_path: Path) -> None:
+    text = "</script><b> & @DATA@ ש"
+    page = tmp_path / "page.html"
+    done = command("attention", text, "--target", "I see", "--html", page, "--run", run)
+    assert (done.returncode, done.stdout) == (0, b"")
+    content = page.read_text("utf-8")
+    assert content.count("<script") == 2
+    assert content.count("</script>") == 2
+    assert not re.search(r"(src|href)=|https?://|@[A-Z]+@", content)
+    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', content, re.DOTALL)
+    assert data
+    assert set(json.loads(data[1])["maps"]) == {"cross", "encoder", "decoder"}
+
+
+def test_the_page_works_in_a_browser(command: Program, run: Path, tmp_path: Path) -> None:
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium here")
+    page = tmp_path / "page.html"
+    command("attention", "ich sehe den Hund", "--target", "I see the dog", "--html", page, "--run", run)
+    click = "<script>document.querySelectorAll('#kinds button')[1].click()</script></html>"
+    page.write_text(page.read_text("utf-8").replace("</html>", click), "utf-8")
+    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--enable-logging=stderr", str(page)]
+    done = subprocess.run([browser, *arguments], capture_output=True, timeout=60, check=True)
+    assert "Attention of the source to itself" in done.stdout.decode()
+    assert done.stdout.count(b"<canvas") == 2
+    assert b"CONSOLE" not in done.stderr

@@ -1,0 +1,82 @@
+"""`nmt attention`: what a model looks at, in the terminal, on a page, or as JSON."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nmt.cli.data import log
+from nmt.cli.options import Common, Given, write_line
+from nmt.cli.translate import Model, open_translator
+from nmt.config import RuntimeConfig
+from nmt.errors import UsageError
+
+Kind = Annotated[
+    Literal["cross", "encoder", "decoder"],
+    typer.Option(help="To the source, of the encoder to itself, or of the decoder to itself."),
+]
+Layer = Annotated[int | None, typer.Option(help="Which layer, from 1.", show_default="the last")]
+Head = Annotated[int | None, typer.Option(help="Which head, from 1.", show_default="their mean")]
+
+
+def attention(
+    common: Common,
+    given: Annotated[Given, RuntimeConfig],
+    text: Annotated[str, typer.Argument(help="Sentence to read.")],
+    target: Annotated[
+        str | None, typer.Option(help="Translation that the model is made to write.", show_default="its own")
+    ] = None,
+    model: Model = None,
+    kind: Kind = "cross",
+    layer: Layer = None,
+    head: Head = None,
+    pieces: Annotated[bool, typer.Option("--pieces", help="Show pieces in place of whole words.")] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write a page with all kinds, layers and heads, which needs no network.")
+    ] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print all kinds, layers and heads as JSON.")] = False,
+) -> None:
+    """Show what each word of a translation looks at, and what the words of a sentence look at among themselves."""
+    from nmt.evaluation.attention_maps import KINDS, as_json, attention_maps, by_word
+
+    translator = open_translator([model or common.model], given.build(RuntimeConfig))
+    if target is None:
+        target = translator.translate([text])[0].text
+        log(f"translation: {target}")
+    maps = attention_maps(translator, text, target)
+    if not pieces:
+        maps = {name: by_word(one) for name, one in maps.items()}
+    if html:
+        from nmt.cli.pages import attention_page
+        from nmt.files import write_text
+
+        write_text(html, attention_page(text, target, maps))
+        log(f"wrote {html}")
+    if json_output:
+        write_line(json.dumps({"source": text, "target": target, "attention": as_json(maps)}, ensure_ascii=False))
+    if html or json_output:
+        return
+
+    from rich.console import Console
+
+    from nmt.cli.heatmap import draw
+
+    chosen = maps[kind]
+    layers, heads = chosen.weights.shape[:2]
+    number = _within(layer, layers, "layer") or layers
+    weights = chosen.weights[number - 1]
+    which = _within(head, heads, "head")
+    shown = weights[which - 1] if which else weights.mean(dim=0)
+    console = Console(highlight=False)
+    heads_shown = f"head {which} of {heads}" if which else f"mean of {heads} heads"
+    console.print(f"{kind} attention, {KINDS[kind]}: layer {number} of {layers}, {heads_shown}, in percent")
+    for line in draw(chosen.keys, chosen.queries, shown, colour=sys.stdout.isatty()):
+        console.print(line, soft_wrap=True)
+
+
+def _within(value: int | None, most: int, name: str) -> int | None:
+    if value is not None and not 1 <= value <= most:
+        raise UsageError(f"--{name} {value}: the model has {name}s 1 to {most}")
+    return value
