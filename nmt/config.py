@@ -283,12 +283,18 @@ class CorpusConfig:
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
-        if self.columns is None:
-            return []
+        sides = (("source", self.source_language), ("target", self.target_language))
+        found = [
+            f"--{side}-language {code} is no code such as de or pt-BR"
+            for side, code in sides
+            if code is not None and not re.fullmatch("[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*", code)
+        ]
         names = self.column_names
-        if len(names) != 2:
-            return [f"--columns {self.columns} names {len(names)} columns, not source and target"]
-        return [f"--columns {self.columns}: columns count from 1"] if "0" in names else []
+        if self.columns is not None and len(names) != 2:
+            found.append(f"--columns {self.columns} is not a source and a target column, such as 2,3")
+        if "0" in names:
+            found.append(f"--columns {self.columns}: columns count from 1")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,7 +342,10 @@ class CleaningConfig(CorpusConfig):
     max_length: int = setting(256, "drop pairs with a side of more tokens than this", minimum=2, group=_CLEANING)
     min_length: int = setting(1, "drop pairs with a side of fewer tokens than this", minimum=1, group=_CLEANING)
     max_ratio: float = setting(
-        9.0, "drop pairs with one side this many times longer than the other", above=1, group=_CLEANING
+        9.0,
+        "drop pairs with one side this many times longer than the other and 10 characters more",
+        above=1,
+        group=_CLEANING,
     )
     max_deviation: float = setting(
         8.0,
@@ -353,7 +362,7 @@ class CleaningConfig(CorpusConfig):
     )
     check_scripts: bool = setting(True, "drop what is not in the script of its language", group=_CLEANING)
     check_languages: bool = setting(
-        False, "drop what is in another language, with great certainty; pip install 'nmt[langid]'", group=_CLEANING
+        False, "drop what is in another language, with great certainty; needs nmt's extra langid", group=_CLEANING
     )
     check_placeholders: bool = setting(
         True, "drop pairs whose sides differ in placeholders or tags, such as {0}, %s, <b>", group=_CLEANING
@@ -391,6 +400,8 @@ class PrepareConfig(CleaningConfig):
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""
         found = CleaningConfig.problems(self)
+        if not self.clean and self.check_languages:
+            found.append("--check-languages cleans, and --no-clean does not; leave out one of them")
         if self.shard is not None and self.merge:
             found.append("--shard writes a part, and --merge puts them together; give one of them")
         good = re.fullmatch("[0-9]+/[0-9]+", self.shard or "1/1") and 1 <= self.shard_of[0] <= self.shard_of[1]

@@ -186,7 +186,16 @@ def sync_directory(path: Path) -> None:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """A binary file that appears under its name only when it is complete: temporary name, flush, fsync, rename."""
+    """A binary file that appears under its name only when it is complete: temporary name, flush, fsync, rename.
+
+    What is no file, such as a pipe or a device, is written to as it is. NmtError for a directory.
+    """
+    if path.is_dir():
+        raise NmtError(f"{path}: is a directory", "name a file")
+    if path.exists() and not path.is_file():
+        with open(path, "wb") as stream:
+            yield stream
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -284,7 +293,25 @@ def locked(directory: Path) -> Iterator[None]:
     with open(directory / ".lock", "wb") as stream:
         if not _lock(stream):
             raise NmtError(f"{directory}: another nmt is at work there", "wait for its end, or use another --run")
-        yield
+        _held.append(stream)
+        try:
+            yield
+        finally:
+            _held.remove(stream)
+
+
+_held: list[IO[bytes]] = []
+"""The locks of this process."""
+
+
+def _let_go() -> None:
+    """Leave the locks to the parent alone: a worker that outlives it for a moment must not keep them."""
+    while _held:
+        _held.pop().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go)
 
 
 def _lock(stream: IO[bytes]) -> bool:

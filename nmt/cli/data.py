@@ -144,6 +144,8 @@ def prepare(
 
     sets, config = _sets(files, valid, test, valid_file, test_file), given.build(PrepareConfig)
     tokenizers = Tokenizers.load(common.run)
+    if rejects:
+        _check_rejects(rejects, common, sets, config)
     if config.shard:  # others may be written at the same time
         with counting("pairs read", quiet=common.quiet) as progress:
             prepare(sets, tokenizers, common.data, config, available_threads(), progress)
@@ -162,6 +164,16 @@ def prepare(
             log(f"{name}: {counted(content['sets'][name]['pairs'], 'pair')}")
     log(f"wrote {common.data}")
     warn_of_other_data(common.model, common.data)
+
+
+def _check_rejects(rejects: Path, common: Common, sets: "Sets", config: PrepareConfig) -> None:
+    """UsageError where writing the rejected pairs would destroy something, or not happen."""
+    corpora = [*sets.train, *(corpus for corpus in (sets.valid, sets.test) if corpus)]
+    read = [path for corpus in corpora for path in corpus.files] + list(common.run.glob("*"))
+    if any(path.exists() and rejects.exists() and path.samefile(rejects) for path in read):
+        raise UsageError(f"--rejects {rejects} would replace what is read", "name another file")
+    if config.shard:
+        raise UsageError("--rejects are known when shards are put together", "give it with --merge")
 
 
 def check(

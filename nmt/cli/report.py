@@ -1,5 +1,7 @@
 """What `nmt check` found, as a page in the terminal."""
 
+import io
+import sys
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -13,6 +15,8 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def draw_check(found: dict[str, Any], console: Console | None = None) -> None:
     """Draw the report on stdout."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # bars in a terminal that has none
     console = console or Console(highlight=False)
     languages = [language or "?" for language in found["languages"]]
     for corpus in found["corpora"]:
@@ -110,7 +114,7 @@ def _draw_problems(console: Console, corpus: dict[str, Any]) -> None:
         for example in one["examples"][:_SHOWN]:
             text = f"{'':19}line {example['line']:,}: {_cut(example['source'])} ||| {_cut(example['target'])}"
             console.print(Text(text, style="dim"), no_wrap=True, overflow="ellipsis", crop=True)
-    if not any(one["count"] for _, one in problems):
+    if not any(one["count"] for _, one in problems) and "drift" not in corpus:
         console.print("nothing to complain of")
 
 

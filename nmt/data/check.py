@@ -15,6 +15,7 @@ import numpy as np
 from nmt.config import CleaningConfig
 from nmt.data.chunks import CHUNK, DUPLICATES
 from nmt.data.prepare import Sets, languages_of
+from nmt.errors import NmtError
 from nmt.files import chunks, open_input, read_lines
 from nmt.text.clean import Cleaner, HeldOut, folded
 from nmt.text.corpus import Corpus, format_of, read_pairs
@@ -43,6 +44,10 @@ def check(
     sets: Sets, config: CleaningConfig, tokenizers: Tokenizers | None = None, progress: Progress = lambda pairs: None
 ) -> dict[str, Any]:
     """Look at all sets. Raises NmtError for what cannot be read at all."""
+    for corpus in (*sets.train, sets.valid, sets.test):
+        for path in corpus.files if corpus else ():
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise NmtError(f"{path}: is no file but a pipe, and check reads files several times", "save it first")
     held_out = {name: corpus for name, corpus in (("valid", sets.valid), ("test", sets.test)) if corpus}
     pairs = {name: list(_aligned(corpus, config, _files(corpus))) for name, corpus in held_out.items()}
     languages = languages_of(sets.train[0], config)
@@ -85,11 +90,12 @@ def _corpus(
         found["drift"] = {"longer": side, "extra": [place._asdict() for place in places]}
     start = list(islice(_aligned(corpus, config, found["files"]), FITTED_ON))
     fit = fit_lengths(start)
-    rules = _Rules(Cleaner(config, None, fit, languages))
-    statistics, leaks = _Statistics(), {name: _Leaks(pairs) for name, pairs in held_out.items()}
+    cleaner = Cleaner(config, None, fit, languages)
+    rules, statistics = _Rules(cleaner), _Statistics()
+    leaks = {name: _Leaks(_Chunk(pairs, cleaner).regular) for name, pairs in held_out.items()}
     duplicates = {kind: _Duplicates(kind) for kind in DUPLICATES}
     for pairs in chunks(_aligned(corpus, config, found["files"]), CHUNK):
-        chunk = _Chunk(pairs)
+        chunk = _Chunk(pairs, cleaner)
         looks: list[_Look] = [rules, statistics, *leaks.values(), *duplicates.values()]
         for look in looks:
             look.at(chunk)
@@ -112,10 +118,10 @@ def _corpus(
 class _Chunk:
     """Pairs as several looks want them."""
 
-    def __init__(self, pairs: Sequence[SentencePair]) -> None:
+    def __init__(self, pairs: Sequence[SentencePair], cleaner: Cleaner) -> None:
         self.pairs = pairs
-        self.sides = [(pair.source.strip(), pair.target.strip()) for pair in pairs]
-        self.folded = [(folded(source), folded(target)) for source, target in self.sides]
+        self.regular = [(cleaner.regular(pair.source), cleaner.regular(pair.target)) for pair in pairs]
+        self.folded = [(folded(source), folded(target)) for source, target in self.regular]
 
 
 class _Look(Protocol):
@@ -154,8 +160,7 @@ class _Rules:
         self.broken: dict[str, _Examples] = {}
 
     def at(self, chunk: _Chunk) -> None:
-        for pair in chunk.pairs:
-            source, target = self.cleaner.regular(pair.source), self.cleaner.regular(pair.target)
+        for pair, (source, target) in zip(chunk.pairs, chunk.regular, strict=True):
             rule = self.cleaner.rule_against(source, target)
             if rule:
                 lengths = sorted((len(source) + 10, len(target) + 10))
@@ -172,7 +177,7 @@ class _Duplicates:
         self.kind, self.seen, self.examples = kind, Seen(Path(gettempdir())), _Examples()
 
     def at(self, chunk: _Chunk) -> None:
-        sides, text = (chunk.folded, "pair") if self.kind == "near" else (chunk.sides, self.kind)
+        sides, text = (chunk.folded, "pair") if self.kind == "near" else (chunk.regular, self.kind)
         fresh = self.seen.add(hashes_of(DUPLICATES[text](*both) for both in sides))
         for index in np.flatnonzero(~fresh).tolist():
             self.examples.add(chunk.pairs[index])
@@ -185,11 +190,12 @@ class _Duplicates:
 class _Leaks:
     """What stands in another set, too."""
 
-    def __init__(self, pairs: Iterable[SentencePair]) -> None:
-        self.held_out, self.exact, self.nearly = HeldOut(pairs), _Examples(), _Examples()
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self.held_out = HeldOut(SentencePair(*pair, 0) for pair in pairs)
+        self.exact, self.nearly = _Examples(), _Examples()
 
     def at(self, chunk: _Chunk) -> None:
-        for pair, sides, alike in zip(chunk.pairs, chunk.sides, chunk.folded, strict=True):
+        for pair, sides, alike in zip(chunk.pairs, chunk.regular, chunk.folded, strict=True):
             if any(side in self.held_out.exact for side in sides):
                 self.exact.add(pair)
             elif any(side in self.held_out.folded for side in alike):

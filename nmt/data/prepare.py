@@ -93,7 +93,7 @@ def prepare(
             return {}
         if output.with_name(f".{output.name}.tmp").exists():
             logger.warning("%s: preparing it was interrupted before; it starts over", output)
-        with atomic_directory(output) as directory:
+        with atomic_directory(output, marker="data.json") as directory:
             beside: Iterator[Chunk] = chain(start, text)
             if config.merge:
                 found = shards.read()
@@ -164,9 +164,13 @@ def _cleaner(
     fit = fit_lengths(islice(chain.from_iterable(chunk for _, chunk in start), FITTED_ON))
     cut = chain.from_iterable(held_out[name] for name in _cut_names(sets, config))
     regular = Cleaner(config).regular
-    sets_apart = HeldOut(
-        chain.from_iterable(held_out.values()), {(regular(pair.source), regular(pair.target)) for pair in cut}
-    )
+    scored = [
+        SentencePair(regular(pair.source), regular(pair.target), pair.line)
+        for pair in chain.from_iterable(held_out.values())
+    ]
+    sets_apart = HeldOut(scored, {(regular(pair.source), regular(pair.target)) for pair in cut})
+    if scored and not config.clean:
+        logger.warning("--no-clean keeps sentences of the validation and test sets in the training set")
     return Cleaner(config, sets_apart, fit, languages)
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from nmt.config import CleaningConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 from nmt.text.lengths import LengthFit
 from nmt.text.pair import SentencePair
 from nmt.text.repair import normalised, plain_quotes, repaired
@@ -43,15 +43,16 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+")
 PLACEHOLDER = re.compile(
     r"""\{[\w.:!]*\}            # {0}, {name}
-    | (?<![\w%])%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@](?!\w)   # %s, %1$d
+    | (?<![\w%])(?<!\d\s)%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@]  # %s, %1$d; not 50%s, 50 %s
     | %\(\w+\)[sdf] | \$\{\w+\}  # %(name)s, ${name}
     | </?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|small|span|strong|su[bp]|t[adhrt]|table|u|ul)
-      (?:\s[^<>]*)?/?>             # <b>, </b>, <br/>, <a href="x">; not <file>, which is translated
+      (?:\s+[\w:-]+=[^<>]*)?\s*/?>  # <b>, </b>, <br/>, <a href="x">; not <file>, which is translated
     | <[A-Za-z][\w:-]*/>""",
     re.VERBOSE,
 )
 """Placeholders and tags, that is, what a translation must have, too."""
-_VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=%)\d+\$")
+
+_VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=\{\d)[:!][^}]*|(?<=%)\d+\$|(?<=\w)\s[^<>]*(?=>)|\s*/(?=>)")
 _ASCII_LETTERS = string.ascii_letters.encode("ascii")
 _ASCII_SIGNS = bytes(set(range(128)) - set(_ASCII_LETTERS))
 _NOT_ASCII_LETTERS = bytes(set(range(256)) - set(_ASCII_LETTERS))
@@ -60,6 +61,7 @@ _LETTER = re.compile(r"[^\W\d_]")
 _FEW_LETTERS = 0.2  # share of a side's visible bytes below which it has no words
 _OWN_SCRIPT = {"Latin": 0.5}  # share of the letters that are in the script of their language; others mix more
 _OWN_SCRIPT_ELSE = 0.1
+_SENTENCE = 4  # words of Latin letters that are more than a term in a text of another script
 _CERTAIN = 0.95  # probability of another language
 _TELLING = 30  # characters that a language is told by
 
@@ -86,7 +88,7 @@ def placeholders(text: str) -> Counter[str]:
     """How often each placeholder and tag stands in a text.
 
     Names in braces are all alike, as in {FILE} they may be translated, and so are the numbers by which words change
-    places, as in %2$s.
+    places, as in %2$s, formats as in {0:d}, and what is inside a tag.
 
     >>> dict(placeholders("{0} of %2$s, 100 % done, 50%s, <b>bold</b> if {a} < b > c"))
     {'{0}': 1, '%s': 1, '<b>': 1, '</b>': 1, '{}': 1}
@@ -154,7 +156,7 @@ class Cleaner:
         if config.check_scripts:
             yield "wrong script", lambda source, target: self._is_foreign(source, 0) or self._is_foreign(target, 1)
         if config.check_languages:
-            yield "wrong language", self._wrong_language(language_identifier())
+            yield "wrong language", self._wrong_language()
         if config.check_placeholders:
             yield "placeholders", _differ_in_placeholders
 
@@ -163,11 +165,11 @@ class Cleaner:
         config = self.config
         if not config.clean:
             return text
-        text = " ".join(text.split())
-        if text.isascii():
-            return text
-        text = normalised(repaired(text) if config.repair else text, config.normal_form)
-        return plain_quotes(text) if config.plain_quotes else text
+        if not text.isascii():
+            text = normalised(repaired(text) if config.repair else text, config.normal_form)
+            if config.plain_quotes:
+                text = plain_quotes(text)
+        return " ".join(text.split())
 
     def rule_against(self, source: str, target: str) -> str | None:
         """The name of the first rule that drops a pair of regular texts, if any does."""
@@ -186,15 +188,22 @@ class Cleaner:
 
     def _is_foreign(self, text: str, side: int) -> bool:
         script = self.scripts[side]
-        if script == "Latin" and _is_mostly_ascii(text):
+        if script is None or (script == "Latin" and _is_mostly_ascii(text)):
             return False
-        return script is not None and share(text, script) < _OWN_SCRIPT.get(script, _OWN_SCRIPT_ELSE)
+        if script != "Latin" and len(text.split()) < _SENTENCE:  # names and terms stay as they are
+            return False
+        return share(text, script) < _OWN_SCRIPT.get(script, _OWN_SCRIPT_ELSE)
 
-    def _wrong_language(self, identify: Callable[[str], tuple[str, float]]) -> Rule:
+    def _wrong_language(self) -> Rule:
+        identify, known = language_identifier()
+        if unknown := [language for language in self.languages if language not in known]:
+            raise UsageError(
+                f"--check-languages cannot tell {unknown[0] or 'languages that it does not know'}",
+                "give --source-language and --target-language; among " + " ".join(sorted(known)),
+            )
+
         def wrong(text: str, language: str) -> bool:
-            if not language or len(text) < _TELLING:
-                return False
-            found, probability = identify(text)
+            found, probability = identify(text) if len(text) >= _TELLING else (language, 1.0)
             return found != language and probability > _CERTAIN
 
         return lambda source, target: wrong(source, self.languages[0]) or wrong(target, self.languages[1])
@@ -216,8 +225,11 @@ def _has_no_words(text: str) -> bool:
     return letters < _FEW_LETTERS * len(visible) or not _LETTER.search(text)
 
 
-def language_identifier() -> Callable[[str], tuple[str, float]]:
-    """What tells the language of a text, and how sure it is; NmtError where the package for it is missing."""
+def language_identifier() -> tuple[Callable[[str], tuple[str, float]], set[str]]:
+    """What tells the language of a text and how sure it is, and the codes of the languages that it knows.
+
+    NmtError where the package for it is missing.
+    """
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
@@ -228,4 +240,4 @@ def language_identifier() -> Callable[[str], tuple[str, float]]:
         language, probability = identifier.classify(text)
         return str(language), float(probability)
 
-    return identify
+    return identify, set(identifier.labels)

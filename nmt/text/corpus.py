@@ -59,7 +59,7 @@ def corpora(arguments: Sequence[str | Path]) -> tuple[Corpus, ...]:
     >>> [corpus.name for corpus in corpora(["a.de", "a.en", "web=b.tsv.gz", "c.tmx"])]
     ['a.de', 'web', 'c.tmx']
     """
-    found, rest = [], list(map(str, arguments))
+    found, rest = list[Corpus](), list(map(str, arguments))
     while rest:
         name, path = _named(rest[0])
         alone = len(arguments) == 1 or format_of(path) != "plain"
@@ -69,6 +69,8 @@ def corpora(arguments: Sequence[str | Path]) -> tuple[Corpus, ...]:
                 "name a source and a target file for each corpus, or one file that holds both (TSV, TMX, PO ...)",
             )
         files = (path,) if alone else (path, Path(rest[1]))
+        if "=" in rest[0] and name in [corpus.name for corpus in found]:
+            raise NmtError(f"two corpora are called {name}", "give each a name of its own")
         found.append(Corpus(files, name))
         del rest[: len(files)]
     return tuple(found)
@@ -79,6 +81,13 @@ def _named(argument: str) -> tuple[str, Path]:
     if equals and re.fullmatch(r"[\w.-]+", name) and not Path(argument).exists():
         return name, Path(path)
     return Path(argument).name, Path(argument)
+
+
+def _refuse_utf16(path: Path) -> None:
+    """NmtError for text in UTF-16, of which a line would be nothing but errors; XML says its encoding by itself."""
+    lines = path.is_file() and format_of(path) in ("plain", "tsv", "jsonl")
+    if lines and next(read_blocks(path), b"")[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        raise NmtError(f"{path}: is in UTF-16", "convert it: iconv -f UTF-16 -t UTF-8")
 
 
 def format_of(path: Path) -> str:
@@ -98,6 +107,8 @@ def format_of(path: Path) -> str:
 
 def read_pairs(corpus: Corpus, config: CorpusConfig) -> Iterator[SentencePair]:
     """Stream the pairs of a corpus. Raises NmtError, which names file and line, for what cannot be read."""
+    for path in corpus.files:
+        _refuse_utf16(path)
     if len(corpus.files) == 2:
         return read_two(*corpus.files)
     path, languages = corpus.files[0], (config.source_language, config.target_language)

@@ -18,18 +18,18 @@ _MOJIBAKE = re.compile(f"[{_LEAD}][{_REST}]+")
 _QUOTES = str.maketrans(
     {**dict.fromkeys("‘’‚‛′", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―", "-"), "…": "..."}
 )
-_TWICE = 2
+_TIMES = 4
 
 
 def repaired(text: str) -> str:
-    """Text with what was read in a wrong encoding, even twice, read again.
+    """Text with what was read in a wrong encoding, even several times over, read again.
 
     >>> repaired("fÃ¼r"), repaired("fÃƒÂ¼r"), repaired("CÂ° für Â«Ärger»")
     ('für', 'für', 'C° für «Ärger»')
     """
     if text.isascii():
         return text
-    for _ in range(_TWICE):
+    for _ in range(_TIMES):
         again = _MOJIBAKE.sub(_read_again, text)
         if again == text:
             break

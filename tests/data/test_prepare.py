@@ -329,3 +329,31 @@ def test_preparing_that_is_killed_leaves_nothing_half_made_and_starts_over(
     assert again.returncode == 0
     assert "interrupted before; it starts over" in again.stderr
     assert sorted(path.name for path in place.iterdir()) == [".lock", "data", "tokenizer.model"]
+
+
+def test_rejects_replace_nothing_that_is_read_and_go_into_pipes(
+    command: Program, run: Path, corpus: Any, tmp_path: Path
+) -> None:
+    place = tmp_path / "run"
+    place.mkdir()
+    shutil.copy(run / "tokenizer.model", place)
+    source = tmp_path / "copy.de"
+    shutil.copy(corpus.train[0], source)
+    before = source.read_bytes()
+    for rejects in (source, place / "tokenizer.model"):
+        done = command("prepare", source, corpus.train[1], "--run", place, "--rejects", rejects)
+        assert done.returncode == 2
+        assert "would replace what is read" in done.stderr
+    assert source.read_bytes() == before
+    assert command("prepare", source, corpus.train[1], "--run", place, "--rejects", tmp_path).returncode == 1
+    assert command("prepare", source, corpus.train[1], "--run", place, "--rejects", "/dev/null").returncode == 0
+    assert Path("/dev/null").is_char_device()
+
+
+def test_sentences_to_be_scored_are_found_in_any_encoding(tmp_path: Path, small: Tokenizers) -> None:
+    train = write(
+        tmp_path, "train", [("fÃ¼r uns", "for us"), ("u\u0308ber dich", "about you"), ("ganz neu", "all new")]
+    )
+    valid = write(tmp_path, "valid", [("für uns", "x"), ("über dich", "y"), ("fÃ¼r alle", "z")])
+    train_counts = prepare(sets_of([train], valid), small, tmp_path / "data", PrepareConfig())["sets"]["train"]
+    assert train_counts["dropped"] == {"held out": 2}

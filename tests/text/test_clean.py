@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.config import CleaningConfig
+from nmt.errors import UsageError
 from nmt.text.clean import Cleaner, HeldOut, folded, placeholders
 from nmt.text.lengths import LengthFit, fit_lengths
 from nmt.text.pair import SentencePair
@@ -56,12 +57,21 @@ def rule(
         ("<b>fett</b> gedruckt", "<b>bold face", "placeholders"),
         ("100 % der Fälle, 50%ig", "100% of all cases, 50%", None),  # no placeholders
         ("wenn a < b und b > c", "if a < b", None),
+        ("wenn a<b und b>c", "if a<b and b>c", None),  # no tag
+        ("%dmal geöffnet", "opened %d times", None),
+        ('<a href="x">hier</a><br/>', '<a href="y">here</a><br>', None),
+        ("{0:d} von {1}", "{0} of {1}", None),
     ],
 )
 def test_every_rule_drops_what_it_says(source: str, target: str, expected: str | None) -> None:
     assert rule(source, target, HELD_OUT) == expected
     if expected not in (None, "empty"):
         assert rule(source, target, HELD_OUT, clean=False) is None
+
+
+def test_a_sentence_in_another_script_is_told_where_terms_are_not() -> None:
+    assert rule("Not translated at all", "Not translated at all, alas", languages=("en", "ko")) == "wrong script"
+    assert rule("Это не переведено", "Office file", languages=("ru", "ja")) is None
 
 
 @pytest.mark.parametrize(
@@ -72,6 +82,8 @@ def test_every_rule_drops_what_it_says(source: str, target: str, expected: str |
         (("Это", "This"), {"check_scripts": False}),
         (("Это", "This"), {"languages": ("sr", "en")}),  # written in two scripts
         (("Das ist Python 3", "이것은 Python 3"), {"languages": ("de", "ko")}),
+        (("Windows 10", "Windows 10"), {"languages": ("en", "ko"), "keep_identical": True}),
+        (("%d files", "파일 %d개"), {"languages": ("en", "ko")}),
         (("x" * 10, "y" * 300), {"max_ratio": 20.0}),
     ],
 )
@@ -89,6 +101,9 @@ def test_another_language_is_told_where_it_is_certain() -> None:
     assert rule(french, english, check_languages=True) == "wrong language"
     assert rule("Oui", "Yes", check_languages=True) is None  # too short to tell
     assert rule(german, french) is None
+    for languages in ((None, None), ("de", "qq")):
+        with pytest.raises(UsageError, match="--check-languages cannot tell"):
+            rule(german, french, languages=languages, check_languages=True)
 
 
 def test_lengths_that_are_unusual_for_the_corpus_are_misaligned() -> None:
@@ -145,6 +160,7 @@ def test_text_is_made_regular() -> None:
     assert regular("ﬁn", normal_form="nfkc") == "fin"
     assert regular("u\u0308ber", normal_form="none") == "u\u0308ber"
     assert regular("fÃ¼r „uns“") == "für „uns“"
+    assert regular("voilÃ\u00a0 dÃ©jÃ\u00a0") == "voilà déjà"  # the second byte of à is a space in Latin-1
     assert regular("fÃ¼r „uns“", repair=False, plain_quotes=True) == 'fÃ¼r "uns"'
     assert regular("  as  it is ", clean=False) == "  as  it is "
 
@@ -163,7 +179,7 @@ def test_folding_is_stable_and_never_empties(text: str) -> None:
 
 
 def test_placeholders_are_counted() -> None:
-    assert placeholders("%(name)s and %(name)s, ${x}, %1$d, <br/>") == {"%(name)s": 2, "${}": 1, "%d": 1, "<br/>": 1}
+    assert placeholders("%(name)s and %(name)s, ${x}, %1$d, <br/>") == {"%(name)s": 2, "${}": 1, "%d": 1, "<br>": 1}
     assert not placeholders("100 %, 5 % sure, a < b")
 
 

@@ -146,6 +146,18 @@ def test_objects_on_lines(tmp_path: Path, line: str, settings: dict[str, str]) -
     assert read(path, **settings) == [("eins", "one")] * 2
 
 
+def test_null_is_an_empty_side(tmp_path: Path) -> None:
+    path = tmp_path / "pairs.jsonl"
+    path.write_text('{"source": "eins", "target": null}\n{"source": "zwei", "target": "two"}\n', encoding="utf-8")
+    assert read(path) == [("eins", ""), ("zwei", "two")]
+
+
+def test_text_in_utf_16_is_refused(tmp_path: Path) -> None:
+    files = write(tmp_path, de="eins\n".encode("utf-16"), en="one\n")
+    with pytest.raises(NmtError, match=r"de: is in UTF-16"):
+        read_pairs(files)
+
+
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
@@ -224,6 +236,7 @@ def test_tags_in_a_memory_are_left_out_or_kept(tmp_path: Path) -> None:
         ('<!DOCTYPE t [<!ENTITY a SYSTEM "file:///etc/hostname">]>\n<tmx><seg>&a;</seg></tmx>', "entities of its own"),
         ("", "broken XML"),
         ("not XML", "broken XML"),
+        ("<html><body/></html>", "its first element is <html>, not <tmx>"),
     ],
 )
 def test_broken_and_dangerous_memories_are_refused(tmp_path: Path, content: str, problem: str) -> None:
@@ -273,9 +286,21 @@ def test_translated_units_of_xliff_1(tmp_path: Path) -> None:
     assert kept[2] == ("Two %d.", "Zwei %d.")
 
 
+def test_files_of_other_languages_in_xliff_are_left_out(tmp_path: Path) -> None:
+    part = '<file source-language="{}" target-language="{}"><body><trans-unit><source>{}</source><target>{}</target>'
+    parts = [("de", "en", "Drei", "Three"), ("en", "de", "Four", "Vier"), ("de", "fr", "Fünf", "Cinq")]
+    content = "".join(part.format(*one) + "</trans-unit></body></file>" for one in parts)
+    (path,) = write(tmp_path, **{"x.xlf": f'<xliff version="1.2">{content}</xliff>'})
+    both = [("Drei", "Three"), ("Vier", "Four")]
+    assert read(path) == read(path, source_language="de", target_language="en") == both
+    assert read(path, source_language="fr", target_language="de") == [("Cinq", "Fünf")]
+    with pytest.raises(NmtError, match=r"nothing is translated from it to en; it is from de to en, en to de, de to fr"):
+        read(path, source_language="it", target_language="en")
+
+
 def test_translated_segments_of_xliff_2(tmp_path: Path) -> None:
     (path,) = write(tmp_path, **{"x.xliff": XLIFF_2})
-    assert read(path) == [("Hello world", "Hallo Welt"), ("Ab", "Ab")]
+    assert read(path) == [("Hello world", "Hallo Welt"), ("A b", "Ab")]
     assert read(path, inline_tags="keep")[0] == (
         'Hello <pc id="1">world</pc><ph id="2"/>',
         'Hallo <pc id="1">Welt</pc>',

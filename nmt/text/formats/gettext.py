@@ -14,8 +14,12 @@ from nmt.text.formats.tables import Languages
 from nmt.text.pair import SentencePair, one_line
 
 _CHARSET = re.compile(rb'Content-Type:[^"\n]*charset=([-\w]+)')
-_ACCELERATORS = {"&": re.compile(r"&(?=\w)(?!\w+;)"), "_": re.compile("_(?=[^\\W_])")}
-_BEHIND = re.compile(r" ?\([&_]\w\)")  # as where the language is not written with Latin letters: 열기(&O)
+_ACCELERATORS = {
+    "&": re.compile(r"(?<![^\W_])&(?=\w)(?!\w+;)|(?<=\w)&(?=[a-z])(?!\w+;)"),  # E&xit, but not R&D
+    "_": re.compile(r"_(?=[^\W_])"),
+    "~": re.compile(r"~(?=\w)"),
+}
+_BEHIND = re.compile(r" ?\([&_~]\w\)")  # as where the language is not written with Latin letters: 열기(&O)
 
 
 def read_po(path: Path, languages: Languages) -> Iterator[SentencePair]:
@@ -74,6 +78,8 @@ def _without_accelerators(message: str, translation: str) -> tuple[str, str]:
 
     >>> _without_accelerators("&Open file", "Datei &öffnen"), _without_accelerators("_Open", "열기(_O)")
     (('Open file', 'Datei öffnen'), ('Open', '열기'))
+    >>> _without_accelerators("R&D report", "F&E-Bericht"), _without_accelerators("E&xit", "~Beenden")
+    (('R&D report', 'F&E-Bericht'), ('Exit', '~Beenden'))
     >>> _without_accelerators("R&D", "R&D"), _without_accelerators("file_name", "Name: file_name")
     (('R&D', 'R&D'), ('file_name', 'Name: file_name'))
     """

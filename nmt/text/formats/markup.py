@@ -7,6 +7,7 @@ Tags inside a sentence are left out, and with them the codes of a foreign format
 kept, codes become text as they stand, and a tag without any is written as a tag.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,8 @@ from nmt.errors import NmtError
 from nmt.files import read_blocks
 from nmt.text.formats.tables import Languages
 from nmt.text.pair import SentencePair, one_line
+
+logger = logging.getLogger("nmt")
 
 _CODES = {"bpt", "ept", "ph", "it", "ut"}
 """Elements whose text belongs to a foreign format."""
@@ -68,10 +71,14 @@ def _read(path: Path, handler: "_Handler") -> Iterator[SentencePair]:
 class _Handler(ContentHandler):
     """Collects the text of a sentence, and pairs."""
 
+    format: str
+    """The name of the first element of a file."""
+
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
         super().__init__()
         self.path, self.languages, self.keep_tags = path, languages, keep_tags
         self.pairs: list[SentencePair] = []
+        self.root = ""
         self.text: list[str] | None = None  # of the sentence that is being read
         self.codes = 0  # elements around the present place that hold codes
 
@@ -82,6 +89,10 @@ class _Handler(ContentHandler):
 
     def end(self) -> None:
         """Look back at a whole file."""
+        if self.root != self.format:
+            raise NmtError(
+                f"{self.path}: its first element is <{self.root}>, not <{self.format}>", "is it the right file?"
+            )
 
     @property
     def line(self) -> int:
@@ -119,6 +130,8 @@ class _Handler(ContentHandler):
 
 
 class _Tmx(_Handler):
+    format = "tmx"
+
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
         super().__init__(path, languages, keep_tags=keep_tags)
         self.declared: str | None = None  # the source language of the header
@@ -128,6 +141,7 @@ class _Tmx(_Handler):
         self.seen: dict[str, None] = {}
 
     def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
+        self.root = self.root or name
         if self.text is not None:
             self.open_inline(name, attrs, set())
         elif name == "header":
@@ -180,6 +194,12 @@ class _Tmx(_Handler):
         return both
 
     def end(self) -> None:
+        super().end()
+        if self.found < self.units:
+            wanted = " and ".join(map(str, self.languages))
+            logger.warning(
+                "%s: %d of %d units do not have both %s", self.path, self.units - self.found, self.units, wanted
+            )
         if self.units and not self.found:
             wanted = " and ".join(map(str, self.languages))
             raise NmtError(
@@ -205,10 +225,15 @@ _EMPTY = {"x", "bx", "ex", "sc", "ec", "sm", "em"}
 
 
 class _Xliff(_Handler):
+    format = "xliff"
+
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
         super().__init__(path, languages, keep_tags=keep_tags)
         self.empty = set(_EMPTY)
         self.swap = False  # whether the file's source is what shall be the target
+        self.foreign = False  # whether it is of other languages
+        self.seen: dict[str, None] = {}
+        self.found = 0
         self.suggestions = 0  # elements around the present place whose translations are none
         self.kept_as_is: list[bool] = []  # whether each of the units around it is not to be translated
         self.began, self.state = 0, ""
@@ -218,6 +243,7 @@ class _Xliff(_Handler):
         self.parts: dict[str, dict[str, str]] = {}  # marked segments of each side, by their numbers
 
     def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
+        self.root = self.root or name
         if self.text is not None:
             self._open_inside(name, attrs)
         elif name in ("xliff", "file"):
@@ -237,16 +263,23 @@ class _Xliff(_Handler):
         assert self.text is not None
         if name == "mrk":
             self.marks.append((attrs.get("mid", "") if attrs.get("mtype") == "seg" else "", len(self.text)))
-        elif name != "cp":  # a character that XML cannot hold, of which text has no use
+        elif name == "cp":  # a character that XML cannot hold
+            self.text.append(" ")
+        else:
             self.open_inline(name, attrs, self.empty)
 
     def _open_file(self, attrs: Any) -> None:
         if attrs.get("version", "").startswith("2"):
             self.empty.add("ph")  # which holds its code in XLIFF 1.2
         source = attrs.get("source-language") or attrs.get("srcLang")
-        wanted, other = self.languages
-        if source:
-            self.swap = bool(other and is_language(source, other) and not (wanted and is_language(source, wanted)))
+        target = attrs.get("target-language") or attrs.get("trgLang")
+        if not source:
+            return
+        self.languages = (self.languages[0] or source, self.languages[1] or target)  # those of the first file
+        self.swap = _fits(source, self.languages[1]) and not _fits(source, self.languages[0])
+        sides = (target, source) if self.swap else (source, target)
+        self.foreign = not all(_fits(one, wanted) for one, wanted in zip(sides, self.languages, strict=True))
+        self.seen[f"{source} to {target or '?'}"] = None
 
     def endElement(self, name: str) -> None:  # noqa: N802
         if self.text is not None:
@@ -267,7 +300,7 @@ class _Xliff(_Handler):
             self.kept_as_is.pop()
 
     def _end_segment(self) -> None:
-        if not self.sides.get("target", "").strip() or self.state in _UNTRANSLATED:
+        if self.foreign or not self.sides.get("target", "").strip() or self.state in _UNTRANSLATED:
             return
         sources, targets = self.parts.get("seg-source", {}), self.parts.get("target", {})
         found = [(self.sides.get("source", ""), self.sides["target"])]
@@ -276,3 +309,17 @@ class _Xliff(_Handler):
         for source, target in found:
             both = (target, source) if self.swap else (source, target)
             self.pairs.append(SentencePair(*both, self.began))
+            self.found += 1
+
+    def end(self) -> None:
+        super().end()
+        if self.seen and not self.found and self.foreign:
+            wanted = " to ".join(map(str, self.languages))
+            raise NmtError(
+                f"{self.path}: nothing is translated from {wanted}; it is from {', '.join(self.seen)}",
+                "name the languages: --source-language CODE --target-language CODE",
+            )
+
+
+def _fits(code: str | None, wanted: str | None) -> bool:
+    return code is None or wanted is None or is_language(code, wanted)

@@ -30,7 +30,10 @@ def read_tsv(path: Path, columns: Sequence[str]) -> Iterator[SentencePair]:
             continue
         if len(cells) <= max(places):
             problem = "no tab" if len(cells) == 1 else f"{len(cells)} columns, and no column {max(places) + 1}"
-            raise NmtError(f"{path}, line {number}: {problem}", "a TSV file has source, tab and target on each line")
+            raise NmtError(
+                f"{path}, line {number}: {problem}",
+                "a file alone has source, tab and target on each line; else name two files",
+            )
         yield SentencePair(cells[places[0]], cells[places[1]], number)
 
 
@@ -67,7 +70,7 @@ def _keys_of(value: Any, languages: Languages, where: str) -> tuple[str, str]:
     if source and target:
         found = [(source, target), (f"translation.{source}", f"translation.{target}"), *found]
     for both in found:
-        if all(isinstance(_at(value, key), str) for key in both):
+        if all(_has(value, key) and isinstance(_at(value, key), str | None) for key in both):
             return both
     names = ", ".join(map(str, value)) if isinstance(value, dict) else type(value).__name__
     raise NmtError(f"{where}: where are source and target among {names}?", "name the keys: --columns SOURCE,TARGET")
@@ -75,9 +78,19 @@ def _keys_of(value: Any, languages: Languages, where: str) -> tuple[str, str]:
 
 def _text_at(value: Any, key: str, where: str) -> str:
     text = _at(value, key)
+    if text is None and _has(value, key):
+        return ""
     if not isinstance(text, str):
         raise NmtError(f"{where}: no text at {key!r}", "name the keys of source and target: --columns SOURCE,TARGET")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # JSON can spell half a character
+
+
+def _has(value: Any, key: str) -> bool:
+    """Whether something stands at a key, if only null."""
+    if isinstance(value, dict) and key in value:
+        return True
+    first, dot, rest = key.partition(".")
+    return bool(dot) and isinstance(value, dict) and first in value and _has(value[first], rest)
 
 
 def _at(value: Any, key: str) -> Any:
