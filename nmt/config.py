@@ -314,7 +314,9 @@ class TokenizerConfig(CorpusConfig):
         choices=("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"),
     )
     symbol: list[str] | None = setting(None, "a piece that is never cut, such as <2de>; may be repeated")
-    protect: bool = setting(False, "make symbols of the placeholders, tags and beginnings of URLs that the corpus has")
+    protect: bool = setting(
+        False, "make symbols of placeholders, tags and beginnings of URLs that the corpus has ten times"
+    )
     sample: int = setting(
         2_000_000, "sentences to train on, drawn from all of the corpus where it has more", minimum=1000
     )

@@ -43,7 +43,7 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+")
 PLACEHOLDER = re.compile(
     r"""\{[\w.:!]*\}            # {0}, {name}
-    | (?<![\w%])(?<!\d\s)%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@]  # %s, %1$d; not 50%s, 50 %s
+    | (?<![A-Za-z0-9_%])(?<!\d\s)%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@]  # %s, %1$d; not 50%s, 50 %s
     | %\(\w+\)[sdf] | \$\{\w+\}  # %(name)s, ${name}
     | </?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|small|span|strong|su[bp]|t[adhrt]|table|u|ul)
       (?:\s+[\w:-]+=[^<>]*)?\s*/?>  # <b>, </b>, <br/>, <a href="x">; not <file>, which is translated

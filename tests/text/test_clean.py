@@ -83,7 +83,7 @@ def test_a_sentence_in_another_script_is_told_where_terms_are_not() -> None:
         (("Это", "This"), {"languages": ("sr", "en")}),  # written in two scripts
         (("Das ist Python 3", "이것은 Python 3"), {"languages": ("de", "ko")}),
         (("Windows 10", "Windows 10"), {"languages": ("en", "ko"), "keep_identical": True}),
-        (("%d files", "파일 %d개"), {"languages": ("en", "ko")}),
+        (("%d files in '%s':", "'%s'에 파일%d개:"), {"languages": ("en", "ko")}),
         (("x" * 10, "y" * 300), {"max_ratio": 20.0}),
     ],
 )
