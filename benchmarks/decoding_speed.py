@@ -13,14 +13,14 @@ its processes share counted once.
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
+
+from programs import run
 
 CTRANSLATE2, NMT = ("float32", "int8"), ("float32", "bfloat16", "int8")
 
@@ -65,41 +65,11 @@ else:
 """
 
 
-def shared_memory(process: int) -> int:
-    """Bytes of a process and its children, what they share counted once (Linux: the proportional set size)."""
-    total, todo = 0, [process]
-    while todo:
-        one = todo.pop()
-        try:
-            rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
-            total += next(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:")) * 1024
-            todo += [int(child) for child in Path(f"/proc/{one}/task/{one}/children").read_text().split()]
-        except (OSError, StopIteration):
-            continue
-    return total
-
-
 def measure(program: str, arguments: list[object]) -> tuple[float, int, list[str]]:
     """Sentences a second, peak memory in bytes, and the translations of a program."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", program, *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
-    peak, done = 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.2):
-            peak = max(peak, shared_memory(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    output = process.communicate()[0]
-    done.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(f"a program failed with {process.returncode}")
-    rate, found = json.loads(output)
-    return rate, peak, found
+    done = run([sys.executable, "-c", program, *arguments])
+    rate, found = json.loads(done.output)
+    return rate, done.peak, found
 
 
 def main() -> None:

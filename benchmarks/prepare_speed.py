@@ -16,10 +16,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
+
+from programs import run
 
 SENTENCEPIECE = """
 import sys, itertools, sentencepiece
@@ -39,39 +39,6 @@ def perturbed(source: Path, target: Path, pairs: int) -> Iterator[tuple[str, str
         yield (left, right) if number < len(both) else (f"{left} {number}", f"{right} {number}")
 
 
-def memory_of(process: int) -> int:
-    """Bytes of a process and its children in memory, what they share counted once (Linux)."""
-    try:
-        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        own = next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    except (OSError, StopIteration):
-        return 0
-    return own + sum(memory_of(int(child)) for child in children)
-
-
-def measure(command: list[object]) -> tuple[float, int]:
-    """Seconds that a program takes, and the most memory it had."""
-    start, peak, done = time.perf_counter(), 0, threading.Event()
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(list(map(str, command)), env=environment, stderr=subprocess.PIPE, text=True)
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.2):
-            peak = max(peak, memory_of(process.pid))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    told = process.communicate()[1]
-    taken = time.perf_counter() - start
-    done.set()
-    watcher.join()
-    if process.returncode:
-        raise SystemExit(told)
-    return taken, peak
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path)
@@ -85,24 +52,31 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
-        files, run = [folder / "train.source", folder / "train.target"], folder / "run"
+        files, directory = [folder / "train.source", folder / "train.target"], folder / "run"
         with open(files[0], "w", encoding="utf-8") as left, open(files[1], "w", encoding="utf-8") as right:
             for one, other in perturbed(given.source, given.target, given.pairs):
                 left.write(one + "\n")
                 right.write(other + "\n")
         nmt = [sys.executable, "-m", "nmt"]
-        train = ["tokenizer", "train", given.source, given.target, "--vocab-size", "16000", "--run", run]
+        train = ["tokenizer", "train", given.source, given.target, "--vocab-size", "16000", "--run", directory]
         subprocess.run([*nmt, *map(str, train)], check=True, stderr=subprocess.DEVNULL)
         sides: dict[str, list[object]] = {
-            "sentencepiece": [sys.executable, "-c", SENTENCEPIECE, run / "tokenizer.model", given.threads, *files],
-            "nmt prepare": [*nmt, "prepare", *files, "--run", run],
+            "sentencepiece": [
+                sys.executable,
+                "-c",
+                SENTENCEPIECE,
+                directory / "tokenizer.model",
+                given.threads,
+                *files,
+            ],
+            "nmt prepare": [*nmt, "prepare", *files, "--run", directory],
         }
         if given.alone:
             del sides["sentencepiece"]
         found: dict[str, list[tuple[float, int]]] = {side: [] for side in sides}
         for _ in range(given.rounds):
             for side, command in sides.items():
-                found[side].append(measure(command))
+                found[side].append(run(command)[1:])
         base = statistics.median(taken for taken, _ in found["sentencepiece"]) if not given.alone else 0.0
         for side, results in found.items():
             rates = sorted(given.pairs / taken for taken, _ in results)
@@ -128,7 +102,7 @@ def main() -> None:
                 "--quiet",
                 "--run",
             ]
-            taken, peak = measure([*nmt, "train", *settings, run])
+            taken, peak = run([*nmt, "train", *settings, directory])[1:]
             print(f"two updates of nmt train after {taken:.1f} s, {peak / 1e6:,.0f} MB")
 
 
