@@ -251,7 +251,7 @@ def atomic_directory(path: Path, marker: str = "") -> Iterator[Path]:
     if marker and path.exists() and not _may_be_replaced(path, marker):
         raise NmtError(f"{path}: something else is there, so it is not replaced", "name another place, or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary, old = path.with_name(f".{path.name}.tmp"), path.with_name(f".{path.name}.old")
+    temporary, old = _unfinished(path), path.with_name(f".{path.name}.old")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
@@ -267,6 +267,15 @@ def atomic_directory(path: Path, marker: str = "") -> Iterator[Path]:
         raise _named(error, path) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.tmp")
+
+
+def was_interrupted(path: Path) -> bool:
+    """Whether `atomic_directory` was killed in the middle of making this directory."""
+    return _unfinished(path).exists()
 
 
 def _may_be_replaced(path: Path, marker: str) -> bool:

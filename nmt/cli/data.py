@@ -168,7 +168,7 @@ def prepare(
 
 def _check_rejects(rejects: Path, common: Common, sets: "Sets", config: PrepareConfig) -> None:
     """UsageError where writing the rejected pairs would destroy something, or not happen."""
-    corpora = [*sets.train, *(corpus for corpus in (sets.valid, sets.test) if corpus)]
+    corpora = (*sets.train, *sets.held_out.values())
     read = [path for corpus in corpora for path in corpus.files] + list(common.run.glob("*"))
     if any(path.exists() and rejects.exists() and path.samefile(rejects) for path in read):
         raise UsageError(f"--rejects {rejects} would replace what is read", "name another file")

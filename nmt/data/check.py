@@ -44,11 +44,11 @@ def check(
     sets: Sets, config: CleaningConfig, tokenizers: Tokenizers | None = None, progress: Progress = lambda pairs: None
 ) -> dict[str, Any]:
     """Look at all sets. Raises NmtError for what cannot be read at all."""
-    for corpus in (*sets.train, sets.valid, sets.test):
-        for path in corpus.files if corpus else ():
+    for corpus in (*sets.train, *sets.held_out.values()):
+        for path in corpus.files:
             if path.exists() and not (path.is_file() or path.is_dir()):
                 raise NmtError(f"{path}: is no file but a pipe, and check reads files several times", "save it first")
-    held_out = {name: corpus for name, corpus in (("valid", sets.valid), ("test", sets.test)) if corpus}
+    held_out = sets.held_out
     pairs = {name: list(_aligned(corpus, config, _files(corpus))) for name, corpus in held_out.items()}
     languages = languages_of(sets.train[0], config)
     found: dict[str, Any] = {"languages": list(languages), "corpora": []}

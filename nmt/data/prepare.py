@@ -34,6 +34,7 @@ from nmt.files import (
     read_json,
     recover_directory,
     sha256,
+    was_interrupted,
     write_json,
     write_text,
 )
@@ -61,6 +62,12 @@ class Sets:
     train: tuple[Corpus, ...]
     valid: Corpus | None = None
     test: Corpus | None = None
+
+    @property
+    def held_out(self) -> dict[str, Corpus]:
+        """The corpora of the sets for scores that there are, by their names."""
+        given = {"valid": self.valid, "test": self.test}
+        return {name: corpus for name, corpus in given.items() if corpus}
 
 
 def prepare(
@@ -91,7 +98,7 @@ def prepare(
             own = shards.own(chunk for _, chunk in chain(start, text))
             shards.write(workers.map(map(texts, own)), progress)
             return {}
-        if output.with_name(f".{output.name}.tmp").exists():
+        if was_interrupted(output):
             logger.warning("%s: preparing it was interrupted before; it starts over", output)
         with atomic_directory(output, marker="data.json") as directory:
             beside: Iterator[Chunk] = chain(start, text)
@@ -138,8 +145,7 @@ def _first(text: Iterator[Chunk], pairs: int) -> Iterator[Chunk]:
 
 def _held_out(sets: Sets, config: PrepareConfig) -> dict[str, list[SentencePair]]:
     """The pairs of the validation and the test set, cut off the first corpus where they are wanted so."""
-    given = {"valid": sets.valid, "test": sets.test}
-    held_out = {name: list(read_pairs(corpus, config)) for name, corpus in given.items() if corpus}
+    held_out = {name: list(read_pairs(corpus, config)) for name, corpus in sets.held_out.items()}
     first, wanted = sets.train[0], _cut_names(sets, config)
     if wanted:
         pairs = read_pairs(first, config)
@@ -150,8 +156,7 @@ def _held_out(sets: Sets, config: PrepareConfig) -> dict[str, list[SentencePair]
 
 def _cut_names(sets: Sets, config: PrepareConfig) -> list[str]:
     """The sets that are cut off the first corpus."""
-    given = {"valid": sets.valid, "test": sets.test}
-    return [name for name, corpus in given.items() if config.split and not corpus]
+    return [name for name in ("valid", "test") if config.split and name not in sets.held_out]
 
 
 def _cleaner(
@@ -179,10 +184,10 @@ class _RowSet:
 
     def __init__(self, directory: Path, tokenizers: Tokenizers, rejects: Path | None = None) -> None:
         directory.mkdir()
-        self.seen, self.read = Seen(directory), 0
-        self.source = RowWriter(directory, SIDES[0], len(tokenizers.source))
-        self.target = RowWriter(directory, SIDES[1], len(tokenizers.target))
-        self.open = ExitStack()
+        self.seen, self.read, self.open = Seen(directory), 0, ExitStack()
+        self.open.callback(self.seen.close)
+        self.source = self.open.enter_context(RowWriter(directory, SIDES[0], len(tokenizers.source)))
+        self.target = self.open.enter_context(RowWriter(directory, SIDES[1], len(tokenizers.target)))
         self.rejects = self.open.enter_context(atomic_write(rejects)) if rejects else None
         self.dropped: dict[int, Counter[str]] = {}
         self.counts: dict[int, Counter[str]] = {}
@@ -193,9 +198,6 @@ class _RowSet:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.seen.close()
-        self.source.close()
-        self.target.close()
         self.open.__exit__(kind, value, trace)
 
     def add(self, corpus: int, chunk: Sequence[SentencePair], clean: CleanChunk) -> None:
@@ -272,12 +274,12 @@ def _identity(sets: Sets, tokenizers: Tokenizers, config: PrepareConfig) -> dict
 def _description(
     directory: Path, sets: Sets, tokenizers: Tokenizers, config: PrepareConfig, counts: dict[str, Any]
 ) -> dict[str, Any]:
-    corpora = {"train": sets.train, "valid": (sets.valid,), "test": (sets.test,)}
-    files = {name: [str(path) for one in several if one for path in one.files] for name, several in corpora.items()}
+    corpora = {"train": sets.train} | {name: (corpus,) for name, corpus in sets.held_out.items()}
+    files = {name: [str(path) for one in several for path in one.files] for name, several in corpora.items()}
     return {
         "format": FORMAT,
         "nmt": nmt.__version__,
-        "files": {name: paths for name, paths in files.items() if paths},
+        "files": files,
         "sets": counts,
         "settings": asdict(config),
         "vocabulary": {"source": len(tokenizers.source), "target": len(tokenizers.target)},

@@ -12,6 +12,7 @@ from sacrebleu.significance import PairedTest
 
 from nmt.config import DEFAULT_METRICS
 from nmt.errors import NmtError, UsageError
+from nmt.text.scripts import base_language
 
 _TOKENIZERS = {"ko": "ko-mecab", "ja": "ja-mecab", "zh": "zh"}
 _RESAMPLES = 1000
@@ -37,7 +38,7 @@ def tokenizer_for(language: str | None) -> str:
     >>> tokenizer_for("de"), tokenizer_for("ja-JP"), tokenizer_for(None)
     ('13a', 'ja-mecab', '13a')
     """
-    return _TOKENIZERS.get((language or "").lower().replace("_", "-").partition("-")[0], "13a")
+    return _TOKENIZERS.get(base_language(language), "13a")
 
 
 def require(metrics: Sequence[str], tokenizer: str) -> None:

@@ -17,7 +17,7 @@ from nmt.errors import NmtError, UsageError
 from nmt.text.lengths import LengthFit
 from nmt.text.pair import SentencePair
 from nmt.text.repair import normalised, plain_quotes, repaired
-from nmt.text.scripts import script_of, share
+from nmt.text.scripts import base_language, script_of, share
 
 RULES = (
     "kept",
@@ -59,8 +59,7 @@ _NOT_ASCII_LETTERS = bytes(set(range(256)) - set(_ASCII_LETTERS))
 _ASCII = bytes(range(128))
 _LETTER = re.compile(r"[^\W\d_]")
 _FEW_LETTERS = 0.2  # share of a side's visible bytes below which it has no words
-_OWN_SCRIPT = {"Latin": 0.5}  # share of the letters that are in the script of their language; others mix more
-_OWN_SCRIPT_ELSE = 0.1
+_LATIN, _NOT_LATIN = 0.5, 0.1  # least share of letters in the script of their language; others than Latin mix more
 _SENTENCE = 4  # words of Latin letters that are more than a term in a text of another script
 _CERTAIN = 0.95  # probability of another language
 _TELLING = 30  # characters that a language is told by
@@ -137,7 +136,7 @@ class Cleaner:
     ) -> None:
         self.config, self.held_out, self.fit = config, held_out or HeldOut(()), fit
         self.scripts = [script_of(language) for language in languages]
-        self.languages = [(language or "").lower().partition("-")[0] for language in languages]
+        self.languages = [base_language(language) for language in languages]
         self.rules = dict(self._rules()) if config.clean else {}
 
     def _rules(self) -> Iterator[tuple[str, Rule]]:
@@ -188,11 +187,10 @@ class Cleaner:
 
     def _is_foreign(self, text: str, side: int) -> bool:
         script = self.scripts[side]
-        if script is None or (script == "Latin" and _is_mostly_ascii(text)):
-            return False
-        if script != "Latin" and len(text.split()) < _SENTENCE:  # names and terms stay as they are
-            return False
-        return share(text, script) < _OWN_SCRIPT.get(script, _OWN_SCRIPT_ELSE)
+        if script == "Latin":
+            return not _is_mostly_ascii(text) and share(text, script) < _LATIN
+        # in a text of another script, names and terms stay as they are
+        return script is not None and len(text.split()) >= _SENTENCE and share(text, script) < _NOT_LATIN
 
     def _wrong_language(self) -> Rule:
         identify, known = language_identifier()

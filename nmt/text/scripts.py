@@ -67,6 +67,15 @@ _SCRIPT_OF = {code: script for script, codes in _LANGUAGES.items() for code in c
 _NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
+def base_language(code: str | None) -> str:
+    """A language's code without a region, in lower case; empty if there is none.
+
+    >>> base_language("de-AT"), base_language("pt_BR"), base_language(None)
+    ('de', 'pt', '')
+    """
+    return (code or "").lower().replace("_", "-").partition("-")[0]
+
+
 @cache
 def script_of(language: str | None) -> str | None:
     """The script that text in a language is written in, if that is beyond doubt; a region's code may follow.
@@ -74,7 +83,7 @@ def script_of(language: str | None) -> str | None:
     >>> script_of("ko"), script_of("de-AT"), script_of("sr"), script_of(None)
     ('Korean', 'Latin', None, None)
     """
-    return _SCRIPT_OF.get((language or "").lower().replace("_", "-").partition("-")[0])
+    return _SCRIPT_OF.get(base_language(language))
 
 
 @cache

@@ -8,7 +8,6 @@ kept, codes become text as they stand, and a tag without any is written as a tag
 """
 
 import logging
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from nmt.errors import NmtError
 from nmt.files import read_blocks
 from nmt.text.formats.tables import Languages
 from nmt.text.pair import SentencePair, one_line
+from nmt.text.scripts import base_language
 
 logger = logging.getLogger("nmt")
 
@@ -146,7 +146,7 @@ class _Tmx(_Handler):
             self.open_inline(name, attrs, set())
         elif name == "header":
             declared = attrs.get("srclang", "*all*")
-            self.declared = None if declared == "*all*" else re.split("[-_]", declared)[0]
+            self.declared = None if declared == "*all*" else base_language(declared)
         elif name == "tu":
             self.unit, self.began = {}, self.line
         elif name == "tuv":

@@ -15,6 +15,8 @@ from nmt.text.pair import SentencePair, one_line
 
 Languages = tuple[str | None, str | None]
 
+_NOTHING = object()
+
 
 def read_tsv(path: Path, columns: Sequence[str]) -> Iterator[SentencePair]:
     """The first two columns of each line, or those of these numbers (from 1), or of these names in the first line.
@@ -70,7 +72,7 @@ def _keys_of(value: Any, languages: Languages, where: str) -> tuple[str, str]:
     if source and target:
         found = [(source, target), (f"translation.{source}", f"translation.{target}"), *found]
     for both in found:
-        if all(_has(value, key) and isinstance(_at(value, key), str | None) for key in both):
+        if all(isinstance(_at(value, key), str | None) for key in both):
             return both
     names = ", ".join(map(str, value)) if isinstance(value, dict) else type(value).__name__
     raise NmtError(f"{where}: where are source and target among {names}?", "name the keys: --columns SOURCE,TARGET")
@@ -78,24 +80,16 @@ def _keys_of(value: Any, languages: Languages, where: str) -> tuple[str, str]:
 
 def _text_at(value: Any, key: str, where: str) -> str:
     text = _at(value, key)
-    if text is None and _has(value, key):
+    if text is None:
         return ""
     if not isinstance(text, str):
         raise NmtError(f"{where}: no text at {key!r}", "name the keys of source and target: --columns SOURCE,TARGET")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # JSON can spell half a character
 
 
-def _has(value: Any, key: str) -> bool:
-    """Whether something stands at a key, if only null."""
-    if isinstance(value, dict) and key in value:
-        return True
-    first, dot, rest = key.partition(".")
-    return bool(dot) and isinstance(value, dict) and first in value and _has(value[first], rest)
-
-
 def _at(value: Any, key: str) -> Any:
-    """What stands at a key; of one with dots in it, at the end of the way that it names."""
+    """What stands at a key; of one with dots in it, at the end of the way that it names; `_NOTHING` if nothing does."""
     if isinstance(value, dict) and key in value:
         return value[key]
     first, dot, rest = key.partition(".")
-    return _at(value[first], rest) if dot and isinstance(value, dict) and first in value else None
+    return _at(value[first], rest) if dot and isinstance(value, dict) and first in value else _NOTHING
