@@ -12,7 +12,7 @@ _LENGTH, _WORDS, _MANY, _SAMPLING = "Length", "Coverage and repetition", "Many t
 _READING, _CLEANING, _SCORES = "Reading", "Cleaning", "Scores"
 _OPTIMISER, _BATCHES, _VALIDATION, _CHECKPOINTS = "Optimiser", "Batches", "Validation", "Checkpoints"
 
-METRICS = ("bleu", "chrf", "chrf++", "ter")
+METRICS = ("bleu", "chrf", "chrf++", "ter", "comet")
 DEFAULT_METRICS = ("bleu", "chrf", "ter")
 
 
@@ -535,7 +535,9 @@ class EvalConfig:
     """How to score translations."""
 
     metric: list[str] | None = setting(
-        None, "bleu, chrf, chrf++ or ter; may be repeated (default: bleu, chrf and ter)", group=_SCORES
+        None,
+        "bleu, chrf, chrf++, ter, or comet, which needs --comet-model; may be repeated (default: bleu, chrf and ter)",
+        group=_SCORES,
     )
     tokenize: str | None = setting(
         None,
@@ -557,6 +559,9 @@ class EvalConfig:
         group=_SCORES,
     )
     details: bool = setting(False, "tell n-gram precisions, brevity penalty and lengths, too", group=_SCORES)
+    show: int | None = setting(
+        None, "sentences that --diff shows of those that got worse and of those that got better (default: 3)", minimum=0
+    )
 
     @property
     def metrics(self) -> list[str]:
@@ -572,6 +577,8 @@ class EvalConfig:
         ]
         if self.samples is not None and self.significance == "off":
             found.append("--samples are those of --significance; give it, too")
+        if self.significance != "off" and "comet" in self.metrics:
+            found.append("--significance tests bleu, chrf, chrf++ and ter, not comet; choose with --metric")
         return found
 
 

@@ -5,12 +5,13 @@ import typer
 from nmt import __version__
 from nmt.cli import options
 from nmt.cli.attention import attention
-from nmt.cli.data import check, prepare, tokenizer_app
+from nmt.cli.data import check, prepare
 from nmt.cli.demo import demo
 from nmt.cli.evaluate import evaluate
 from nmt.cli.export import export_app
 from nmt.cli.inspect import info
 from nmt.cli.score import score
+from nmt.cli.tokenizer import tokenizer_app
 from nmt.cli.train import average, train
 from nmt.cli.translate import translate
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt.cli.data import log
-from nmt.cli.options import Common, Given, write_line
+from nmt.cli.options import Common, Given
+from nmt.cli.output import log, write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import RuntimeConfig
 from nmt.errors import UsageError
@@ -61,7 +61,7 @@ def attention(
 
     from rich.console import Console
 
-    from nmt.cli.heatmap import draw
+    from nmt.cli.views.heatmap import draw
 
     chosen = maps[kind]
     layers, heads = chosen.weights.shape[:2]

@@ -1,114 +1,19 @@
-"""`nmt tokenizer train|encode|decode|report`, `nmt prepare` and `nmt check`."""
+"""`nmt prepare` and `nmt check`."""
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import Common, Given, command, write_line
-from nmt.config import CleaningConfig, CorpusConfig, PrepareConfig, TokenizerConfig
-from nmt.errors import NmtError, UsageError
+from nmt.cli.options import Common, Given, Json
+from nmt.cli.output import counted, counting, log, warn, write_line
+from nmt.config import CleaningConfig, PrepareConfig
+from nmt.errors import UsageError
 
 if TYPE_CHECKING:
     from nmt.data.prepare import Sets
     from nmt.text.corpus import Corpus
-    from nmt.text.tokenizer import Tokenizer
-
-tokenizer_app = typer.Typer(
-    name="tokenizer", help="Train a SentencePiece tokenizer, and use it as a pipe.", no_args_is_help=True
-)
-
-Files = Annotated[
-    list[Path],
-    typer.Argument(help="Text files, one sentence a line, or files of pairs (TSV, JSON lines, TMX, XLIFF, PO)."),
-]
-Side = Annotated[Literal["source", "target"], typer.Option(help="Which of two separate tokenizers.")]
-Input = Annotated[Path | None, typer.Argument(help="File to read.", show_default="stdin")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse invalid UTF-8 in place of replacing it.")]
-LINES_AT_ONCE = 1000
-
-
-def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], files: Files) -> None:
-    """Train on the text of both languages: RUN/tokenizer.model."""
-    from nmt.data.prepare import read_description
-    from nmt.files import locked
-    from nmt.text.tokenizer import train_tokenizers
-
-    config = given.build(TokenizerConfig)
-    tokenizers = train_tokenizers(files, config)
-    with locked(common.run):
-        tokenizers.save(common.run)
-    sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
-    log(f"wrote {' and '.join(f'{size:,}' for size in sizes)} pieces to {common.run}")
-    if common.data.exists():
-        try:
-            read_description(common.data, tokenizers)
-        except NmtError as error:
-            warn(str(error))
-
-
-def tokenizer_encode(common: Common, file: Input = None, side: Side = "source", strict: Strict = False) -> None:
-    """Cut lines of text into pieces, separated by spaces."""
-    from nmt.files import chunks, read_text
-
-    tokenizer = _tokenizer(common, side)
-    for lines in chunks(read_text(file, strict=strict), LINES_AT_ONCE):
-        for pieces in tokenizer.encode_pieces(lines):
-            write_line(" ".join(pieces))
-
-
-def tokenizer_decode(common: Common, file: Input = None, side: Side = "target", strict: Strict = False) -> None:
-    """Join pieces into lines of text again."""
-    from nmt.files import read_text
-
-    tokenizer = _tokenizer(common, side)
-    for line in read_text(file, strict=strict):
-        write_line(tokenizer.decode_pieces(line.split(" ") if line else []))
-
-
-def _tokenizer(common: Common, side: str) -> "Tokenizer":
-    from nmt.text.tokenizer import Tokenizers
-
-    tokenizers = Tokenizers.load(common.run)
-    return tokenizers.source if side == "source" else tokenizers.target
-
-
-def tokenizer_report(
-    common: Common, given: Annotated[Given, CorpusConfig], files: Files, as_json: Json = False
-) -> None:
-    """Tell how the tokenizer cuts text: pieces for each word, unknown pieces, how much of the vocabulary is used."""
-    from nmt.data.check import vocabulary_report
-    from nmt.text.tokenizer import Tokenizers, training_sample
-
-    tokenizers, config = Tokenizers.load(common.run), given.build(TokenizerConfig)
-    sides = [("source", tokenizers.source), ("target", tokenizers.target)]
-    if tokenizers.shared:
-        sides = [("both", tokenizers.source)]
-    texts = training_sample(files, config, separate=not tokenizers.shared)
-    found = {name: vocabulary_report(tokenizer, text) for (name, tokenizer), text in zip(sides, texts, strict=True)}
-    if as_json:
-        write_line(json.dumps(found))
-        return
-    for name, one in found.items():
-        write_line(f"{name}: {vocabulary_line(one)}")
-
-
-def vocabulary_line(found: dict[str, float]) -> str:
-    """A vocabulary report in a line."""
-    return (
-        f"{found['sentences']:,.0f} sentences, {found['words']:,.0f} words, "
-        f"{found['pieces_per_word']:.2f} pieces a word, "
-        f"at most {found['longest']:,.0f} tokens; {found['unknown']:.3%} unknown, {found['bytes']:.3%} spelt as bytes; "
-        f"{found['used']:.0%} of the vocabulary used"
-    )
-
-
-command(tokenizer_app, "train")(tokenizer_train)
-command(tokenizer_app, "encode")(tokenizer_encode)
-command(tokenizer_app, "decode")(tokenizer_decode)
-command(tokenizer_app, "report")(tokenizer_report)
 
 TrainFiles = Annotated[
     list[str],
@@ -137,7 +42,6 @@ def prepare(
     ] = None,
 ) -> None:
     """Clean and tokenize sentence pairs: RUN/data, which training reads."""
-    from nmt.cli.progress import counting
     from nmt.data.prepare import prepare
     from nmt.files import available_threads, locked
     from nmt.text.tokenizer import Tokenizers
@@ -189,8 +93,7 @@ def check(
     """Look at sentence pairs before anything is made of them: encodings, lengths, duplicates, leaks."""
     import logging
 
-    from nmt.cli.progress import counting
-    from nmt.cli.report import draw_check
+    from nmt.cli.views.check import draw_check
     from nmt.data.check import check
     from nmt.text.tokenizer import Tokenizers
 
@@ -243,26 +146,3 @@ def warn_of_other_data(model: Path, data: Path) -> None:
     trained_on = read_json(model / "config.json").get("made", {}).get("data")
     if trained_on not in (None, read_description(data)["sha256"]):
         warn(f"{model} was trained on other data than {data}: it may have seen sentences of the test set there")
-
-
-def counted(number: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "pair"), counted(2000, "pair")
-    ('1 pair', '2,000 pairs')
-    """
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def log(message: str) -> None:
-    """Tell the user on stderr, unless --quiet."""
-    import logging
-
-    logging.getLogger("nmt").info(message)
-
-
-def warn(message: str) -> None:
-    """Tell the user on stderr, with --quiet too."""
-    import logging
-
-    logging.getLogger("nmt").warning(message)

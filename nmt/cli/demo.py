@@ -98,7 +98,7 @@ def _chapters(corpus: Path, run: Path) -> list[tuple[str, list[str]]]:
 
 def _show_samples(run: Path, console: Console) -> None:
     """A handful of test sentences with translation and reference, and what one of them attends to."""
-    from nmt.cli.heatmap import draw
+    from nmt.cli.views.heatmap import draw
     from nmt.decoding.translate import Translator
     from nmt.evaluation.attention_maps import attention_maps, by_word
 

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from nmt.cli.data import Strict, log, warn_of_other_data
-from nmt.cli.options import Common, Given, write_line
+from nmt.cli.data import warn_of_other_data
+from nmt.cli.options import Common, Given, Json, Strict
+from nmt.cli.output import counting, log, write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import EvalConfig, RuntimeConfig, SearchConfig
 from nmt.errors import NmtError, UsageError
 
 if TYPE_CHECKING:
+    from nmt.data.seen import Seen
     from nmt.evaluation.metrics import Score
 
 Hypotheses = Annotated[
@@ -28,14 +30,24 @@ References = Annotated[
     list[Path] | None,
     typer.Option("--reference", help="Right translations; may be repeated.", show_default="RUN/data/test.target"),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+Source = Annotated[
+    Path | None,
+    typer.Option(help="What was translated, for --diff and comet.", show_default="RUN/data/test.source"),
+]
+CometModel = Annotated[
+    Path | None, typer.Option(help="Checkpoint of the COMET model; it is a pickle, so use only one you trust.")
+]
 Sentence = Annotated[
     bool,
     typer.Option("--sentence", help="Print the scores of each line, with tabs between the metrics, in place of all."),
 ]
-
-
-_CERTAIN = 0.05  # probability of chance below which a difference is called significant
+Diff = Annotated[bool, typer.Option("--diff", help="Tell where the second of two systems differs from the first.")]
+Alignment = Annotated[
+    Path | None,
+    typer.Option(
+        help="True word alignments of the test set, 0-0 1-2: the error rate of each head, in place of scores.",
+    ),
+]
 
 
 def evaluate(
@@ -43,23 +55,36 @@ def evaluate(
     given: Annotated[Given, EvalConfig, SearchConfig, RuntimeConfig],
     hypothesis: Hypotheses = None,
     reference: References = None,
+    source: Source = None,
     model: Model = None,
     strict: Strict = False,
     sentence: Sentence = False,
+    diff: Diff = False,
+    alignment: Alignment = None,
+    comet_model: CometModel = None,
     json_output: Json = False,
 ) -> None:
-    """Score translations with BLEU, chrF and TER, and tell whether systems differ.
+    """Score translations with BLEU, chrF and TER, and tell whether and where systems differ.
 
     Without arguments the run's model translates its prepared test set. With --reference alone, stdin is scored.
     """
     config = given.build(EvalConfig)
+    _check_purpose(config, hypothesis, comet_model, sentence=sentence, diff=diff, alignment=bool(alignment))
 
-    from nmt.evaluation.metrics import compare, require, score, sentence_scores, tokenizer_for
+    from nmt.evaluation.metrics import require, tokenizer_for
     from nmt.files import read_text
 
     references = [list(read_text(path, strict=strict)) for path in reference or [_test_set(common, "target")]]
+    source = source or (None if reference else _test_set(common, "source"))
+    sources = list(read_text(source, strict=strict)) if source else None
+    if sources is not None and len(sources) != len(references[0]):
+        raise NmtError(f"{source} has {len(sources):,} lines for {len(references[0]):,} references")
+    if alignment:
+        _score_alignment(common, given, model or common.model, alignment, sources, references[0], as_json=json_output)
+        return
     tokenizer = config.tokenize or tokenizer_for(config.target_language or (None if reference else _language(common)))
-    require(config.metrics, tokenizer)
+    judge = _Judge(config, references, sources, tokenizer, comet_model)
+    require(judge.metrics, tokenizer)
     recipe: dict[str, Any] = {}
     if not hypothesis and not reference:
         systems, recipe = _translate_test_set(common, given, model or common.model)
@@ -67,24 +92,70 @@ def evaluate(
         files = hypothesis or [Path("-")]
         systems = {name: list(read_text(path, strict=strict)) for name, path in _names(files).items()}
     if sentence:
-        _print_sentences(systems, references, config.metrics, tokenizer, sentence_scores)
-        return
-    if config.significance != "off":
-        found = compare(systems, references, config.significance, config.metrics, tokenizer, config.samples)
+        _print_sentences(systems, judge, given)
+    elif diff:
+        _tell_differences(common, systems, judge, as_json=json_output)
     else:
-        found = {
-            name: score(lines, references, config.metrics, tokenizer, confidence=config.confidence)
-            for name, lines in systems.items()
-        }
-    content = {name: _as_json(scores, len(references[0]), details=config.details) for name, scores in found.items()}
-    if recipe:
-        _keep(common, recipe | next(iter(content.values())))
-    if json_output:
-        write_line(json.dumps(content if len(content) > 1 else next(iter(content.values()))))
-    elif len(found) > 1:
-        _print_table(found)
-    else:
-        _print_scores(next(iter(found.values())), details=config.details)
+        found = _scores(systems, judge, given)
+        content = {name: _as_json(scores, len(references[0]), details=config.details) for name, scores in found.items()}
+        if recipe:
+            _keep(common, recipe | next(iter(content.values())))
+        _print(found, content, config, as_json=json_output)
+
+
+class _Judge(NamedTuple):
+    """What systems are scored with."""
+
+    config: EvalConfig
+    references: list[list[str]]
+    sources: list[str] | None
+    tokenizer: str
+    comet_model: Path | None
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics that look at nothing but text."""
+        return [name for name in self.config.metrics if name != "comet"]
+
+    def comet(self, lines: Sequence[str], given: Given) -> list[float]:
+        """The COMET score of each line."""
+        from nmt.evaluation.comet import comet_scores
+        from nmt.model.device import choose_device
+
+        if self.sources is None:
+            raise UsageError("comet reads the source, too", "give --source FILE")
+        assert self.comet_model is not None
+        if not len(lines) == len(self.sources) == len(self.references[0]):
+            raise NmtError(f"{len(lines):,} translations of {len(self.sources):,} lines")
+        device = choose_device(str(given.values()["device"]))
+        return comet_scores(self.comet_model, self.sources, lines, self.references[0], device)
+
+
+def _check_purpose(
+    config: EvalConfig,
+    hypothesis: list[Path] | None,
+    comet_model: Path | None,
+    *,
+    sentence: bool,
+    diff: bool,
+    alignment: bool,
+) -> None:
+    """UsageError where options ask for several things at once, or for one that lacks something."""
+    asked = {"--sentence": sentence, "--diff": diff, "--alignment": alignment}
+    asked["--significance"] = config.significance != "off"
+    names = [name for name, given in asked.items() if given]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} each print something of their own", "give one of them")
+    if diff and len(hypothesis or []) != 2:
+        raise UsageError(f"--diff compares two systems, and there are {len(hypothesis or [])}", "name two files")
+    if diff and "comet" in config.metrics:
+        raise UsageError("--diff compares by bleu, chrf, chrf++ and ter, not by comet", "choose with --metric")
+    if alignment and hypothesis:
+        raise UsageError("--alignment scores the run's model, not translations", "leave out the files")
+    if config.show is not None and not diff:
+        raise UsageError("--show is of --diff", "give it, too")
+    if ("comet" in config.metrics) != (comet_model is not None):
+        raise UsageError("--metric comet and --comet-model FILE belong together", "give both")
 
 
 def _names(files: Sequence[Path]) -> dict[str, Path]:
@@ -109,58 +180,129 @@ def _as_json(scores: "Sequence[Score]", lines: int, *, details: bool) -> dict[st
     return content
 
 
-def _print_scores(scores: "Sequence[Score]", *, details: bool) -> None:
-    for one in scores:
-        spread = "" if one.mean is None else f" (mean {one.mean:.2f} ± {one.interval:.2f})"
-        write_line(f"{one.name:6} {one.value:6.2f}{spread}  {one.signature}")
-        if details and one.details:
-            precisions = " / ".join(f"{precision:.1f}" for precision in one.details["precisions"])
-            write_line(
-                f"       n-gram precisions {precisions}, brevity penalty {one.details['brevity_penalty']:.3f}, "
-                f"{one.details['words']:,} words for {one.details['reference_words']:,} "
-                f"(ratio {one.details['length_ratio']:.3f})"
-            )
+def _scores(systems: Mapping[str, Sequence[str]], judge: _Judge, given: Given) -> "dict[str, list[Score]]":
+    """The scores of each system."""
+    from nmt.evaluation.metrics import compare, score
+
+    config = judge.config
+    if config.significance != "off":
+        test = config.significance
+        return compare(systems, judge.references, test, judge.metrics, judge.tokenizer, config.samples)
+    found = {
+        name: score(lines, judge.references, judge.metrics, judge.tokenizer, confidence=config.confidence)
+        for name, lines in systems.items()
+    }
+    if judge.comet_model:
+        from nmt.evaluation.comet import comet_score
+
+        for name, lines in systems.items():
+            found[name].append(comet_score(judge.comet_model, judge.comet(lines, given)))
+    return found
 
 
-def _print_table(found: "Mapping[str, Sequence[Score]]") -> None:
-    """A row for each system, a column for each metric; the signatures below."""
-    from rich.console import Console
-    from rich.table import Table
-
-    baseline = next(iter(found.values()))
-    tested = any(one.p_value is not None for scores in found.values() for one in scores)
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    table.add_column("system", overflow="fold")
-    for one in baseline:
-        table.add_column(one.name, justify="right", no_wrap=True)
-        if tested:
-            table.add_column("p", no_wrap=True)
-    for name, scores in found.items():
-        cells = []
-        for one in scores:
-            cells.append(f"{one.value:.2f}" + (f" ± {one.interval:.2f}" if one.interval is not None else ""))
-            if tested:
-                certain = "*" if one.p_value is not None and one.p_value < _CERTAIN else ""
-                cells.append("" if one.p_value is None else f"{one.p_value:.4f}{certain}")
-        table.add_row(name, *cells)
-    console = Console(highlight=False)
-    console.print(table)
-    if tested:
-        console.print(f"p: how likely chance makes a difference from {next(iter(found))} as large; * below {_CERTAIN}")
-    for one in baseline:
-        console.print(f"{one.name}: {one.signature}", soft_wrap=True)
-
-
-def _print_sentences(
-    systems: Mapping[str, Sequence[str]],
-    references: Sequence[Sequence[str]],
-    metrics: Sequence[str],
-    tokenizer: str,
-    scores: Any,
+def _print(
+    found: "Mapping[str, Sequence[Score]]", content: Mapping[str, dict[str, Any]], config: EvalConfig, *, as_json: bool
 ) -> None:
-    columns = [scores(lines, references, metric, tokenizer) for lines in systems.values() for metric in metrics]
+    from nmt.cli.views.scores import draw_scores, draw_systems
+
+    first = next(iter(found))
+    if as_json:
+        write_line(json.dumps(content if len(content) > 1 else content[first]))
+    elif len(found) > 1:
+        draw_systems(found)
+    else:
+        draw_scores(found[first], details=config.details)
+
+
+def _print_sentences(systems: Mapping[str, Sequence[str]], judge: _Judge, given: Given) -> None:
+    """The scores of each line, a column for each metric of each system."""
+    from nmt.evaluation.metrics import sentence_scores
+
+    columns = []
+    for lines in systems.values():
+        for metric in judge.config.metrics:
+            if metric == "comet":
+                columns.append([f"{value:.4f}" for value in judge.comet(lines, given)])
+            else:
+                values = sentence_scores(lines, judge.references, metric, judge.tokenizer)
+                columns.append([f"{value:.2f}" for value in values])
     for row in zip(*columns, strict=True):
-        write_line("\t".join(f"{value:.2f}" for value in row))
+        write_line("\t".join(row))
+
+
+_SHOWN = 3  # sentences that got worse, and as many that got better
+_DIFF_METRICS = ("bleu", "chrf")  # as many as fit beside each other in 80 columns
+
+
+def _tell_differences(common: Common, systems: Mapping[str, Sequence[str]], judge: _Judge, *, as_json: bool) -> None:
+    """Where the second system differs from the first."""
+    from nmt.cli.views.scores import draw_differences
+    from nmt.evaluation.differences import EvaluationSet, parts, recall_by_frequency, sentences_by_change
+
+    (first, second), names = systems.values(), list(systems)
+    test = EvaluationSet(judge.references, judge.sources, _seen_in_training(common, judge))
+    ranked = sentences_by_change(first, second, test)
+    groups = parts(first, second, test, judge.config.metric or _DIFF_METRICS, judge.tokenizer)
+    words = recall_by_frequency(first, second, test.references[0], test.seen[1]) if test.seen else []
+    count = _SHOWN if judge.config.show is None else judge.config.show
+    shown = (
+        [one for one in ranked[:count] if one.change < 0],
+        [one for one in ranked[::-1][:count] if one.change > 0],
+    )
+    if as_json:
+        content = {
+            "systems": names,
+            "parts": {title: [one._asdict() for one in group] for title, group in groups.items()},
+            "words": [one._asdict() for one in words],
+            "worse": [one._asdict() for one in shown[0]],
+            "better": [one._asdict() for one in shown[1]],
+        }
+        write_line(json.dumps(content, ensure_ascii=False))
+    else:
+        draw_differences(names, groups, words, shown)
+
+
+def _seen_in_training(common: Common, judge: _Judge) -> "tuple[Seen, Seen] | None":
+    """What the run's training data hold of the test set, where there are such data and the sources are known."""
+    from nmt.data.seen import seen_in_training
+    from nmt.text.tokenizer import Tokenizers
+
+    if judge.sources is None:
+        log("without --source nothing is told by the length of the source and by what training has seen")
+        return None
+    if not (common.data / "train").is_dir():
+        log(f"{common.data} has no training data, so nothing is told by what training has seen; name a --run with some")
+        return None
+    pairs = list(zip(judge.sources, judge.references[0], strict=True))
+    with counting("sentences of the training data read", quiet=common.quiet) as progress:
+        return seen_in_training(common.data, Tokenizers.load(common.run), pairs, progress)
+
+
+def _score_alignment(
+    common: Common,
+    given: Given,
+    model: Path,
+    path: Path,
+    sources: Sequence[str] | None,
+    references: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    """The alignment error rate of each head of the run's model."""
+    from nmt.cli.views.scores import draw_alignment_errors
+    from nmt.evaluation.alignment_error import alignment_errors, read_alignments
+
+    if sources is None:
+        raise UsageError("--alignment needs the source, too", "give --source FILE")
+    pairs = list(zip(sources, references, strict=True))
+    gold = read_alignments(path, pairs)
+    translator = open_translator([model], given.build(RuntimeConfig))
+    with counting("sentence pairs aligned", quiet=common.quiet) as progress:
+        errors = alignment_errors(translator, pairs, gold, progress)
+    if as_json:
+        write_line(json.dumps([one._asdict() for one in errors]))
+    else:
+        draw_alignment_errors(errors)
 
 
 def _language(common: Common) -> str | None:

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt.cli.data import log, warn
 from nmt.cli.options import Common, command
+from nmt.cli.output import log, warn
 from nmt.cli.translate import Model
 
 export_app = typer.Typer(name="export", help="Write a model for another engine.", no_args_is_help=True)

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from nmt.cli.evaluate import Json
-from nmt.cli.options import Common, write_line
+from nmt.cli.options import Common, Json
+from nmt.cli.output import write_line
 from nmt.errors import NmtError
 
 Place = Annotated[

@@ -7,9 +7,6 @@ put flags over the file, the file over the preset and the preset over the defaul
 """
 
 import inspect
-import logging
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_t
 import typer
 
 from nmt.cli.errors import run_command
+from nmt.cli.output import set_up_logging
 from nmt.config import PRESETS, ModelConfig, TrainingConfig
 from nmt.errors import UsageError
 from nmt.settings import AUTO, Setting, Value, build, default_of, plain_type, read_settings, resolve, settings_of
@@ -72,6 +70,10 @@ class Given:
         """The same where a preset has these values."""
         return replace(self, presets={**self.presets, name: values})
 
+
+Input = Annotated[Path | None, typer.Argument(help="File to read.", show_default="stdin")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse invalid UTF-8 in place of replacing it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 RUN = typer.Option("--run", envvar="NMT_RUN", help="Directory of the run.", rich_help_panel="Common")
 CONFIG = typer.Option("--config", help="TOML file with settings under the command's name.", rich_help_panel="Common")
@@ -159,31 +161,3 @@ def _shown(default: Value) -> str | bool:
 
 def _keyword(name: str, annotation: Any, default: Any) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
-
-
-# ---------------------------------------------------------------------------------------------------- stderr and stdout
-
-
-class _Stderr(logging.Handler):
-    """Messages as they are, warnings and errors with their level in front, above a progress bar if there is one."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write the line of a record to what is stderr now: a live display puts itself in its place."""
-        level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
-        try:
-            typer.echo(f"{level}{record.getMessage()}", err=True)
-        except BrokenPipeError:  # nobody reads on: no reason to end a training
-            sys.stderr = open(os.devnull, "w", encoding="utf-8")
-
-
-def set_up_logging(*, quiet: bool) -> None:
-    """Send the library's messages to stderr."""
-    logger = logging.getLogger("nmt")
-    logger.handlers[:] = [_Stderr()]
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
-    logger.propagate = False
-
-
-def write_line(text: str) -> None:
-    """Write a line of data to stdout as UTF-8, whatever the terminal's locale says."""
-    sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.options import Common, Given, write_line
+from nmt.cli.options import Common, Given
+from nmt.cli.output import write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import CorpusConfig, RuntimeConfig, ScoreConfig
 from nmt.errors import UsageError

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.data import log
-from nmt.cli.options import Common, Given, set_up_logging
+from nmt.cli.options import Common, Given
+from nmt.cli.output import log, set_up_logging
 from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.settings import AUTO, settings_of

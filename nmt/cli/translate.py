@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nmt.cli.data import Input, Strict
-from nmt.cli.options import Common, Given, write_line
+from nmt.cli.options import Common, Given, Input, Strict
+from nmt.cli.output import write_line
 from nmt.config import RuntimeConfig, SearchConfig
 from nmt.errors import NmtError, UsageError
 

@@ -30,6 +30,7 @@ class Score(NamedTuple):
     interval: float | None = None  # half of what 95 % of the resamples lie in
     p_value: float | None = None  # of being no other than the first system
     details: Mapping[str, Any] = {}  # what the score is made of
+    digits: int = 2  # behind the point, as far as the metric is told apart
 
 
 def tokenizer_for(language: str | None) -> str:
@@ -54,15 +55,18 @@ def score(
     tokenizer: str = "13a",
     *,
     confidence: bool = False,
+    quiet: bool = False,
 ) -> list[Score]:
     """Score lines against one or several references for each, with an interval of confidence on request.
+
+    sacrebleu warns of text that looks tokenised, unless `quiet`.
 
     Raises NmtError when the counts of lines differ, there are no lines, or a tokenizer's package is missing.
     """
     _check(hypotheses, references)
     scores = []
     for name in metrics:
-        metric = _metric(name, tokenizer)
+        metric = _metric(name, tokenizer, quiet=quiet)
         found = metric.corpus_score(list(hypotheses), _lists(references), n_bootstrap=_RESAMPLES if confidence else 1)
         mean, interval = (_number(found._mean), _number(found._ci)) if confidence else (None, None)
         signature = str(metric.get_signature())
@@ -114,11 +118,11 @@ def sentence_scores(
     return [float(metric.sentence_score(line, list(right)).score) for line, right in each]
 
 
-def _metric(name: str, tokenizer: str) -> Any:
+def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
     match name:
         case "bleu":
             try:
-                return BLEU(tokenize=tokenizer)
+                return BLEU(tokenize=tokenizer, force=quiet)
             except (ImportError, RuntimeError):
                 raise NmtError(
                     f"BLEU's tokenizer {tokenizer} needs a package more",

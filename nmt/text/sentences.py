@@ -12,9 +12,9 @@ from typing import NamedTuple
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\b\w\.)(?<!\b\d\d\.)[\"'”’»)\]]*\s+|(?<=[。！？])")
 """Not behind an initial, as in z. B., or a day, as in 24. Mai."""
 _SPACE = re.compile(r"\s+")
-_WITHOUT_SPACES = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff]"
-)
+WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+"""Characters of scripts that write without spaces, as a regular expression has them between brackets."""
+_WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
 class Part(NamedTuple):

@@ -1,12 +1,16 @@
 """What the machine gives: the rate of its matrix products, the share of it that training uses, and memory."""
 
+import platform
 import statistics
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from nmt import __version__
 from nmt.config import ModelConfig
 
 
@@ -23,6 +27,29 @@ def matrix_rate(device: torch.device, dtype: torch.dtype, width: int) -> float:
             torch.cuda.synchronize(device)
         times.append(time.perf_counter() - begin)
     return 2 * rows * 4 * width * width / statistics.median(times)
+
+
+def describe_machine(device: torch.device, dtype: torch.dtype, processes: int) -> dict[str, Any]:
+    """What training runs on, for the log: with it a figure of speed means something."""
+    return {
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
+        "precision": str(dtype).removeprefix("torch."),
+        "threads": torch.get_num_threads(),
+        "processes": processes,
+        "torch": torch.__version__,
+        "nmt": __version__,
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def processor_name() -> str:
+    """What the processor calls itself, as far as the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def training_flops(config: ModelConfig, source_tokens: int, target_tokens: int) -> float:

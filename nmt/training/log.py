@@ -1,4 +1,8 @@
-"""metrics.jsonl: one JSON object a line, of training (`"kind": "train"`) and of validations (`"kind": "valid"`)."""
+"""metrics.jsonl: one JSON object a line.
+
+Its `kind` is `start` where training begins or goes on, and says on what machine; `train` has means since the line
+before it, and `valid` the scores of a validation with some of its translations.
+"""
 
 import json
 import math
@@ -61,13 +65,17 @@ class Window:
         self.start = start  # seconds of training before
         self.losses: list[Tensor] = []
         self.cross_entropies: list[Tensor] = []
+        self.norms: list[Tensor] = []  # of the gradients
         self.target_tokens: list[int] = []
         self.source_tokens = 0
 
-    def add(self, smoothed: Tensor, cross_entropy: Tensor, source_tokens: int, target_tokens: int) -> None:
+    def add(
+        self, smoothed: Tensor, cross_entropy: Tensor, source_tokens: int, target_tokens: int, norm: Tensor
+    ) -> None:
         """Take in one update."""
         self.losses.append(smoothed)
         self.cross_entropies.append(cross_entropy)
+        self.norms.append(norm)
         self.target_tokens.append(target_tokens)
         self.source_tokens += source_tokens
 
@@ -82,6 +90,11 @@ class Window:
         tokens = torch.tensor(self.target_tokens, device=losses.device)[finite].sum()
         loss, cross_entropy = (float(parts[finite].sum() / tokens) for parts in (losses, cross_entropies))
         return loss, cross_entropy
+
+    def gradient_norm(self) -> float:
+        """Mean norm of the gradients before they are clipped, of those that are finite; else not a number."""
+        norms = torch.stack(self.norms).double()
+        return float(norms[norms.isfinite()].mean())
 
 
 def perplexity(cross_entropy: float) -> float:

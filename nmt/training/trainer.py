@@ -25,7 +25,7 @@ from nmt.model.transformer import Transformer
 from nmt.model.weights import LoadedModel, save_model
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes
-from nmt.training.hardware import matrix_rate, peak_memory, training_flops
+from nmt.training.hardware import describe_machine, matrix_rate, peak_memory, training_flops
 from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Numbers, Reporter
@@ -140,6 +140,8 @@ class Trainer:
         keep_freed_memory()
         self.matrix_rate = matrix_rate(self.device, self.master.working.dtype, self.model.config.dim)
         self.matrix_rate *= self.processes.world
+        if self.processes.first:
+            self._log_start()
         self.model.train()
         clock = time.perf_counter()
         while not (reason := self._agreed_reason()):
@@ -150,7 +152,7 @@ class Trainer:
             self.state.step += 1
             ranked = False
             self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
-            window.add(*update[:4])
+            window.add(*update)
             if self.state.step % self.config.log_every == 0:
                 self._log_training(window, reporter)
                 window = Window(self.state.seconds)
@@ -245,7 +247,8 @@ class Trainer:
         state.ranking = sorted([*state.ranking, rank], key=lambda one: one[:2], reverse=True)[: self.config.average]
         if best:
             self._publish(weights, made, numbers)
-        self.log.append("valid", {"step": state.step, **numbers, "samples": [one.translation for one in samples]})
+        shown = [one._asdict() for one in samples]
+        self.log.append("valid", {"step": state.step, "seconds": state.seconds, **numbers, "samples": shown})
         reporter.validation({"step": state.step, **numbers}, samples, best=best)
         return best
 
@@ -302,6 +305,12 @@ class Trainer:
         last = self.config.average if self.config.average_of == "last" else 1
         prune(self.checkpoints, self.config.keep, last, self._best_checkpoints())
 
+    def _log_start(self) -> None:
+        """What training begins with, or goes on with."""
+        machine = describe_machine(self.device, self.master.working.dtype, self.processes.world)
+        size = {"parameters": self.parameter_count(), "pairs": len(self.data.train.source)}
+        self.log.append("start", {"step": self.state.step, **size, **machine, "matrix_rate": self.matrix_rate})
+
     def _log_training(self, window: Window, reporter: Reporter) -> None:
         self._look_at_norms()
         loss, cross_entropy = window.means()
@@ -312,6 +321,7 @@ class Trainer:
             "loss": loss,
             "perplexity": perplexity(cross_entropy),
             "rate": learning_rate(self.state.step, self.config),
+            "gradient_norm": window.gradient_norm(),
             "tokens_per_second": sum(window.tokens()) / seconds,
             "utilisation": training_flops(self.model.config, *window.tokens()) / seconds / self.matrix_rate,
             "memory_mb": peak_memory(self.device),

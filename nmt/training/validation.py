@@ -49,7 +49,8 @@ class Validator:
         translator = Translator(TorchEngine([model], self.device), self.tokenizers)
         found = [one.text for one in translator.stream(self.data.valid_lines, search)]
         model.train()
-        scores = {one.name: one.value for one in score(found, [self.data.valid_references], ("bleu", "chrf"))}
+        scored = score(found, [self.data.valid_references], ("bleu", "chrf"), quiet=True)
+        scores = {one.name: one.value for one in scored}
         numbers = {"loss": loss, "perplexity": perplexity(loss), "bleu": scores["BLEU"], "chrf": scores["chrF2"]}
         lines = list(zip(self.data.valid_lines, found, self.data.valid_references, strict=True))
         samples = lines[:: max(1, len(lines) // SAMPLES)][:SAMPLES]

@@ -61,8 +61,9 @@ SURFACE = {
     "translate": "file --model --average --engine --scores --align --json --prefix --glossary --strict --buffer-lines "
     f"--line-buffered {SEARCH} {RUNTIME}",
     "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
-    "eval": "hypothesis --reference --model --strict --sentence --json --metric --tokenize --target-language "
-    f"--confidence --no-confidence --significance --samples --details --no-details {SEARCH} {RUNTIME}",
+    "eval": "hypothesis --reference --source --model --strict --sentence --diff --show --alignment --comet-model "
+    "--json --metric --tokenize --target-language --confidence --no-confidence --significance --samples --details "
+    f"--no-details {SEARCH} {RUNTIME}",
     "attention": f"text --target --model --kind --layer --head --pieces --html --json {RUNTIME}",
     "average": "checkpoints --last --output",
     "info": "directory --json",

@@ -11,7 +11,7 @@ import torch
 from conftest import Program
 from rich.cells import cell_len
 
-from nmt.cli.heatmap import draw
+from nmt.cli.views.heatmap import draw
 from nmt.decoding.translate import Translator
 from nmt.errors import UsageError
 from nmt.evaluation.attention_maps import AttentionMap, attention_maps, by_word

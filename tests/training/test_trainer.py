@@ -423,7 +423,7 @@ def test_a_validation_shows_the_same_sentences_each_time(tmp_path: Path) -> None
     logged = [line["samples"] for line in lines if line["kind"] == "valid"]
     assert len(logged) == 2
     samples = made.validator.validate(made.model).samples
-    assert [sample.translation for sample in samples] == logged[-1]
+    assert [sample._asdict() for sample in samples] == logged[-1]
     assert [sample.source for sample in samples] == [made.data.valid_lines[i] for i in (0, 6, 12)]
 
 

@@ -27,10 +27,7 @@ def draw_check(found: dict[str, Any], console: Console | None = None) -> None:
             _draw_histograms(console, corpus, languages)
             _draw_problems(console, corpus)
         for side, one in zip(languages, corpus.get("vocabulary", ()), strict=False):
-            console.print(
-                f"tokenizer, {side}: {one['pieces_per_word']:.2f} pieces a word, {one['unknown']:.3%} unknown, "
-                f"{one['bytes']:.3%} spelt as bytes, at most {one['longest']:,} tokens"
-            )
+            console.print(f"tokenizer, {side}: {vocabulary_line(one)}")
         console.print()
 
 
@@ -130,3 +127,13 @@ _DUPLICATES = {
 
 def _cut(text: str) -> str:
     return text if len(text) <= _CUT else text[: _CUT - 1] + "…"
+
+
+def vocabulary_line(found: dict[str, float]) -> str:
+    """A vocabulary report in a line."""
+    return (
+        f"{found['sentences']:,.0f} sentences, {found['words']:,.0f} words, "
+        f"{found['pieces_per_word']:.2f} pieces a word, "
+        f"at most {found['longest']:,.0f} tokens; {found['unknown']:.3%} unknown, {found['bytes']:.3%} spelt as bytes; "
+        f"{found['used']:.0%} of the vocabulary used"
+    )

@@ -1,0 +1,1 @@
+"""What commands found, drawn in the terminal."""
