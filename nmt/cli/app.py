@@ -10,6 +10,7 @@ from nmt.cli.demo import demo
 from nmt.cli.evaluate import evaluate
 from nmt.cli.export import export_app
 from nmt.cli.inspect import info
+from nmt.cli.report import report
 from nmt.cli.score import score
 from nmt.cli.tokenizer import tokenizer_app
 from nmt.cli.train import average, train
@@ -31,6 +32,7 @@ for name, function in (
     ("score", score),
     ("eval", evaluate),
     ("attention", attention),
+    ("report", report),
     ("average", average),
     ("info", info),
 ):

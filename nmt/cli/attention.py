@@ -71,8 +71,8 @@ def attention(
     shown = weights[which - 1] if which else weights.mean(dim=0)
     console = Console(highlight=False)
     heads_shown = f"head {which} of {heads}" if which else f"mean of {heads} heads"
-    console.print(f"{kind} attention, {KINDS[kind]}: layer {number} of {layers}, {heads_shown}, in percent")
-    for line in draw(chosen.keys, chosen.queries, shown, colour=sys.stdout.isatty()):
+    console.print(f"{kind} attention, {KINDS[kind]}\nlayer {number} of {layers}, {heads_shown}, in percent")
+    for line in draw(chosen.keys, chosen.queries, shown, colour=sys.stdout.isatty(), columns=console.width):
         console.print(line, soft_wrap=True)
 
 

@@ -119,7 +119,8 @@ def _show_samples(run: Path, console: Console) -> None:
         "\nWhere the last decoder layer looks in the Korean sentence (columns) to write each English word (rows), in\n"
         "percent, mean of its heads; Korean puts the verb last, so attention jumps:"
     )
-    for line in draw(attention.keys, attention.queries, attention.weights[-1].mean(0), colour=console.is_terminal):
+    shown = attention.weights[-1].mean(0)
+    for line in draw(attention.keys, attention.queries, shown, colour=console.is_terminal, columns=console.width):
         console.print(line, soft_wrap=True)
 
 

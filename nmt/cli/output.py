@@ -57,10 +57,17 @@ def warn(message: str) -> None:
 @contextmanager
 def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """A function to be called with the count so far."""
+    with working(quiet=quiet) as tell:
+        yield lambda count: tell(f"{count:,} {what}")
+
+
+@contextmanager
+def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A function to be called with what is being done, which is shown on a terminal only."""
     if quiet or not sys.stderr.isatty():
-        yield lambda count: None
+        yield lambda what: None
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(what) as status:
-        yield lambda count: status.update(f"{count:,} {what}")
+    with Console(stderr=True).status("") as status:
+        yield status.update

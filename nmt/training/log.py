@@ -40,14 +40,21 @@ class Log:
         """Take out what was logged behind the step that training goes on from."""
         if not self.path.exists():
             return
-        kept = []
-        for line in read_text(self.path):
-            try:
-                if json.loads(line)["step"] <= step:
-                    kept.append(line + "\n")
-            except (ValueError, KeyError, TypeError):
-                continue  # a line that was cut when the process was killed
+        kept = [json.dumps(line, ensure_ascii=False) + "\n" for line in read_log(self.path) if line["step"] <= step]
         write_text(self.path, "".join(kept))
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log, without such as were cut when a process was killed; none where there is no log."""
+    lines = []
+    for text in read_text(path) if path.exists() else ():
+        try:
+            line = json.loads(text, parse_constant=lambda name: None)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and isinstance(line.get("step"), int):
+            lines.append(line)
+    return lines
 
 
 def _open_board(directory: Path) -> Any:

@@ -16,6 +16,7 @@ COMMON = "--run --quiet -q --debug"
 WITHOUT_SETTINGS = (
     "tokenizer encode",
     "tokenizer decode",
+    "report",
     "average",
     "info",
     "demo",
@@ -65,6 +66,7 @@ SURFACE = {
     "--json --metric --tokenize --target-language --confidence --no-confidence --significance --samples --details "
     f"--no-details {SEARCH} {RUNTIME}",
     "attention": f"text --target --model --kind --layer --head --pieces --html --json {RUNTIME}",
+    "report": "runs --html --json",
     "average": "checkpoints --last --output",
     "info": "directory --json",
     "demo": "",

@@ -2,13 +2,13 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import Program
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from nmt.cli.views.heatmap import draw
@@ -51,11 +51,26 @@ def test_looking_leaves_the_model_as_it_was(run: Path) -> None:
 @pytest.mark.parametrize("colour", [True, False])
 def test_columns_line_up_under_double_width_words(colour: bool) -> None:
     source, target = ["고양이가", "자요", "</s>"], ["The", "cat", "sleeps.", "고양이"]
-    lines = draw(source, target, torch.rand(4, 3).softmax(-1), colour=colour)
+    lines = draw(source, target, torch.rand(4, 3).softmax(-1), colour=colour, columns=80)
     starts = [match.start() for match in re.finditer(r"\S+", lines[0].plain)]
     assert len(starts) == 3
     assert {cell_len(line.plain.rstrip()) <= cell_len(lines[0].plain) for line in lines} == {True}
     assert len({cell_len(line.plain) for line in lines[1:]}) == 1
+
+
+@given(
+    keys=st.lists(st.sampled_from(["a", "Donaudampfschifffahrt", "고양이가", "of"]), min_size=1, max_size=40),
+    queries=st.lists(st.sampled_from(["I", "Rindfleischetikettierung" * 3, "고양이"]), min_size=1, max_size=4),
+    columns=st.integers(40, 120),
+    colour=st.booleans(),
+)
+def test_a_map_keeps_to_the_columns_there_are(keys: list[str], queries: list[str], columns: int, colour: bool) -> None:
+    weights = torch.full((len(queries), len(keys)), 1 / len(keys))
+    lines = [line.plain.rstrip() for line in draw(keys, queries, weights, colour=colour, columns=columns)]
+    assert max(map(cell_len, lines)) <= columns
+    text = "\n".join(lines)
+    assert all(key in text for key in keys)
+    assert len(re.findall(rf"(?<!\d){100 / len(keys):.0f}(?!\d)", text)) >= len(keys) * len(queries)
 
 
 def test_each_kind_of_attention_is_there(run: Path) -> None:
@@ -83,11 +98,12 @@ def test_a_map_in_the_terminal(command: Program, run: Path) -> None:
     done = command("attention", "ich sehe den Hund", "--target", "I see the dog", "--run", run)
     assert done.returncode == 0
     lines = done.stdout.decode().splitlines()
-    assert lines[0].startswith("cross attention, from the translation to the source: layer 1 of 1, mean of 2 heads")
-    assert lines[1].split() == ["ich", "sehe", "den", "Hund", "</s>"]
-    assert [line.split()[0] for line in lines[2:]] == ["I", "see", "the", "dog", "</s>"]
+    assert lines[0] == "cross attention, from the translation to the source"
+    assert lines[1] == "layer 1 of 1, mean of 2 heads, in percent"
+    assert lines[2].split() == ["ich", "sehe", "den", "Hund", "</s>"]
+    assert [line.split()[0] for line in lines[3:]] == ["I", "see", "the", "dog", "</s>"]
     head = command("attention", "ich sehe", "--kind", "encoder", "--head", 2, "--pieces", "--run", run)
-    assert "encoder attention, of the source to itself: layer 1 of 1, head 2 of 2" in head.stdout.decode()
+    assert "encoder attention, of the source to itself\nlayer 1 of 1, head 2 of 2" in head.stdout.decode()
     wrong = command("attention", "ich", "--head", 3, "--run", run)
     assert (wrong.returncode, wrong.stdout) == (2, b"")
     assert "--head 3: the model has heads 1 to 2" in wrong.stderr
@@ -101,32 +117,3 @@ def test_json_has_all_heads(command: Program, run: Path) -> None:
         for head in one["weights"][0]:
             assert len(head) == len(one["queries"])
             assert all(sum(row) == pytest.approx(1, abs=1e-3) for row in head)
-
-
-def test_the_page_stands_alone_and_cannot_be_broken_by_text(command: Program, run: Path, tmp_path: Path) -> None:
-    text = "</script><b> & @DATA@ ש"
-    page = tmp_path / "page.html"
-    done = command("attention", text, "--target", "I see", "--html", page, "--run", run)
-    assert (done.returncode, done.stdout) == (0, b"")
-    content = page.read_text("utf-8")
-    assert content.count("<script") == 2
-    assert content.count("</script>") == 2
-    assert not re.search(r"(src|href)=|https?://|@[A-Z]+@", content)
-    data = re.search(r'<script type="application/json" id="data">(.*?)</script>', content, re.DOTALL)
-    assert data
-    assert set(json.loads(data[1])["maps"]) == {"cross", "encoder", "decoder"}
-
-
-def test_the_page_works_in_a_browser(command: Program, run: Path, tmp_path: Path) -> None:
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser is None:
-        pytest.skip("no Chromium here")
-    page = tmp_path / "page.html"
-    command("attention", "ich sehe den Hund", "--target", "I see the dog", "--html", page, "--run", run)
-    click = "<script>document.querySelectorAll('#kinds button')[1].click()</script></html>"
-    page.write_text(page.read_text("utf-8").replace("</html>", click), "utf-8")
-    arguments = ["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom", "--enable-logging=stderr", str(page)]
-    done = subprocess.run([browser, *arguments], capture_output=True, timeout=60, check=True)
-    assert "Attention of the source to itself" in done.stdout.decode()
-    assert done.stdout.count(b"<canvas") == 2
-    assert b"CONSOLE" not in done.stderr

@@ -1,56 +1,7 @@
-"""Pages that stand alone: all they need is in one file of HTML, and nothing is fetched."""
+// Maps of attention: which kind, layer and head is shown is chosen by buttons; hovering a row marks what it attends to.
 
-import html
-import json
-from collections.abc import Mapping
-
-from nmt.evaluation.attention_maps import KINDS, AttentionMap, as_json
-
-_PAGE = """<!DOCTYPE html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy"
-  content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>Attention: @TITLE@</title>
-<style>
-:root { color-scheme: light dark; --back: #fff; --ink: #1c2024; --dim: #6a737d; --line: #d0d7de; --mark: 9, 105, 218; }
-@media (prefers-color-scheme: dark) {
-  :root { --back: #14181d; --ink: #e6edf3; --dim: #8d96a0; --line: #30363d; --mark: 88, 166, 255; }
-}
-body { margin: 2rem auto; max-width: 72rem; padding: 0 1rem; background: var(--back); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.2rem; } h2 { font-size: 1rem; margin: 2rem 0 .5rem; } p { color: var(--dim); }
-button { font: inherit; color: inherit; background: none; border: 1px solid var(--line); border-radius: 6px;
-  padding: .15rem .6rem; margin: .1rem; cursor: pointer; }
-button[aria-pressed=true] { background: rgb(var(--mark)); border-color: transparent; color: var(--back); }
-table { border-collapse: collapse; margin: 1rem 0; }
-th { font-weight: normal; padding: .15rem .5rem; white-space: nowrap; }
-th.key { vertical-align: bottom; writing-mode: vertical-rl; transform: rotate(180deg); text-align: left; }
-td { width: 2.4rem; min-width: 2.4rem; height: 1.9rem; text-align: center; font-size: .75rem;
-  border: 1px solid var(--line); }
-.seen { background: rgba(var(--mark), var(--share)); border-radius: 3px; }
-.lit { outline: 2px solid rgb(var(--mark)); }
-.grid { display: flex; flex-wrap: wrap; gap: .6rem; }
-figure { margin: 0; cursor: pointer; } figcaption { color: var(--dim); font-size: .75rem; }
-canvas { width: 7rem; image-rendering: pixelated; border: 1px solid var(--line); display: block; }
-</style>
-<h1>What the model attends to</h1>
-<p dir="auto">@SOURCE@</p>
-<p dir="auto">@TARGET@</p>
-<div id="kinds" role="group" aria-label="kind of attention"></div>
-<div id="layers" role="group" aria-label="layer"></div>
-<div id="heads" role="group" aria-label="head"></div>
-<p id="caption"></p>
-<div style="overflow-x: auto"><table id="map"></table></div>
-<h2>All heads of all layers</h2>
-<div class="grid" id="grid"></div>
-<script type="application/json" id="data">@DATA@</script>
-<script>
-"use strict";
-const { maps, kinds } = JSON.parse(document.getElementById("data").textContent);
+const { source, target, maps, kinds } = JSON.parse($("data").textContent);
 const state = { kind: "cross", layer: maps.cross.weights.length - 1, head: -1 };
-const $ = id => document.getElementById(id);
 
 function mean(layer) {
   return layer[0].map((row, i) => row.map((_, j) => layer.reduce((sum, head) => sum + head[i][j], 0) / layer.length));
@@ -132,18 +83,7 @@ function draw() {
   drawMap(map, state.head < 0 ? mean(layer) : layer[state.head]);
   drawGrid(map);
 }
+$("source").textContent = source;
+$("target").textContent = target;
 draw();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-</script>
-</html>
-"""
-
-
-def attention_page(source: str, target: str, maps: Mapping[str, AttentionMap]) -> str:
-    """A page with the maps of all kinds, layers and heads of a sentence pair."""
-    data = json.dumps({"maps": as_json(maps), "kinds": KINDS}, ensure_ascii=False).replace("<", "\\u003c")
-    places = {"TITLE": source, "SOURCE": source, "TARGET": target}
-    page = _PAGE
-    for name, text in places.items():
-        page = page.replace(f"@{name}@", html.escape(text).replace("@", "&#64;"))
-    return page.replace("@DATA@", data)
