@@ -91,7 +91,14 @@ class TrainingConfig:
     """How to train: batches, the optimiser and its schedule, validation, checkpoints, and when to stop."""
 
     preset: str = setting(AUTO, "model size and what fits it: tiny, small, base, big, or auto: by the corpus")
-    steps: int = setting(100_000, "stop after this many updates", minimum=1, maximum=10**9, group=_STOP)
+    steps: int = setting(
+        100_000,
+        "stop after this many updates; auto: as many as --minutes have room for, by the speed of the first ones",
+        minimum=1,
+        maximum=10**9,
+        auto=True,
+        group=_STOP,
+    )
     epochs: int | None = setting(None, "stop after this many passes over the data", minimum=1, group=_STOP)
     minutes: float | None = setting(None, "stop after this much training time", above=0, group=_STOP)
     patience: int = setting(
@@ -241,11 +248,12 @@ PRESETS: Mapping[str, Mapping[str, Value]] = {
 """Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
 
 
-def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
+def auto_preset(pairs: int, *, gpu: bool, limited: bool = False) -> tuple[dict[str, Value], str]:
     """What suits a corpus of so many pairs on such a machine, and in words why.
 
     The less text, the smaller the model and its batches, and the more dropout; on a processor alone, base would take
-    days. That of up to 150,000 pairs was found on Multi30k, see benchmarks/.
+    days. That of up to 150,000 pairs was found on Multi30k, see benchmarks/. Where time is limited, the rate falls to
+    zero at its end: that is worth more than all else that could be done with so many updates.
     """
     if pairs < 10_000:
         name, changes = "tiny", dict[str, Value](dropout=0.3, batch_tokens=1024)
@@ -255,6 +263,8 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
         name, changes = "small", dict[str, Value](dropout=0.1, batch_tokens=4096)
     else:
         name, changes = "base", dict[str, Value](batch_tokens=8192)
+    if limited:
+        changes |= dict[str, Value](steps=AUTO, schedule="linear", decay_start=0.2)
     values = {**PRESETS[name], **changes}
     told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
     where = "" if gpu or pairs < 1_500_000 else " and no GPU"

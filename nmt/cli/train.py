@@ -1,8 +1,9 @@
 """`nmt train` and `nmt average`."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,7 +11,10 @@ from nmt.cli.options import Common, Given
 from nmt.cli.output import log, set_up_logging
 from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
 from nmt.errors import NmtError, StoppedBySignal
-from nmt.settings import AUTO, settings_of
+from nmt.settings import AUTO, Value, settings_of
+
+if TYPE_CHECKING:
+    from nmt.training.distributed import Processes
 
 
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
@@ -20,7 +24,6 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     from nmt.training.progress import make_reporter
     from nmt.training.run import (
         check_changes,
-        fitting_batches,
         is_under_way,
         keep_settings,
         open_trainer,
@@ -35,15 +38,10 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             set_up_logging(quiet=True)
         if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
-            given = given.over(before)
-            if given.values()["batch_tokens"] == AUTO:
-                given = given.settled(batch_tokens=before.get("batch_tokens"))
-                log(f"--batch-tokens auto: this run keeps {given.values()['batch_tokens']}")
+            given = _as_before(given, before)
             check_changes(before, given.values())
         else:
-            given = _from_a_model(_with_its_preset(common, given))
-            if given.values()["batch_tokens"] == AUTO:
-                given = given.settled(batch_tokens=fitting_batches(common.run, given.values(), processes))
+            given = _settled(common.run, _from_a_model(_with_its_preset(common, given)), processes)
         trainer = open_trainer(common.run, given.values(), processes)
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
@@ -62,6 +60,28 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     log(f"training finished: it {reason}{best}; the model is {common.model}")
 
 
+def _as_before(given: Given, before: Mapping[str, Value]) -> Given:
+    """The settings of a run that goes on: what `auto` was found to mean stays."""
+    given = given.over(before)
+    for name in ("batch_tokens", "steps"):
+        if given.values()[name] == AUTO:
+            given = given.settled(**{name: before[name]})
+            log(f"--{name.replace('_', '-')} auto: this run keeps {before[name]}")
+    return given
+
+
+def _settled(run: Path, given: Given, processes: "Processes") -> Given:
+    """The settings of a new run with numbers where `auto` was given."""
+    from nmt.training.run import fitting_batches, fitting_steps
+
+    if given.values()["batch_tokens"] == AUTO:
+        given = given.settled(batch_tokens=fitting_batches(run, given.values(), processes))
+    if given.values()["steps"] == AUTO:
+        steps = fitting_steps(run, given.values(), processes)
+        given = given.over(_in_time(steps, given.values()["warmup"])).settled(steps=steps)
+    return given
+
+
 def _with_its_preset(common: Common, given: Given) -> Given:
     """Tell what the preset sets; auto gets the values that suit the run's data."""
     from nmt.data.prepare import read_description
@@ -75,9 +95,18 @@ def _with_its_preset(common: Common, given: Given) -> Given:
         log(f"--preset {name}: {', '.join(used) or 'every value of it is overridden'}")
         return given
     pairs = read_description(common.data, Tokenizers.load(common.run))["sets"]["train"]["pairs"]
-    values, reason = auto_preset(pairs, gpu=choose_device(str(given.values()["device"])).type == "cuda")
+    gpu = choose_device(str(given.values()["device"])).type == "cuda"
+    values, reason = auto_preset(pairs, gpu=gpu, limited=given.values()["minutes"] is not None)
     log(reason)
     return given.with_preset(AUTO, values)
+
+
+def _in_time(steps: int, warmup: object) -> dict[str, Value]:
+    """Settings of a training that is known to be short: few validations, which take time, and checkpoints close
+    enough to each other that the last ones are worth averaging.
+    """
+    every = {"validate_every": max(1, -(-steps // 4)), "save_every": max(1, -(-steps // 40))}
+    return {**every, "warmup": max(1, min(int(str(warmup)), steps // 4))}
 
 
 def _from_a_model(given: Given) -> Given:

@@ -104,6 +104,28 @@ def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Process
 UPDATES, SMALL, ROUND, MINIMUM = 200, 1024, 256, 16
 
 
+def fitting_steps(run: Path, settings: Mapping[str, Value], processes: Processes) -> int:
+    """What `--steps auto` means: how many updates `--minutes` have room for on this machine, measured.
+
+    A schedule that ends with the last step needs their number before the first one. Raises UsageError without
+    `--minutes`.
+    """
+    minutes = settings["minutes"]
+    if not isinstance(minutes, int | float):
+        raise UsageError("--steps auto is as many as --minutes have room for", "give --minutes, or a number of steps")
+    trial = _make_trainer(
+        run, {**settings, "steps": max(int(str(settings["warmup"])), 1), "tensorboard": False}, processes
+    )
+    seconds = trial.seconds_per_update()
+    steps = -processes.agree(-max(1, int(ROOM * 60 * minutes / seconds)))  # the least of any
+    logger.info("--steps auto: %s (%.0f ms each, for %g minutes)", f"{steps:,}", 1000 * seconds, minutes)
+    return steps
+
+
+ROOM = 0.93
+"""Share of the time that updates are planned for; the rest is for validations, and for a machine that grows slower."""
+
+
 def _model_config(settings: Mapping[str, Value], tokenizers: Tokenizers) -> ModelConfig:
     return build(
         ModelConfig,
@@ -119,6 +141,25 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
 
     Raises NmtError when tokenizer, data or settings are missing or do not belong together.
     """
+    trainer = _make_trainer(run, settings, processes)
+    training = trainer.config
+    if checkpoint := load_newest(run / "checkpoints"):
+        if checkpoint.state.data != trainer.state.data:
+            raise NmtError(
+                f"{run / 'data'} was prepared anew since this run began, so the run cannot go on",
+                "train on it in another --run, or remove the run's checkpoints",
+            )
+        trainer.restore(checkpoint)
+    elif training.init_from:
+        trainer.start_from(load_for(Path(training.init_from), trainer.model.config))
+    size = f"{trainer.parameter_count():,} parameters, {len(trainer.data.train.source):,} pairs"
+    precision = str(trainer.master.working.dtype).removeprefix("torch.")
+    logger.info("%s, %s, %s", size, trainer.device, precision)
+    return trainer
+
+
+def _make_trainer(run: Path, settings: Mapping[str, Value], processes: Processes | None) -> Trainer:
+    """A trainer that has not begun."""
     tokenizers = Tokenizers.load(run)
     description = read_description(run / "data", tokenizers)
     model = _model_config(settings, tokenizers)
@@ -128,17 +169,6 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
     made = {"languages": description["languages"], "data": description["sha256"], "settings": dict(settings)}
     trainer = Trainer(run, model, training, data, tokenizers, device, dtype, made, processes)
     trainer.state.data = fingerprint(description)
-    if checkpoint := load_newest(run / "checkpoints"):
-        if checkpoint.state.data != trainer.state.data:
-            raise NmtError(
-                f"{run / 'data'} was prepared anew since this run began, so the run cannot go on",
-                "train on it in another --run, or remove the run's checkpoints",
-            )
-        trainer.restore(checkpoint)
-    elif training.init_from:
-        trainer.start_from(load_for(Path(training.init_from), model))
-    pairs, precision = description["sets"]["train"]["pairs"], str(dtype).removeprefix("torch.")
-    logger.info("%s parameters, %s pairs, %s, %s", f"{trainer.parameter_count():,}", f"{pairs:,}", device, precision)
     return trainer
 
 

@@ -50,6 +50,10 @@ MOST_SKIPPED = 10
 """Updates in a row without a finite gradient: then the weights are at fault, not a batch."""
 
 
+TRIED_BEFORE, TRIED_SECONDS = 5, 8.0
+"""Updates that find out how long an update takes: the first ones, which are slower, and those that are timed."""
+
+
 class Trainer:
     """One run: a model, its optimiser, its data, and where it is."""
 
@@ -107,6 +111,26 @@ class Trainer:
         self.master.restore(transfer(self.master.named(self.master.master), self.tokenizers, loaded), {}, 0)
         if "embeddings" in (self.config.freeze or ()) and self.tokenizers != loaded.tokenizers:
             logger.warning("--freeze embeddings: pieces that the other model does not have stay at random values")
+
+    def seconds_per_update(self) -> float:
+        """How long an update takes: the mean of those of some seconds, after which this trainer is of no more use."""
+        batches = self.updater.batches(Position(0, 0))
+        keep_freed_memory()
+        self.model.train()
+        for _ in range(TRIED_BEFORE):
+            self.updater.update(batches, self.state)
+        self._wait_for_device()
+        begin, updates = time.perf_counter(), 0
+        while not self.processes.agree(time.perf_counter() - begin > TRIED_SECONDS):
+            self.updater.update(batches, self.state)
+            self.state.step += 1
+            updates += 1
+        self._wait_for_device()
+        return (time.perf_counter() - begin) / updates
+
+    def _wait_for_device(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
     # --------------------------------------------------------------------------------------------------------- the loop
 

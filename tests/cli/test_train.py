@@ -211,6 +211,34 @@ def test_batches_that_fit_are_found_once_and_kept(run_copy: Path, command: Progr
     assert tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]["batch_tokens"] == found
 
 
+def test_a_training_with_minutes_plans_as_many_steps_as_there_is_time_for(
+    run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that its rate has fallen to zero when time is up, whatever the machine."""
+    monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
+    shutil.rmtree(run_copy / "model")
+    options = [*SMALL, "--precision", "float32", "--average", 3, "--run", run_copy]
+    done = command("train", "--minutes", 0.05, *options)
+    assert done.returncode == 0, done.stderr
+    assert "steps auto, schedule linear" in done.stderr
+    settings = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]
+    steps = settings["steps"]
+    assert f"--steps auto: {steps:,} (" in done.stderr
+    assert (settings["schedule"], settings["minutes"]) == ("linear", 0.05)
+    assert settings["validate_every"] == -(-steps // 4)
+    assert settings["warmup"] <= steps // 4
+    again = command("train", "--minutes", 9, "--steps", "auto", *options)
+    assert f"--steps auto: this run keeps {steps}" in again.stderr
+    assert f"reached --steps {steps:,}" in again.stderr
+
+
+def test_without_minutes_there_is_no_number_of_steps_to_find(run_copy: Path, command: Program) -> None:
+    done = command("train", "--steps", "auto", "--run", run_copy, *SMALL)
+    assert done.returncode == 2
+    assert "--steps auto is as many as --minutes have room for" in done.stderr
+    assert len(done.stderr.splitlines()) <= 3
+
+
 def test_when_nobody_reads_the_log_any_more_training_goes_on(run_copy: Path) -> None:
     """`nmt train 2>&1 | head` must not end it half-way, least of all with the exit code of a training that is done."""
     options = [*QUICK, "--steps", "40", "--run", run_copy]

@@ -33,7 +33,7 @@ function drawMap(map, weights) {
     const row = document.createElement("tr"), name = header(query, "query");
     const cells = weights[i].map(share => {
       const cell = document.createElement("td");
-      cell.className = "seen";
+      cell.className = share > 0.5 ? "seen strong" : "seen";
       cell.style.setProperty("--share", share.toFixed(3));
       cell.textContent = share >= 0.005 ? Math.round(100 * share) : "";
       cell.title = (100 * share).toFixed(1) + " %";
