@@ -154,10 +154,26 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield chunk
 
 
+def parse_json(text: str) -> Any:
+    """A JSON value that can be written again; ValueError for what is none, also for NaN and half a character.
+
+    >>> parse_json('["\\\\u00e9"]')
+    ['é']
+    """
+    value = json.loads(text, parse_constant=_no_number)
+    if "\\ud" in text.lower():
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; NmtError when it is missing, no JSON, or no object."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NmtError(f"{path}: no such file", "was it copied whole?") from None
     except OSError as error:

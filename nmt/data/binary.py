@@ -96,6 +96,7 @@ class Rows:
 
     def __init__(self, directory: Path, name: str) -> None:
         """Raises NmtError when the files are missing or damaged."""
+        self.name = directory / name
         self.ids = _load(directory / f"{name}.ids.npy", kind="u")
         self.offsets = _load(directory / f"{name}.offsets.npy", kind="i")
         where, hint = directory / f"{name}.offsets.npy", "run nmt prepare again"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from nmt.data.binary import Rows
 from nmt.data.chunks import CHUNK
+from nmt.errors import NmtError
 from nmt.text.sentences import WITHOUT_SPACES
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
@@ -62,7 +63,10 @@ def _seen(rows: Rows, tokenizer: Tokenizer, lines: Sequence[str], progress: Call
     missing, counts = set(regular), Counter[str]()
     for start in range(0, len(rows), CHUNK):
         chunk = range(start, min(start + CHUNK, len(rows)))
-        decoded = tokenizer.decode([rows[row].tolist() for row in chunk])
+        try:
+            decoded = tokenizer.decode([rows[row].tolist() for row in chunk])
+        except IndexError:
+            raise NmtError(f"{rows.name}: tokens that the tokenizer does not have", "run nmt prepare again") from None
         counts.update(word for word in _all_words(decoded) if word in wanted)
         missing.difference_update(decoded)
         progress(chunk.stop)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nmt.errors import NmtError
-from nmt.files import append_text, read_text, write_text
+from nmt.files import append_text, parse_json, read_text, write_text
 
 
 class Log:
@@ -49,7 +49,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
     lines = []
     for text in read_text(path) if path.exists() else ():
         try:
-            line = json.loads(text, parse_constant=lambda name: None)
+            line = parse_json(text)
         except ValueError:
             continue
         if isinstance(line, dict) and isinstance(line.get("step"), int):

@@ -115,7 +115,8 @@ OF_THE_MACHINE = {"seconds", "tokens_per_second", "utilisation", "memory_mb"}
 def final_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor], str]:
     newest = list_checkpoints(folder / "checkpoints")[-1]
     log = [json.loads(line) for line in (folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
-    timeless = [{k: v for k, v in line.items() if k not in OF_THE_MACHINE} for line in log]
+    kept = [line for line in log if line["kind"] != "start"]  # there is one for each time that it was started
+    timeless = [{k: v for k, v in line.items() if k not in OF_THE_MACHINE} for line in kept]
     return load_tensors(newest / "model.safetensors"), load_tensors(newest / "optimizer.safetensors"), str(timeless)
 
 
