@@ -42,11 +42,15 @@ function drawMap(map, weights) {
     row.append(name, ...cells);
     row.onmouseenter = () => {
       name.classList.add("lit");
-      keys.forEach((key, j) => { key.classList.add("seen"); key.style.setProperty("--share", weights[i][j]); });
+      keys.forEach((key, j) => {
+        key.classList.add("seen");
+        key.classList.toggle("strong", weights[i][j] > 0.5);
+        key.style.setProperty("--share", weights[i][j]);
+      });
     };
     row.onmouseleave = () => {
       name.classList.remove("lit");
-      keys.forEach(key => key.classList.remove("seen"));
+      keys.forEach(key => key.classList.remove("seen", "strong"));
     };
     return row;
   });
