@@ -15,7 +15,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -183,6 +183,26 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise NmtError(f"{path}: expected a JSON object", "the file is damaged or is something else")
     return value
+
+
+Shape = type | tuple[type, ...] | Mapping[str, "Shape"]
+"""What a JSON value must be: of a type, of one of several, or an object with these keys and perhaps others."""
+
+
+def check_shape(value: object, shape: Shape, where: str, hint: str) -> None:
+    """NmtError, naming the key, where a JSON value lacks one of `shape` or has something else there.
+
+    >>> check_shape({"pairs": 3, "more": []}, {"pairs": int}, "data.json", "")
+    """
+    if isinstance(shape, Mapping):
+        if not isinstance(value, dict):
+            raise NmtError(f"{where} is no JSON object", hint)
+        for key, inner in shape.items():
+            if key not in value:
+                raise NmtError(f"{where}: {key} is missing", hint)
+            check_shape(value[key], inner, f"{where}: {key}", hint)
+    elif not isinstance(value, shape) or isinstance(value, bool):
+        raise NmtError(f"{where} is {str(value)[:40]!r}, which makes no sense there", hint)
 
 
 # ---------------------------------------------------------------------------------------------------------- writing

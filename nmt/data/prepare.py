@@ -28,8 +28,10 @@ from nmt.data.shards import Shards
 from nmt.errors import NmtError
 from nmt.files import (
     COMPRESSED,
+    Shape,
     atomic_directory,
     atomic_write,
+    check_shape,
     chunks,
     read_json,
     recover_directory,
@@ -300,7 +302,20 @@ def languages_of(corpus: Corpus, config: CorpusConfig) -> Languages:
 def corpora_of(description: dict[str, Any]) -> list[dict[str, Any]]:
     """What data.json says of each corpus that the training set was made of, in their order."""
     train, files = description["sets"]["train"], description["files"]["train"]
-    return train.get("corpora") or [{"name": Path(files[0]).name, "files": files, **train}]
+    return train.get("corpora") or [{"name": Path(str(files[0])).name if files else "", "files": files, **train}]
+
+
+_SIDES: Shape = {"source": int, "target": int}
+_LANGUAGE = (str, type(None))
+_DESCRIBED: Shape = {
+    "nmt": str,
+    "languages": {"source": _LANGUAGE, "target": _LANGUAGE},
+    "files": {"train": list},
+    "sets": {"train": {"pairs": int, "read": int, "dropped": dict, "tokens": _SIDES}},
+    "settings": dict,
+    "vocabulary": _SIDES,
+    "sha256": dict,
+}
 
 
 def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> dict[str, Any]:
@@ -314,6 +329,12 @@ def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> d
     content = read_json(directory / "data.json")
     if content.get("format") != FORMAT:
         raise NmtError(f"{directory}: data of format {content.get('format')}, not {FORMAT}", "run nmt prepare again")
+    where, hint = str(directory / "data.json"), "run nmt prepare again"
+    check_shape(content, _DESCRIBED, where, hint)
+    corpora = content["sets"]["train"].get("corpora", [])
+    check_shape(corpora, list, f"{where}: corpora", hint)
+    for corpus in corpora:
+        check_shape(corpus, {"name": str, "files": list, "pairs": int}, f"{where}: corpora", hint)
     if tokenizers is not None and content.get("tokenizer") != tokenizers.fingerprint():
         raise NmtError(f"{directory}: prepared with another tokenizer than the one beside it", "run nmt prepare again")
     return content

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 import nmt
 from nmt.config import ModelConfig
 from nmt.errors import NmtError
-from nmt.files import atomic_directory, read_json, recover_directory, sha256, write_json
+from nmt.files import atomic_directory, check_shape, read_json, recover_directory, sha256, write_json
 from nmt.model.transformer import Transformer
 from nmt.settings import build, settings_of
 from nmt.text.tokenizer import Tokenizers
@@ -104,8 +104,8 @@ def read_model_config(directory: Path) -> dict[str, Any]:
     content = read_json(path)
     if content.get("format") != FORMAT:
         raise NmtError(f"{path}: model format {content.get('format')}, not {FORMAT}", "it is not from this nmt")
-    if not all(isinstance(content.get(key), dict) for key in ("model", "made", "sha256")):
-        raise NmtError(f"{path}: not the configuration of a model", "copy the directory again")
+    shape = {"nmt": str, "model": dict, "made": dict, "sha256": dict}
+    check_shape(content, shape, str(path), "copy the directory again")
     return content
 
 
