@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from nmt.cli.analysis import Test, tell_alignment, tell_differences
 from nmt.cli.data import warn_of_other_data
 from nmt.cli.options import Common, Given, Json, Strict
-from nmt.cli.output import counting, log, write_line
+from nmt.cli.output import log, write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import EvalConfig, RuntimeConfig, SearchConfig
 from nmt.errors import NmtError, UsageError
 
 if TYPE_CHECKING:
-    from nmt.data.seen import Seen
     from nmt.evaluation.metrics import Score
 
 Hypotheses = Annotated[
@@ -80,10 +80,11 @@ def evaluate(
     if sources is not None and len(sources) != len(references[0]):
         raise NmtError(f"{source} has {len(sources):,} lines for {len(references[0]):,} references")
     if alignment:
-        _score_alignment(common, given, model or common.model, alignment, sources, references[0], as_json=json_output)
+        tell_alignment(common, given, model or common.model, alignment, sources, references[0], as_json=json_output)
         return
     tokenizer = config.tokenize or tokenizer_for(config.target_language or (None if reference else _language(common)))
-    judge = _Judge(config, references, sources, tokenizer, comet_model)
+    test = Test(references, sources, tokenizer)
+    judge = _Judge(config, test, comet_model)
     require(judge.metrics, tokenizer)
     recipe: dict[str, Any] = {}
     if not hypothesis and not reference:
@@ -94,7 +95,7 @@ def evaluate(
     if sentence:
         _print_sentences(systems, judge, given)
     elif diff:
-        _tell_differences(common, systems, judge, as_json=json_output)
+        tell_differences(common, systems, test, config, as_json=json_output)
     else:
         found = _scores(systems, judge, given)
         content = {name: _as_json(scores, len(references[0]), details=config.details) for name, scores in found.items()}
@@ -107,9 +108,7 @@ class _Judge(NamedTuple):
     """What systems are scored with."""
 
     config: EvalConfig
-    references: list[list[str]]
-    sources: list[str] | None
-    tokenizer: str
+    test: Test
     comet_model: Path | None
 
     @property
@@ -122,13 +121,13 @@ class _Judge(NamedTuple):
         from nmt.evaluation.comet import comet_scores
         from nmt.model.device import choose_device
 
-        if self.sources is None:
+        sources, references = self.test.sources, self.test.references[0]
+        if sources is None:
             raise UsageError("comet reads the source, too", "give --source FILE")
         assert self.comet_model is not None
-        if not len(lines) == len(self.sources) == len(self.references[0]):
-            raise NmtError(f"{len(lines):,} translations of {len(self.sources):,} lines")
-        device = choose_device(str(given.values()["device"]))
-        return comet_scores(self.comet_model, self.sources, lines, self.references[0], device)
+        if not len(lines) == len(sources) == len(references):
+            raise NmtError(f"{len(lines):,} translations of {len(sources):,} lines")
+        return comet_scores(self.comet_model, sources, lines, references, choose_device(str(given.values()["device"])))
 
 
 def _check_purpose(
@@ -187,9 +186,9 @@ def _scores(systems: Mapping[str, Sequence[str]], judge: _Judge, given: Given) -
     config = judge.config
     if config.significance != "off":
         test = config.significance
-        return compare(systems, judge.references, test, judge.metrics, judge.tokenizer, config.samples)
+        return compare(systems, judge.test.references, test, judge.metrics, judge.test.tokenizer, config.samples)
     found = {
-        name: score(lines, judge.references, judge.metrics, judge.tokenizer, confidence=config.confidence)
+        name: score(lines, judge.test.references, judge.metrics, judge.test.tokenizer, confidence=config.confidence)
         for name, lines in systems.items()
     }
     if judge.comet_model:
@@ -224,85 +223,10 @@ def _print_sentences(systems: Mapping[str, Sequence[str]], judge: _Judge, given:
             if metric == "comet":
                 columns.append([f"{value:.4f}" for value in judge.comet(lines, given)])
             else:
-                values = sentence_scores(lines, judge.references, metric, judge.tokenizer)
+                values = sentence_scores(lines, judge.test.references, metric, judge.test.tokenizer)
                 columns.append([f"{value:.2f}" for value in values])
     for row in zip(*columns, strict=True):
         write_line("\t".join(row))
-
-
-_SHOWN = 3  # sentences that got worse, and as many that got better
-_DIFF_METRICS = ("bleu", "chrf")  # as many as fit beside each other in 80 columns
-
-
-def _tell_differences(common: Common, systems: Mapping[str, Sequence[str]], judge: _Judge, *, as_json: bool) -> None:
-    """Where the second system differs from the first."""
-    from nmt.cli.views.scores import draw_differences
-    from nmt.evaluation.differences import EvaluationSet, parts, recall_by_frequency, sentences_by_change
-
-    (first, second), names = systems.values(), list(systems)
-    test = EvaluationSet(judge.references, judge.sources, _seen_in_training(common, judge))
-    ranked = sentences_by_change(first, second, test)
-    groups = parts(first, second, test, judge.config.metric or _DIFF_METRICS, judge.tokenizer)
-    words = recall_by_frequency(first, second, test.references[0], test.seen[1]) if test.seen else []
-    count = _SHOWN if judge.config.show is None else judge.config.show
-    shown = (
-        [one for one in ranked[:count] if one.change < 0],
-        [one for one in ranked[::-1][:count] if one.change > 0],
-    )
-    if as_json:
-        content = {
-            "systems": names,
-            "parts": {title: [one._asdict() for one in group] for title, group in groups.items()},
-            "words": [one._asdict() for one in words],
-            "worse": [one._asdict() for one in shown[0]],
-            "better": [one._asdict() for one in shown[1]],
-        }
-        write_line(json.dumps(content, ensure_ascii=False))
-    else:
-        draw_differences(names, groups, words, shown)
-
-
-def _seen_in_training(common: Common, judge: _Judge) -> "tuple[Seen, Seen] | None":
-    """What the run's training data hold of the test set, where there are such data and the sources are known."""
-    from nmt.data.seen import seen_in_training
-    from nmt.text.tokenizer import Tokenizers
-
-    if judge.sources is None:
-        log("without --source nothing is told by the length of the source and by what training has seen")
-        return None
-    if not (common.data / "train").is_dir():
-        log(f"{common.data} has no training data, so nothing is told by what training has seen; name a --run with some")
-        return None
-    pairs = list(zip(judge.sources, judge.references[0], strict=True))
-    with counting("sentences of the training data read", quiet=common.quiet) as progress:
-        return seen_in_training(common.data, Tokenizers.load(common.run), pairs, progress)
-
-
-def _score_alignment(
-    common: Common,
-    given: Given,
-    model: Path,
-    path: Path,
-    sources: Sequence[str] | None,
-    references: Sequence[str],
-    *,
-    as_json: bool,
-) -> None:
-    """The alignment error rate of each head of the run's model."""
-    from nmt.cli.views.scores import draw_alignment_errors
-    from nmt.evaluation.alignment_error import alignment_errors, read_alignments
-
-    if sources is None:
-        raise UsageError("--alignment needs the source, too", "give --source FILE")
-    pairs = list(zip(sources, references, strict=True))
-    gold = read_alignments(path, pairs)
-    translator = open_translator([model], given.build(RuntimeConfig))
-    with counting("sentence pairs aligned", quiet=common.quiet) as progress:
-        errors = alignment_errors(translator, pairs, gold, progress)
-    if as_json:
-        write_line(json.dumps([one._asdict() for one in errors]))
-    else:
-        draw_alignment_errors(errors)
 
 
 def _language(common: Common) -> str | None:

@@ -26,21 +26,17 @@ def comet_scores(
     Such a checkpoint is a pickle, which can run any code: only models from a trusted source may be given. Raises
     NmtError when the package is missing or the model cannot be read.
     """
+    triples = zip(sources, hypotheses, references, strict=True)
+    samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in triples]
     with warnings.catch_warnings(action="ignore"):  # those of the packages under COMET, about each other
         logging.disable(logging.INFO)  # they also tell what they found and advertise
         try:
-            return _predict(checkpoint, sources, hypotheses, references, device)
+            return _predict(checkpoint, samples, gpus=int(device.type == "cuda"))
         finally:
             logging.disable(logging.NOTSET)
 
 
-def _predict(
-    checkpoint: Path,
-    sources: Sequence[str],
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    device: torch.device,
-) -> list[float]:
+def _predict(checkpoint: Path, samples: list[dict[str, str]], gpus: int) -> list[float]:
     try:
         from comet import load_from_checkpoint
     except ImportError as error:
@@ -52,9 +48,6 @@ def _predict(
     except Exception as error:  # whatever a file that is no COMET model makes of torch, lightning and transformers
         told = str(error).splitlines() or [type(error).__name__]
         raise NmtError(f"{checkpoint}: not a readable COMET model: {told[0]}") from None
-    triples = zip(sources, hypotheses, references, strict=True)
-    samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in triples]
-    gpus = int(device.type == "cuda")
     found = model.predict(samples, batch_size=_BATCH, gpus=gpus, num_workers=0, progress_bar=False)
     return [float(value) for value in found.scores]
 
