@@ -130,8 +130,11 @@ def _model_config(directory: Path, values: dict[str, Any]) -> ModelConfig:
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     """Write tensors as safetensors, in float32 on the CPU; the caller makes the write atomic."""
+    path.touch()
+    mode = path.stat().st_mode  # what the user's umask leaves; safetensors lets nobody else read what it writes
     try:
         save_file({name: tensor.detach().float().cpu().contiguous() for name, tensor in tensors.items()}, path)
+        path.chmod(mode)
     except SafetensorError as error:
         raise NmtError(f"{path}: cannot be written: {error}", "is the disk full?") from None
 

@@ -1,6 +1,7 @@
 """The model directory: what is written is read back; what is damaged or foreign is refused with one line."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from nmt.config import ModelConfig, TokenizerConfig
 from nmt.errors import NmtError
 from nmt.model.transformer import Transformer
-from nmt.model.weights import load_model, parameter_count, save_model
+from nmt.model.weights import load_model, parameter_count, save_model, save_tensors
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 
 CPU = torch.device("cpu")
@@ -95,3 +96,13 @@ def test_a_config_that_lies_about_the_weights_is_refused(
     path.write_text(json.dumps(content), encoding="utf-8")
     with pytest.raises(NmtError):
         load_model(tmp_path / "model", CPU, torch.float32)
+
+
+def test_who_may_read_a_model_is_the_users_choice(tmp_path: Path, tokenizers: Tokenizers) -> None:
+    """A model that is copied to a shared folder must not be readable to its owner alone."""
+    before = os.umask(0o027)
+    try:
+        save_tensors(tmp_path / "model.safetensors", {"a": torch.zeros(2)})
+    finally:
+        os.umask(before)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o640
