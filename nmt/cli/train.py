@@ -105,7 +105,7 @@ def _in_time(steps: int, warmup: object) -> dict[str, Value]:
     """Settings of a training that is known to be short: few validations, which take time, and checkpoints close
     enough to each other that the last ones are worth averaging.
     """
-    every = {"validate_every": max(1, -(-steps // 4)), "save_every": max(1, -(-steps // 40))}
+    every = {"validate_every": max(1, -(-steps // 2)), "save_every": max(1, -(-steps // 40))}
     return {**every, "warmup": max(1, min(int(str(warmup)), steps // 4))}
 
 

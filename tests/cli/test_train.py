@@ -225,7 +225,7 @@ def test_a_training_with_minutes_plans_as_many_steps_as_there_is_time_for(
     steps = settings["steps"]
     assert f"--steps auto: {steps:,} (" in done.stderr
     assert (settings["schedule"], settings["minutes"]) == ("linear", 0.05)
-    assert settings["validate_every"] == -(-steps // 4)
+    assert settings["validate_every"] == -(-steps // 2)
     assert settings["warmup"] <= steps // 4
     again = command("train", "--minutes", 9, "--steps", "auto", *options)
     assert f"--steps auto: this run keeps {steps}" in again.stderr
