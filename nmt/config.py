@@ -248,12 +248,11 @@ PRESETS: Mapping[str, Mapping[str, Value]] = {
 """Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
 
 
-def auto_preset(pairs: int, *, gpu: bool, limited: bool = False) -> tuple[dict[str, Value], str]:
+def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     """What suits a corpus of so many pairs on such a machine, and in words why.
 
     The less text, the smaller the model and its batches, and the more dropout; on a processor alone, base would take
-    days. That of up to 150,000 pairs was found on Multi30k, see benchmarks/. Where time is limited, the rate falls to
-    zero at its end: that is worth more than all else that could be done with so many updates.
+    days. That of up to 150,000 pairs was found on Multi30k, see benchmarks/.
     """
     if pairs < 10_000:
         name, changes = "tiny", dict[str, Value](dropout=0.3, batch_tokens=1024)
@@ -263,8 +262,6 @@ def auto_preset(pairs: int, *, gpu: bool, limited: bool = False) -> tuple[dict[s
         name, changes = "small", dict[str, Value](dropout=0.1, batch_tokens=4096)
     else:
         name, changes = "base", dict[str, Value](batch_tokens=8192)
-    if limited:
-        changes |= dict[str, Value](steps=AUTO, schedule="linear", decay_start=0.2)
     values = {**PRESETS[name], **changes}
     told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
     where = "" if gpu or pairs < 1_500_000 else " and no GPU"
@@ -576,7 +573,7 @@ class EvalConfig:
     @property
     def metrics(self) -> list[str]:
         """The metrics that are asked for."""
-        return self.metric or list(DEFAULT_METRICS)
+        return list(dict.fromkeys(self.metric or DEFAULT_METRICS))
 
     def problems(self) -> list[str]:
         """What does not fit together across fields, in the words of the options."""

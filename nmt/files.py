@@ -229,8 +229,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     if path.is_dir():
         raise NmtError(f"{path}: is a directory", "name a file")
     if path.exists() and not path.is_file():
-        with open(path, "wb") as stream:
-            yield stream
+        try:
+            with open(path, "wb") as stream:
+                yield stream
+        except OSError as error:
+            raise _named(error, path) from None
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

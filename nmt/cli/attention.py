@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from nmt.cli.options import Common, Given
-from nmt.cli.output import log, write_line
+from nmt.cli.output import log, writable_page, write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import RuntimeConfig
 from nmt.errors import UsageError
@@ -41,36 +41,36 @@ def attention(
     """Show what each word of a translation looks at, and what the words of a sentence look at among themselves."""
     from nmt.evaluation.attention_maps import KINDS, as_json, attention_maps, by_word
 
+    if not text.strip():
+        raise UsageError("there is no text to read", "give a sentence")
+    page = html and writable_page(html)
     translator = open_translator([model or common.model], given.build(RuntimeConfig))
+    shape = translator.model.config
+    layers = shape.encoder_layers if kind == "encoder" else shape.decoder_layers
+    number, which = _within(layer, layers, "layer") or layers, _within(head, shape.heads, "head")
     if target is None:
         target = translator.translate([text])[0].text
         log(f"translation: {target}")
     maps = attention_maps(translator, text, target)
     if not pieces:
         maps = {name: by_word(one) for name, one in maps.items()}
-    if html:
+    if page:
         from nmt.cli.pages import attention_page
-        from nmt.files import write_text
 
-        write_text(html, attention_page(text, target, maps))
-        log(f"wrote {html}")
+        page(attention_page(text, target, maps))
     if json_output:
         write_line(json.dumps({"source": text, "target": target, "attention": as_json(maps)}, ensure_ascii=False))
     if html or json_output:
         return
 
-    from rich.console import Console
-
+    from nmt.cli.views.console import Page
     from nmt.cli.views.heatmap import draw
 
     chosen = maps[kind]
-    layers, heads = chosen.weights.shape[:2]
-    number = _within(layer, layers, "layer") or layers
     weights = chosen.weights[number - 1]
-    which = _within(head, heads, "head")
     shown = weights[which - 1] if which else weights.mean(dim=0)
-    console = Console(highlight=False)
-    heads_shown = f"head {which} of {heads}" if which else f"mean of {heads} heads"
+    console = Page()
+    heads_shown = f"head {which} of {shape.heads}" if which else f"mean of {shape.heads} heads"
     console.print(f"{kind} attention, {KINDS[kind]}\nlayer {number} of {layers}, {heads_shown}, in percent")
     for line in draw(chosen.keys, chosen.queries, shown, colour=sys.stdout.isatty(), columns=console.width):
         console.print(line, soft_wrap=True)

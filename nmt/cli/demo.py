@@ -10,6 +10,7 @@ from rich.markup import escape
 
 import nmt
 from nmt.cli.options import Common
+from nmt.cli.views.console import Page
 from nmt.errors import NmtError
 from nmt.files import read_text
 
@@ -42,7 +43,7 @@ def demo(common: Common, context: typer.Context) -> None:
         shown = " ".join(arguments).replace(str(corpus), "CORPUS")
         console.print(f"[bold cyan]$ nmt {shown}[/]", soft_wrap=True)
         _run(context, [*arguments, *(["--quiet"] if common.quiet else [])])
-    _show_samples(common.run, Console(highlight=False))
+    _show_samples(common.run, Page())
     seconds = time.monotonic() - started
     console.print(f"\nAll of this took {seconds:.0f} seconds. The translator is {common.run / 'model'}:")
     console.print(f"[bold cyan]$ nmt translate --run {common.run} < korean.txt[/]")

@@ -14,6 +14,7 @@ from nmt.cli.output import log, write_line
 from nmt.cli.translate import Model, open_translator
 from nmt.config import EvalConfig, RuntimeConfig, SearchConfig
 from nmt.errors import NmtError, UsageError
+from nmt.settings import settings_of
 
 if TYPE_CHECKING:
     from nmt.evaluation.metrics import Score
@@ -70,6 +71,9 @@ def evaluate(
     """
     config = given.build(EvalConfig)
     _check_purpose(config, hypothesis, comet_model, sentence=sentence, diff=diff, alignment=bool(alignment))
+    _check_ignored(given, files=bool(hypothesis or reference), sentence=sentence, diff=diff, alignment=bool(alignment))
+    if sentence and json_output:
+        raise UsageError("--sentence prints a line for each, and no JSON", "leave out --json")
 
     from nmt.evaluation.metrics import require, tokenizer_for
     from nmt.files import read_text
@@ -92,6 +96,10 @@ def evaluate(
     else:
         files = hypothesis or [Path("-")]
         systems = {name: list(read_text(path, strict=strict)) for name, path in _names(files).items()}
+        for name, lines in systems.items():
+            if len(lines) != len(references[0]):
+                counts = f"{name} has {len(lines):,} lines, and there are {len(references[0]):,} references"
+                raise NmtError(counts, "line N of one must be the translation of line N of the other")
     if sentence:
         _print_sentences(systems, judge, given)
     elif diff:
@@ -157,9 +165,22 @@ def _check_purpose(
         raise UsageError("--metric comet and --comet-model FILE belong together", "give both")
 
 
+def _check_ignored(given: Given, *, files: bool, sentence: bool, diff: bool, alignment: bool) -> None:
+    """UsageError for an option that would do nothing."""
+    ignored: set[str] = set()
+    if files or alignment:
+        ignored |= settings_of(SearchConfig).keys()
+    if sentence or diff or alignment:
+        ignored |= {"confidence", "details"}
+    if alignment:
+        ignored |= {"metric", "tokenize"}
+    if found := sorted(ignored & given.flags.keys()):
+        raise UsageError(f"--{found[0].replace('_', '-')} has no meaning here", "leave it out")
+
+
 def _names(files: Sequence[Path]) -> dict[str, Path]:
     """What to call the systems: by the names of their files, or by the whole paths where these are the same."""
-    names = [path.name for path in files]
+    names = ["stdin" if str(path) == "-" else path.name for path in files]
     chosen = names if len(set(names)) == len(names) else [str(path) for path in files]
     if len(set(chosen)) < len(chosen):
         raise UsageError("the same file is named twice", "name each system once")
@@ -208,7 +229,7 @@ def _print(
     if as_json:
         write_line(json.dumps(content if len(content) > 1 else content[first]))
     elif len(found) > 1:
-        draw_systems(found)
+        draw_systems(found, details=config.details)
     else:
         draw_scores(found[first], details=config.details)
 

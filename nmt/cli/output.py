@@ -5,8 +5,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import typer
+
+from nmt.errors import NmtError
 
 logger = logging.getLogger("nmt")
 
@@ -33,6 +36,20 @@ def set_up_logging(*, quiet: bool) -> None:
 def write_line(text: str) -> None:
     """Write a line of data to stdout as UTF-8, whatever the terminal's locale says."""
     sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")
+
+
+def writable_page(path: Path) -> Callable[[str], None]:
+    """A function that writes a page there; NmtError at once where there is no such directory."""
+    from nmt.files import write_text
+
+    if not path.parent.is_dir():
+        raise NmtError(f"{path.parent}: no such directory", "check the path, or make it")
+
+    def write(content: str) -> None:
+        write_text(path, content)
+        log(f"wrote {path}")
+
+    return write
 
 
 def counted(number: int, what: str) -> str:

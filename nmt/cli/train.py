@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nmt.cli.options import Common, Given
-from nmt.cli.output import log, set_up_logging
+from nmt.cli.output import log, set_up_logging, warn
 from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.settings import AUTO, Value, settings_of
@@ -41,7 +41,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             given = _as_before(given, before)
             check_changes(before, given.values())
         else:
-            given = _settled(common.run, _from_a_model(_with_its_preset(common, given)), processes)
+            given = _settled(common.run, _planned(_from_a_model(_with_its_preset(common, given))), processes)
         trainer = open_trainer(common.run, given.values(), processes)
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
@@ -56,6 +56,12 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             names = [path.name for path in list_checkpoints(trainer.checkpoints)]
             log(f"stopped; {names[-1]} is saved, and the same command goes on from there" if names else "stopped")
             raise
+    state, config = trainer.state, trainer.config
+    if config.schedule == "linear" and state.step < config.steps and "--minutes" in reason:
+        warn(
+            f"time was up at step {state.step:,} of {config.steps:,}, before the rate had fallen to zero: with more "
+            "--minutes the run goes on to there"
+        )
     best = f"; best: step {int(trainer.state.ranking[0][-1]):,}" if trainer.state.ranking else ""
     log(f"training finished: it {reason}{best}; the model is {common.model}")
 
@@ -68,6 +74,18 @@ def _as_before(given: Given, before: Mapping[str, Value]) -> Given:
             given = given.settled(**{name: before[name]})
             log(f"--{name.replace('_', '-')} auto: this run keeps {before[name]}")
     return given
+
+
+def _planned(given: Given) -> Given:
+    """With --minutes alone, a plan for that time: as many steps as fit, with a rate that falls to zero at the last one.
+
+    That is worth more than anything else that could be done with so many updates.
+    """
+    chosen = given.flags.keys() | given.file.keys()
+    if given.values()["minutes"] is None or chosen & {"steps", "schedule", "epochs"}:
+        return given
+    log("--minutes: steps auto, schedule linear")
+    return given.over({"steps": AUTO, "schedule": "linear", "decay_start": 0.2})
 
 
 def _settled(run: Path, given: Given, processes: "Processes") -> Given:
@@ -95,8 +113,7 @@ def _with_its_preset(common: Common, given: Given) -> Given:
         log(f"--preset {name}: {', '.join(used) or 'every value of it is overridden'}")
         return given
     pairs = read_description(common.data, Tokenizers.load(common.run))["sets"]["train"]["pairs"]
-    gpu = choose_device(str(given.values()["device"])).type == "cuda"
-    values, reason = auto_preset(pairs, gpu=gpu, limited=given.values()["minutes"] is not None)
+    values, reason = auto_preset(pairs, gpu=choose_device(str(given.values()["device"])).type == "cuda")
     log(reason)
     return given.with_preset(AUTO, values)
 

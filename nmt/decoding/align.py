@@ -1,5 +1,6 @@
 """Word alignment by attention: which source word a target word was written from."""
 
+import re
 from collections.abc import Sequence
 
 import torch
@@ -12,8 +13,8 @@ Alignment = list[tuple[int, int]]
 def words(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
     """Words with the indices of their pieces; a word begins at a piece with `▁`, and `</s>` is one of its own.
 
-    >>> words(["▁go", "od", "▁day", "</s>"])
-    [('good', [0, 1]), ('day', [2]), ('</s>', [3])]
+    >>> words(["▁go", "od", "▁d", "<0xC3>", "<0xA5>", "</s>"])
+    [('good', [0, 1]), ('då', [2, 3, 4]), ('</s>', [5])]
     """
     found: list[tuple[str, list[int]]] = []
     for index, piece in enumerate(pieces):
@@ -22,7 +23,15 @@ def words(pieces: Sequence[str]) -> list[tuple[str, list[int]]]:
         else:
             word, part = found[-1]
             found[-1] = (word + piece, [*part, index])
-    return found
+    return [(_BYTES.sub(_character, word), part) for word, part in found]
+
+
+_BYTES = re.compile("(<0x[0-9A-F]{2}>)+")
+
+
+def _character(spelt: re.Match[str]) -> str:
+    """What pieces that are bytes spell."""
+    return bytes.fromhex(re.sub("<0x|>", "", spelt[0])).decode("utf-8", "replace")
 
 
 def merge_words(weights: Tensor, source: Sequence[str], target: Sequence[str]) -> Tensor:

@@ -82,6 +82,8 @@ def read_alignments(path: Path, pairs: Sequence[tuple[str, str]]) -> list[GoldAl
                     "words are what stands between spaces, counted from 0",
                 )
         found.append(gold)
+    if not any(gold.sure for gold in found):
+        raise NmtError(f"{path}: has no sure links, which an error rate needs", "write them as 0-0 1-2")
     return found
 
 

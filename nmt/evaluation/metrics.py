@@ -121,6 +121,9 @@ def sentence_scores(
 def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
     match name:
         case "bleu":
+            if tokenizer not in BLEU.TOKENIZERS:
+                names = ", ".join(sorted(BLEU.TOKENIZERS))
+                raise UsageError(f"--tokenize {tokenizer} is unknown", f"choose from {names}")
             try:
                 return BLEU(tokenize=tokenizer, force=quiet)
             except (ImportError, RuntimeError):

@@ -17,6 +17,9 @@ WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\uf
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
 class Part(NamedTuple):
     """A piece of a line, with the white space between the one before it and itself."""
 
@@ -32,6 +35,15 @@ def writes_without_spaces(character: str) -> bool:
 def folded(text: str) -> str:
     """Text as words are compared: in lower case, with one space between them."""
     return " ".join(text.split()).casefold()
+
+
+def visible(text: str) -> str:
+    """Text with a picture in place of each control character: in a terminal these could do anything.
+
+    >>> visible("red: \\x1b[31m")
+    'red: ␛[31m'
+    """
+    return _CONTROLS.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "␡", text)
 
 
 def fit(line: str, fits: Callable[[str], bool], *, split: bool = False) -> list[Part]:

@@ -5,6 +5,7 @@ before it, and `valid` the scores of a validation with some of its translations.
 """
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,8 @@ from torch import Tensor
 
 from nmt.errors import NmtError
 from nmt.files import append_text, parse_json, read_text, write_text
+
+logger = logging.getLogger("nmt")
 
 
 class Log:
@@ -46,14 +49,18 @@ class Log:
 
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a log, without such as were cut when a process was killed; none where there is no log."""
-    lines = []
+    lines, strange = [], 0
     for text in read_text(path) if path.exists() else ():
         try:
             line = parse_json(text)
         except ValueError:
-            continue
+            line = None
         if isinstance(line, dict) and isinstance(line.get("step"), int):
             lines.append(line)
+        else:
+            strange += 1
+    if strange > 1:  # the last one may have been cut
+        logger.warning("%s: %d lines are no lines of a log and are left out", path, strange)
     return lines
 
 

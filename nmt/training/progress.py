@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from nmt.text.sentences import visible
 from nmt.training.validation import Sample
 
 logger = logging.getLogger("nmt")
@@ -79,7 +80,7 @@ class PlainReporter:
         """Log a line, and one for each translation."""
         logger.info(describe_validation(numbers, best=best))
         for sample in samples:
-            logger.info("  %s -> %s", sample.source, sample.translation)
+            logger.info("  %s -> %s", visible(sample.source), visible(sample.translation))
 
     def stop(self) -> None:
         """Nothing to take down."""
@@ -114,7 +115,7 @@ class RichReporter:
         """Print a line above the bar, and one for each translation."""
         self.progress.console.print(describe_validation(numbers, best=best), highlight=False)
         for sample in samples:
-            line = Text.assemble("  ", (sample.source, "dim"), " -> ", sample.translation)
+            line = Text.assemble("  ", (visible(sample.source), "dim"), " -> ", visible(sample.translation))
             self.progress.console.print(line, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:

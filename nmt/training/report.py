@@ -1,16 +1,19 @@
 """What became of a run: log, data, settings, machine and scores, gathered as plain values for a page or a program."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from nmt.data.prepare import read_description
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 from nmt.evaluation.metrics import Score, compare, score, tokenizer_for
-from nmt.files import read_json, read_text, sha256
+from nmt.files import check_shape, read_json, read_text, sha256
 from nmt.model.weights import WEIGHTS, parameter_count, read_model_config
 from nmt.training.log import read_log
 from nmt.training.state import STATE, list_checkpoints
+
+logger = logging.getLogger("nmt")
 
 METRICS = ("bleu", "chrf")
 """What the translations of test sets are scored by, with intervals: TER would take minutes for these."""
@@ -21,6 +24,9 @@ def describe_runs(runs: Sequence[Path], progress: Callable[[str], None] = lambda
 
     Raises NmtError for a directory that is no run.
     """
+    places = [run.resolve() for run in runs]
+    if len(set(places)) < len(places):
+        raise UsageError("a run is named twice", "name each once")
     found = []
     for run, name in zip(runs, _names(runs), strict=True):
         progress(f"reading {run}")
@@ -45,25 +51,40 @@ def _describe(run: Path) -> dict[str, Any]:
     kinds = {kind: [line for line in lines if line.get("kind") == kind] for kind in ("start", "train", "valid")}
     found: dict[str, Any] = {"directory": str(run), **kinds, "data": None, "model": None, "evaluation": None}
     found["state"] = _state(run / "checkpoints")
-    if (run / "data" / "data.json").exists():
-        found["data"] = _data(read_description(run / "data"))
-    if (model / "config.json").exists():
-        content = read_model_config(model)
-        made = content["made"]
-        found["model"] = {
-            "parameters": parameter_count(model / WEIGHTS),
-            "step": made.get("step"),
-            "averaged": made.get("averaged"),
-            "shape": content["model"],
-        }
-        found["settings"] = made.get("settings", {})
-    else:
-        found["settings"] = {}
-    if (run / "eval" / "test.json").exists():
-        recipe = read_json(run / "eval" / "test.json")
-        current = (model / WEIGHTS).exists() and recipe.get("sha256") == sha256(model / WEIGHTS)
-        found["evaluation"] = {"search": recipe.get("search", {}), "of_this_model": current}
+    for key, file, describe in (
+        ("data", run / "data" / "data.json", _data),
+        ("model", model / "config.json", _model),
+        ("evaluation", run / "eval" / "test.json", _evaluation),
+    ):
+        if file.exists():
+            try:
+                found[key] = describe(file)
+            except NmtError as error:
+                logger.warning("%s; it is left out", error.problem)
+    found["settings"] = found["model"].pop("settings") if found["model"] else {}
     return found
+
+
+def _model(config: Path) -> dict[str, Any]:
+    content = read_model_config(config.parent)
+    made = content["made"]
+    check_shape(made.get("settings", {}), dict, f"{config}: settings", "copy the directory again")
+    return {
+        "parameters": parameter_count(config.parent / WEIGHTS),
+        "step": made.get("step"),
+        "averaged": made.get("averaged"),
+        "shape": content["model"],
+        "settings": made.get("settings", {}),
+    }
+
+
+def _evaluation(file: Path) -> dict[str, Any]:
+    """How the test set was translated, and whether by the model that the run has now."""
+    recipe = read_json(file)
+    check_shape(recipe.get("search", {}), dict, f"{file}: search", "run nmt eval again")
+    weights = file.parents[1] / "model" / WEIGHTS
+    current = weights.exists() and recipe.get("sha256") == sha256(weights)
+    return {"search": recipe.get("search", {}), "of_this_model": current}
 
 
 def _state(checkpoints: Path) -> dict[str, Any]:
@@ -73,7 +94,8 @@ def _state(checkpoints: Path) -> dict[str, Any]:
     return {key: state[key] for key in ("step", "epoch", "seconds", "skipped", "finished") if key in state}
 
 
-def _data(description: Mapping[str, Any]) -> dict[str, Any]:
+def _data(file: Path) -> dict[str, Any]:
+    description = read_description(file.parent)
     return {key: description[key] for key in ("languages", "files", "sets", "vocabulary")}
 
 
@@ -88,7 +110,9 @@ def _score(runs: Sequence[Path], found: Sequence[Mapping[str, Any]]) -> list[lis
         if not all(file.exists() for file in files):
             continue
         lines, right = (list(read_text(file)) for file in files)
-        if len(lines) == len(right):  # else the data were prepared anew since
+        if len(lines) != len(right):
+            logger.warning("%s has %d lines for %d references: run nmt eval again", files[0], len(lines), len(right))
+        else:
             same.setdefault(tuple(right), {})[place] = lines
     scores: list[list[Score]] = [[] for _ in runs]
     for references, systems in same.items():

@@ -83,7 +83,7 @@ def test_unequal_counts_are_refused_with_both(command: Program, files: tuple[Pat
     done = command("eval", "--reference", files[1], stdin=lines)
     assert done.returncode == 1
     assert done.stdout == b""
-    assert f"{lines.count(10)} hypotheses but 60 lines" in done.stderr
+    assert f"stdin has {lines.count(10)} lines, and there are 60 references" in done.stderr
 
 
 def test_the_reference_that_is_too_short_is_named_by_its_number(

@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from conftest import Program, untouched_logging
+from conftest import Program, environment, untouched_logging
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,3 +71,40 @@ def test_a_log_that_is_no_log_is_left_out(command: Program, run: Path, tmp_path:
     (tmp_path / "run" / "metrics.jsonl").write_bytes(content)
     done = command("report", tmp_path / "run")
     assert (done.returncode, done.stdout.startswith(b"run  de-en")) == (0, True)
+
+
+def test_what_cannot_be_read_is_left_out_with_a_warning(command: Program, trained: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    (copy / "eval").mkdir()
+    (copy / "eval" / "test.json").write_text("{", "utf-8")
+    (copy / "data" / "data.json").write_text("[]", "utf-8")
+    done = command("report", trained, copy)
+    assert done.returncode == 0
+    assert f"{copy / 'eval' / 'test.json'}: not readable as JSON" in done.stderr
+    assert f"{copy / 'data' / 'data.json'}: expected a JSON object" in done.stderr
+    assert "copy  " in done.stdout.decode()
+
+
+def test_scores_of_another_model_are_told_as_such(command: Program, trained: Path, run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    assert command("eval", "--run", copy, "--beam", 1).returncode == 0
+    assert "translated with beam 1, length penalty 1.0\n" in command("report", copy).stdout.decode()
+    shutil.copytree(run / "model", copy / "model", dirs_exist_ok=True)
+    assert "by another model than the run has now" in command("report", copy).stdout.decode()
+
+
+def test_a_run_is_named_once(command: Program, trained: Path) -> None:
+    done = command("report", trained, trained.parent / "x" / ".." / "trained")
+    assert done.returncode == 2
+    assert "named twice" in done.stderr
+
+
+def test_a_reader_who_leaves_early_is_no_error(trained: Path) -> None:
+    program = [sys.executable, "-m", "nmt", "report", "--run", str(trained)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert (process.wait(timeout=60), process.stderr.read()) == (0, b"")

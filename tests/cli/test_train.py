@@ -220,7 +220,7 @@ def test_a_training_with_minutes_plans_as_many_steps_as_there_is_time_for(
     options = [*SMALL, "--precision", "float32", "--average", 3, "--run", run_copy]
     done = command("train", "--minutes", 0.05, *options)
     assert done.returncode == 0, done.stderr
-    assert "steps auto, schedule linear" in done.stderr
+    assert "--minutes: steps auto, schedule linear" in done.stderr
     settings = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]
     steps = settings["steps"]
     assert f"--steps auto: {steps:,} (" in done.stderr

@@ -89,7 +89,7 @@ def test_the_command_tells_parts_words_and_lines(command: Program, run: Path, co
     (tmp_path / "b").write_text(right.replace("dog", "cat"), "utf-8")
     files = tmp_path / "a", tmp_path / "b"
     shown = command("eval", "--diff", *files, "--run", run).stdout.decode()
-    assert shown.startswith("from a to b\n")
+    assert shown.startswith("from a to b: scores of the first, and the change\n")
     assert "by length of the source in characters" in shown
     assert "words of the reference, by how often training has seen them" in shown
     found = json.loads(command("eval", "--diff", *files, "--run", run, "--show", 1, "--json").stdout)
@@ -111,6 +111,10 @@ def test_the_command_tells_parts_words_and_lines(command: Program, run: Path, co
         (["a", "b", "--diff", "--significance", "bootstrap"], "--diff and --significance each print"),
         (["a", "--show", "3"], "--show is of --diff"),
         (["a", "--alignment", "b"], "--alignment scores the run's model"),
+        (["a", "b", "--diff", "--details"], "--details has no meaning here"),
+        (["a", "--beam", "3"], "--beam has no meaning here"),
+        (["--alignment", "b", "--metric", "bleu"], "--metric has no meaning here"),
+        (["a", "--sentence", "--json"], "--sentence prints a line for each, and no JSON"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
@@ -119,3 +123,14 @@ def test_options_that_contradict_each_other_are_refused(
     done = command("eval", *options, "--run", run)
     assert (done.returncode, done.stdout) == (2, b"")
     assert message in done.stderr
+
+
+def test_what_could_control_the_terminal_is_made_visible(
+    command: Program, run: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    right = corpus.test[1].read_text("utf-8").splitlines()
+    (tmp_path / "a").write_text("".join(f"{line}\n" for line in right), "utf-8")
+    (tmp_path / "b").write_text("".join(f"{line}\n" for line in ["\x1b[31mred", *right[1:]]), "utf-8")
+    done = command("eval", "--diff", tmp_path / "a", tmp_path / "b", "--run", run)
+    assert "␛[31mred" in done.stdout.decode()
+    assert b"\x1b" not in done.stdout

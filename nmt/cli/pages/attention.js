@@ -8,7 +8,7 @@ function mean(layer) {
 }
 
 function buttons(id, names, values, key) {
-  $(id).replaceChildren(...names.map((name, i) => {
+  replaceButtons(id, names.map((name, i) => {
     const button = document.createElement("button");
     button.textContent = name;
     button.setAttribute("aria-pressed", state[key] === values[i]);
@@ -20,6 +20,7 @@ function buttons(id, names, values, key) {
 function header(text, name) {
   const cell = document.createElement("th");
   cell.textContent = text;
+  cell.title = text;
   cell.className = name;
   cell.dir = "auto";
   return cell;

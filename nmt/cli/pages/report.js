@@ -65,7 +65,7 @@ function ticks(low, high, logarithmic) {
   if (logarithmic) {
     const found = [];
     for (let power = Math.ceil(Math.log10(low)); 10 ** power <= high; power++) found.push(10 ** power);
-    return found.length > 1 ? found : [low, high];
+    return found.length > 1 ? found : [low, Math.sqrt(low * high), high];
   }
   const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map(one => one * power).find(one => one >= rough);
@@ -124,7 +124,7 @@ function drawChart(chart) {
     svg.querySelector(".cursor").setAttribute("visibility", "hidden");
     output.replaceChildren();
   };
-  return [element("figure", {}, element("figcaption", {}, chart.title, output), svg)];
+  return [element("figure", {}, element("figcaption", {}, chart.title + (chart.logarithmic ? " (logarithmic)" : ""), output), svg)];
 }
 
 // ------------------------------------------------------------------------------------------------------------- tables
@@ -155,13 +155,14 @@ function drawScores() {
     });
     const how = run.evaluation === null ? (run.scores.length ? "" : "not evaluated: nmt eval translates the test set")
       : `beam ${search.beam}, length penalty ${search.length_penalty}` +
-        (run.evaluation.of_this_model ? "" : "; by an earlier model");
+        (run.evaluation.of_this_model ? "" : "; by another model than the run has now");
     return [named(place), ...cells, how];
   });
   fill("scores", ["run", ...names, "translated with"], rows);
   const signatures = new Set(runs.flatMap(run => run.scores.map(score => `${score.name}: ${score.signature}`)));
   $("signatures").textContent = [...signatures].join("; ") + (runs.length > 1 && signatures.size
-    ? "; p: how likely chance makes a difference from the first run as large (paired bootstrap), * below 0.05" : "");
+    ? "; p: how likely chance makes a difference as large from the first run of the same test set, " +
+      `${runs.find(run => run.scores.length)?.name} at the top (paired bootstrap), * below 0.05` : "");
 }
 
 function drawSamples() {
@@ -180,10 +181,16 @@ function drawSamples() {
     const table = element("table");
     const row = (name, text) => element("tr", {}, element("th", {}, name), element("td", { dir: "auto" }, text));
     table.append(row("source", sample.source), row("reference", sample.reference));
-    rows.filter((one, i) => i === 0 || one.text !== rows[i - 1].text || one.place !== rows[i - 1].place).forEach(one => {
-      const name = element("span", {}, swatch(one.place), `step ${short(one.step)}`);
-      table.append(row(name, one.text));
-    });
+    const merged = [];
+    for (const { place, step, text } of rows) {
+      const last = merged[merged.length - 1];
+      if (last && last.place === place && last.text === text) last.until = step;
+      else merged.push({ place, step, text, until: step });
+    }
+    for (const { place, step, text, until } of merged) {
+      const steps = until === step ? `step ${short(step)}` : `steps ${short(step)} to ${short(until)}`;
+      table.append(row(element("span", {}, swatch(place), steps), text));
+    }
     return element("div", { className: "wide" }, table, element("br"));
   });
   $("samples").replaceChildren(...made);
@@ -220,14 +227,15 @@ function drawSettings() {
   const head = ["setting", ...[...shown].map(named)];
   const differing = rows.filter(([, ...values]) => new Set(values).size > 1);
   const chosen = ["preset", "dim", "encoder_layers", "decoder_layers", "batch_tokens", "peak_rate", "steps", "dropout"];
-  fill("settings", head, shown.size > 1 ? differing : rows.filter(([key]) => chosen.includes(key)));
+  const same = [["they are the same in all runs", ...[...shown].map(() => "")]];
+  fill("settings", head, shown.size < 2 ? rows.filter(([key]) => chosen.includes(key)) : differing.length ? differing : same);
   fill("all-settings", head.map(one => one instanceof Node ? one.cloneNode(true) : one), rows);
 }
 
 // --------------------------------------------------------------------------------------------------------------- page
 
 function toggle(id, names, pressed, click) {
-  $(id).replaceChildren(...names.map((name, i) => {
+  replaceButtons(id, names.map((name, i) => {
     const button = element("button", { onclick: () => { click(i); draw(); } }, name);
     button.setAttribute("aria-pressed", pressed(i));
     return button;

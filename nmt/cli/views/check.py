@@ -1,7 +1,5 @@
 """What `nmt check` found, as a page in the terminal."""
 
-import io
-import sys
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -10,14 +8,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nmt.cli.views.console import Page
+
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def draw_check(found: dict[str, Any], console: Console | None = None) -> None:
     """Draw the report on stdout."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # bars in a terminal that has none
-    console = console or Console(highlight=False)
+    console = console or Page()
     languages = [language or "?" for language in found["languages"]]
     for corpus in found["corpora"]:
         name = f"{corpus['set']} set" if "set" in corpus else f"corpus {corpus['name']}"

@@ -10,12 +10,15 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from torch import Tensor
 
+from nmt.text.sentences import visible
+
 _SHADES = " ░▒▓█"
 _NARROW = 5  # cells of a column whose key is a number: two blocks of shade and a percentage
 
 
 def draw(keys: Sequence[str], queries: Sequence[str], weights: Tensor, *, colour: bool, columns: int) -> list[Text]:
     """Lines of at most so many columns for `weights` [query, key]; shares are shades without colour."""
+    keys, queries = ([visible(name) for name in names] for names in (keys, queries))
     margin = min(max(map(cell_len, queries)), columns // 3)
     width = max(3 if colour else _NARROW, *map(cell_len, keys))
     room = columns - margin
@@ -25,6 +28,7 @@ def draw(keys: Sequence[str], queries: Sequence[str], weights: Tensor, *, colour
     at_once = max(1, room // (_NARROW + 1))
     lines: list[Text] = []
     for start in range(0, len(keys), at_once):
+        lines += [Text()] if start else []
         part = slice(start, start + at_once)
         lines += _block(names[part], queries, weights[:, part], _NARROW, margin, colour=colour)
     return lines + _legend(names, keys, columns)

@@ -8,6 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from nmt.cli.output import counted
+from nmt.cli.views.console import Page
+from nmt.cli.views.scores import chance
 from nmt.training.progress import duration
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -21,12 +24,11 @@ _CURVES = (
     ("train", "gradient_norm", "gradient norm", ".2f"),
     ("train", "tokens_per_second", "tokens a second", ",.0f"),
 )
-_CERTAIN = 0.05
 
 
 def draw_runs(runs: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
     """Draw runs one below the other."""
-    console = console or Console(highlight=False)
+    console = console or Page()
     for place, run in enumerate(runs):
         if place:
             console.print()
@@ -37,7 +39,11 @@ def draw_runs(runs: Sequence[Mapping[str, Any]], console: Console | None = None)
         console.print(_curves(run, max(4, min(_CURVE, console.width - 46))))
         for score in run["scores"]:
             spread = f" ± {score['interval']:.2f}" if score["interval"] is not None else ""
-            console.print(Text(f"  test  {score['name']:6} {score['value']:6.2f}{spread}{_chance(score, runs[0])}"))
+            certain = "" if score["p_value"] is None else f"  p {chance(score['p_value'])}"
+            console.print(Text(f"  test  {score['name']:6} {score['value']:6.2f}{spread}{certain}"))
+        console.print(Text(f"  {_evaluated(run)}"))
+    if any(score["p_value"] is not None for run in runs for score in run["scores"]):
+        console.print("\np: how likely chance makes a difference from the first run of the same test set as large")
 
 
 def sparkline(values: Sequence[float], width: int) -> str:
@@ -88,7 +94,8 @@ def _trained(run: Mapping[str, Any]) -> str:
     if run["start"]:
         machine = run["start"][-1]
         processes = f", {machine['processes']} processes" if machine["processes"] > 1 else ""
-        told.append(f"{machine['device']}, {machine['threads']} threads{processes}, {machine['precision']}")
+        threads = counted(int(machine["threads"]), "thread")
+        told.append(f"{machine['device']}, {threads}{processes}, {machine['precision']}")
     if scores := [(line["bleu"], line["step"]) for line in run["valid"] if isinstance(line.get("bleu"), float)]:
         best, step = max(scores)
         told.append(f"best validation BLEU {best:.2f} at step {step:,}")
@@ -101,11 +108,16 @@ def _dropped(run: Mapping[str, Any]) -> str:
         return ""
     train = run["data"]["sets"]["train"]
     rules = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items())
-    return f"kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {rules}" if rules else ""
+    return f"kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {rules or 'none'}"
 
 
-def _chance(score: Mapping[str, Any], first: Mapping[str, Any]) -> str:
-    if score["p_value"] is None:
-        return ""
-    certain = "*" if score["p_value"] < _CERTAIN else ""
-    return f"  p {score['p_value']:.4f}{certain} of being no other than {first['name']}"
+def _evaluated(run: Mapping[str, Any]) -> str:
+    """How the scores of the test set came about."""
+    evaluation = run["evaluation"]
+    if not run["scores"]:
+        return "no scores of a test set: nmt eval translates it"
+    if evaluation is None:
+        return "how the test set was translated is not known"
+    search = evaluation["search"]
+    by = "" if evaluation["of_this_model"] else ", by another model than the run has now: nmt eval translates it again"
+    return f"translated with beam {search.get('beam')}, length penalty {search.get('length_penalty')}{by}"

@@ -8,13 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from nmt.cli.output import write_line
+from nmt.cli.views.console import Page
+from nmt.text.sentences import visible
 
 if TYPE_CHECKING:
     from nmt.evaluation.alignment_error import AlignmentError
     from nmt.evaluation.differences import Part, Sentence, Words
     from nmt.evaluation.metrics import Score
 
-_CERTAIN = 0.05  # probability of chance below which a difference is called significant
+CERTAIN = 0.05  # probability of chance below which a difference is called significant
 
 
 def draw_scores(scores: "Sequence[Score]", *, details: bool) -> None:
@@ -23,15 +25,10 @@ def draw_scores(scores: "Sequence[Score]", *, details: bool) -> None:
         spread = "" if one.mean is None else f" (mean {one.mean:.2f} ± {one.interval:.2f})"
         write_line(f"{one.name:6} {one.value:6.{one.digits}f}{spread}  {one.signature}")
         if details and one.details:
-            precisions = " / ".join(f"{precision:.1f}" for precision in one.details["precisions"])
-            write_line(
-                f"       n-gram precisions {precisions}, brevity penalty {one.details['brevity_penalty']:.3f}, "
-                f"{one.details['words']:,} words for {one.details['reference_words']:,} "
-                f"(ratio {one.details['length_ratio']:.3f})"
-            )
+            write_line(f"       {_detailed(one)}")
 
 
-def draw_systems(found: "Mapping[str, Sequence[Score]]", console: Console | None = None) -> None:
+def draw_systems(found: "Mapping[str, Sequence[Score]]", *, details: bool = False) -> None:
     """A row for each system, a column for each metric; the signatures below."""
     baseline = next(iter(found.values()))
     tested = any(one.p_value is not None for scores in found.values() for one in scores)
@@ -45,15 +42,26 @@ def draw_systems(found: "Mapping[str, Sequence[Score]]", console: Console | None
         for one in scores:
             cells.append(f"{one.value:.{one.digits}f}" + (f" ± {one.interval:.2f}" if one.interval is not None else ""))
             if tested:
-                certain = "*" if one.p_value is not None and one.p_value < _CERTAIN else ""
-                cells.append("" if one.p_value is None else f"{one.p_value:.4f}{certain}")
+                cells.append(chance(one.p_value))
         table.add_row(Text(name), *cells)
-    console = console or Console(highlight=False)
+    console = Page()
     console.print(table)
     if tested:
-        console.print(f"p: how likely chance makes a difference from {next(iter(found))} as large; * below {_CERTAIN}")
+        console.print(f"p: how likely chance makes a difference from {next(iter(found))} as large; * below {CERTAIN}")
     for one in baseline:
         console.print(f"{one.name}: {one.signature}", soft_wrap=True)
+    detailed = [(name, one) for name, scores in found.items() for one in scores if details and one.details]
+    for name, one in detailed:
+        console.print(Text(f"{name}: {_detailed(one)}"), soft_wrap=True)
+
+
+def chance(p_value: float | None) -> str:
+    """A p-value, with a star where it is significant.
+
+    >>> chance(0.0123), chance(0.04996), chance(None)
+    ('0.0123*', '0.0500', '')
+    """
+    return "" if p_value is None else f"{p_value:.4f}{'*' if round(p_value, 4) < CERTAIN else ''}"
 
 
 def draw_differences(
@@ -63,8 +71,8 @@ def draw_differences(
     sentences: "tuple[Sequence[Sentence], Sequence[Sentence]]",
 ) -> None:
     """The parts of a test set, the words by frequency, and the sentences that are worse and better in the second."""
-    console = Console(highlight=False)
-    console.print(Text(f"from {names[0]} to {names[1]}", style="bold"))
+    console = Page()
+    console.print(Text.assemble((f"from {names[0]} to {names[1]}", "bold"), ": scores of the first, and the change"))
     for title, group in parts.items():
         console.print(Text(f"\nby {title}", style="bold"))
         table = _table()
@@ -86,6 +94,8 @@ def draw_differences(
             table.add_row(one.name, f"{one.words:,}", f"{before:.1%}", f"{100 * (after - before):+.1f}")
         console.print(table)
     for title, chosen in zip(("worst", "best"), sentences, strict=True):
+        if not chosen:
+            continue
         console.print(Text(f"\nlines that {names[1]} does {title} on, by the change in sentence chrF", style="bold"))
         for sentence in chosen:
             _draw_sentence(console, names, sentence)
@@ -104,12 +114,22 @@ def draw_alignment_errors(errors: "Iterable[AlignmentError]") -> None:
     for layer, row in rows.items():
         cells = [Text(f"{one.error_rate:.3f}", style="bold green" if one is best else "") for one in row]
         table.add_row(f"layer {layer}", *cells)
-    console = Console(highlight=False)
+    console = Page()
     console.print(table)
     where = "the mean of the heads" if best.head is None else f"head {best.head}"
     console.print(
         f"best: {where} of layer {best.layer}, {best.error_rate:.3f} (precision {best.precision:.3f}, recall "
         f"{best.recall:.3f}); 0 is perfect, and every link wrong is 1"
+    )
+
+
+def _detailed(one: "Score") -> str:
+    """What BLEU is made of."""
+    precisions = " / ".join(f"{precision:.1f}" for precision in one.details["precisions"])
+    return (
+        f"n-gram precisions {precisions}, brevity penalty {one.details['brevity_penalty']:.3f}, "
+        f"{one.details['words']:,} words for {one.details['reference_words']:,} "
+        f"(ratio {one.details['length_ratio']:.3f})"
     )
 
 
@@ -130,5 +150,5 @@ def _draw_sentence(console: Console, names: Sequence[str], sentence: "Sentence")
     width = max(len(label) for label, text in labels if text is not None)
     for label, text in labels:
         if text is not None:
-            line = Text.assemble((f"  {label:>{width}}  ", "dim"), text)
+            line = Text.assemble((f"  {label:>{width}}  ", "dim"), visible(text))
             console.print(line, soft_wrap=True)
