@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# BLEU on Multi30k after so many minutes, all that comes before included: tokenizer, data, planning, averaging.
+# Usage: NMT_CORPORA=folder-with-multi30k benchmarks/time_to_quality.sh MINUTES [SOURCE TARGET [RUN]]     (en de by default)
+set -euo pipefail
+minutes=$1 source=${2:-en} target=${3:-de} run=${4:-quality-$1-${2:-en}-${3:-de}}
+data=$NMT_CORPORA/multi30k/raw
+
+echo "$(date -u +%F), $(uname -m), $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+python3 -c 'import nmt, torch; print("nmt", nmt.__version__, "torch", torch.__version__)'
+started=$SECONDS
+nmt tokenizer train "$data/train.$source" "$data/train.$target" --run "$run"
+nmt prepare "$data/train.$source" "$data/train.$target" --valid "$data/val.$source" "$data/val.$target" \
+    --test "$data/test_2016_flickr.$source" "$data/test_2016_flickr.$target" --run "$run"
+# half a minute goes to planning before the clock of --minutes starts, and to averaging behind it
+left=$(python3 -c "print(round($minutes - 0.5 - ($SECONDS - $started) / 60, 2))")
+nmt train --run "$run" --minutes "$left"
+echo "in all: $((SECONDS - started)) seconds of $((60 * minutes))"
+nmt eval --run "$run" --beam 5 --length-penalty 1.5
