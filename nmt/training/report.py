@@ -15,6 +15,8 @@ from nmt.training.state import STATE, list_checkpoints
 
 logger = logging.getLogger("nmt")
 
+_MACHINE = {"device": str, "threads": int, "processes": int, "precision": str}
+
 METRICS = ("bleu", "chrf")
 """What the translations of test sets are scored by, with intervals: TER would take minutes for these."""
 
@@ -49,6 +51,7 @@ def _describe(run: Path) -> dict[str, Any]:
     if not lines and not (model / "config.json").exists():
         raise NmtError(f"{run}: no run that was trained: it has neither metrics.jsonl nor a model", "check the path")
     kinds = {kind: [line for line in lines if line.get("kind") == kind] for kind in ("start", "train", "valid")}
+    kinds["start"] = [line for line in kinds["start"] if all(type(line.get(key)) is of for key, of in _MACHINE.items())]
     found: dict[str, Any] = {"directory": str(run), **kinds, "data": None, "model": None, "evaluation": None}
     found["state"] = _state(run / "checkpoints")
     for key, file, describe in (

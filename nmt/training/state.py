@@ -21,7 +21,15 @@ import torch
 from torch import Tensor
 
 from nmt.errors import NmtError
-from nmt.files import atomic_directory, read_json, recover_directory, sha256, write_json
+from nmt.files import (
+    Shape,
+    atomic_directory,
+    check_shape,
+    read_json,
+    recover_directory,
+    sha256,
+    write_json,
+)
 from nmt.model.weights import WEIGHTS, load_tensors, save_tensors
 
 logger = logging.getLogger("nmt")
@@ -105,6 +113,14 @@ def load_newest(directory: Path) -> Checkpoint | None:
     return None
 
 
+_SHAPE: Shape = {one.name: int for one in fields(TrainingState)} | {
+    "seconds": (float, int),
+    "ranking": list,
+    "finished": str,
+    "data": str,
+}
+
+
 def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint, every file of it checked against the manifest."""
     manifest = read_json(path / MANIFEST)
@@ -113,6 +129,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     content = read_json(path / STATE)
     if content.pop("format", None) != FORMAT or content.keys() != {one.name for one in fields(TrainingState)}:
         raise NmtError(f"{path / STATE}: not the state of a training run of this nmt")
+    check_shape(content, _SHAPE, str(path / STATE), "the checkpoint is damaged")
     return Checkpoint(TrainingState(**content), load_tensors(path / WEIGHTS), load_tensors(path / OPTIMIZER))
 
 

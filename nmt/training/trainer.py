@@ -22,7 +22,7 @@ from nmt.data.pairs import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.model.device import keep_freed_memory
 from nmt.model.transformer import Transformer
-from nmt.model.weights import LoadedModel, save_model
+from nmt.model.weights import LoadedModel, check_shapes, save_model
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes
 from nmt.training.hardware import describe_machine, matrix_rate, peak_memory, training_flops
@@ -103,6 +103,10 @@ class Trainer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Go on from a checkpoint."""
         applied = checkpoint.state.step - checkpoint.state.skipped
+        check_shapes(self.master.named(self.master.master), checkpoint.weights, self.checkpoints)
+        lengths = {name: len(tensor) for name, tensor in checkpoint.moments.items()}
+        if any(length != len(self.master.master) for length in lengths.values()):
+            raise NmtError(f"{self.checkpoints}: the optimiser's state is of another model")
         self.master.restore(checkpoint.weights, checkpoint.moments, applied)
         self.state = checkpoint.state
 
