@@ -122,7 +122,7 @@ def fitting_steps(run: Path, settings: Mapping[str, Value], processes: Processes
     return steps
 
 
-ROOM = 0.93
+ROOM = 0.9
 """Share of the time that updates are planned for; the rest is for validations, and for a machine that grows slower."""
 
 

@@ -1,0 +1,25 @@
+"""A model that release 0.1 trained and wrote is read by every later one, and translates to the same text.
+
+It was trained by `nmt train --preset tiny --dim 48 --feed-forward 96 --encoder-layers 1 --decoder-layers 2 --batch-tokens
+1024 --minutes 4 --peak-rate 6e-3 --dropout 0` on the embedded corpus with a vocabulary of 1,000. The expected lines were
+written by that release; they must never be made anew.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from nmt import Translator
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+
+
+def lines(name: str) -> list[str]:
+    return (GOLDEN / name).read_text("utf-8").splitlines()
+
+
+@pytest.mark.parametrize(("beam", "expected"), [(1, "greedy.en"), (5, "beam5.en")])
+def test_a_model_of_release_0_1_translates_as_it_did_then(beam: int, expected: str) -> None:
+    translator = Translator.load(GOLDEN / "model-0.1")
+    found = [one.text for one in translator.translate(lines("source.ko"), beam_size=beam)]
+    assert found == lines(expected)
