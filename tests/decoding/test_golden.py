@@ -1,8 +1,8 @@
 """A model that release 0.1 trained and wrote is read by every later one, and translates to the same text.
 
-It was trained by `nmt train --preset tiny --dim 48 --feed-forward 96 --encoder-layers 1 --decoder-layers 2 --batch-tokens
-1024 --minutes 4 --peak-rate 6e-3 --dropout 0` on the embedded corpus with a vocabulary of 1,000. The expected lines were
-written by that release; they must never be made anew.
+It was trained on the embedded corpus, a vocabulary of 1,000, by `nmt train --preset tiny --dim 48 --feed-forward 96
+--encoder-layers 1 --decoder-layers 2 --batch-tokens 1024 --minutes 4 --peak-rate 6e-3 --dropout 0`. The expected lines
+were written by that release; they must never be made anew.
 """
 
 from pathlib import Path
