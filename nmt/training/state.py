@@ -130,6 +130,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if content.pop("format", None) != FORMAT or content.keys() != {one.name for one in fields(TrainingState)}:
         raise NmtError(f"{path / STATE}: not the state of a training run of this nmt")
     check_shape(content, _SHAPE, str(path / STATE), "the checkpoint is damaged")
+    for rank in content["ranking"]:
+        if not (isinstance(rank, list) and [type(one) in (int, float) for one in rank] == [True] * 3):
+            raise NmtError(f"{path / STATE}: a ranking of {str(rank)[:40]}", "the checkpoint is damaged")
     return Checkpoint(TrainingState(**content), load_tensors(path / WEIGHTS), load_tensors(path / OPTIMIZER))
 
 
