@@ -329,14 +329,14 @@ def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> d
     content = read_json(directory / "data.json")
     if content.get("format") != FORMAT:
         raise NmtError(f"{directory}: data of format {content.get('format')}, not {FORMAT}", "run nmt prepare again")
+    if tokenizers is not None and content.get("tokenizer") != tokenizers.fingerprint():
+        raise NmtError(f"{directory}: prepared with another tokenizer than the one beside it", "run nmt prepare again")
     where, hint = str(directory / "data.json"), "run nmt prepare again"
     check_shape(content, _DESCRIBED, where, hint)
     corpora = content["sets"]["train"].get("corpora", [])
     check_shape(corpora, list, f"{where}: corpora", hint)
     for corpus in corpora:
         check_shape(corpus, {"name": str, "files": list, "pairs": int}, f"{where}: corpora", hint)
-    if tokenizers is not None and content.get("tokenizer") != tokenizers.fingerprint():
-        raise NmtError(f"{directory}: prepared with another tokenizer than the one beside it", "run nmt prepare again")
     return content
 
 

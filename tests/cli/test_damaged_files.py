@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from nmt.cli.app import app
 
-CASES = 12
+CASES = 5
 
 
 def call(arguments: list[str]) -> tuple[int, str]:
