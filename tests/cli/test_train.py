@@ -126,7 +126,7 @@ def test_a_signal_ends_with_its_code_after_saving_and_the_next_start_goes_on(
     process = subprocess.Popen([sys.executable, "-m", "nmt", *arguments], env=environment(), stderr=subprocess.PIPE)
     log = run_copy / "metrics.jsonl"
     deadline = time.monotonic() + 60
-    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+    while not (log.exists() and '"train"' in log.read_text("utf-8")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)

@@ -102,7 +102,7 @@ def test_a_signal_stops_all_processes_after_saving(run_copy: Path) -> None:
     process = start(run_copy, 2, "--steps", 100_000, "--validate-every", 100_000, "--save-every", 100_000)
     log = run_copy / "metrics.jsonl"
     deadline = time.monotonic() + 60
-    while not (log.exists() and log.stat().st_size) and time.monotonic() < deadline:
+    while not (log.exists() and '"train"' in log.read_text("utf-8")) and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGTERM)  # torchrun passes it on
     process.communicate(timeout=90)
