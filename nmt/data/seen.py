@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -67,12 +68,7 @@ def _seen(rows: Rows, tokenizer: Tokenizer, lines: Sequence[str], progress: Call
             decoded = tokenizer.decode([rows[row].tolist() for row in chunk])
         except IndexError:
             raise NmtError(f"{rows.name}: tokens that the tokenizer does not have", "run nmt prepare again") from None
-        counts.update(word for word in _all_words(decoded) if word in wanted)
+        counts.update(word for word in chain.from_iterable(map(words, decoded)) if word in wanted)
         missing.difference_update(decoded)
         progress(chunk.stop)
     return Seen(counts, [line not in missing for line in regular])
-
-
-def _all_words(lines: Iterable[str]) -> Iterable[str]:
-    for line in lines:
-        yield from words(line)

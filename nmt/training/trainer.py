@@ -104,8 +104,7 @@ class Trainer:
         """Go on from a checkpoint."""
         applied = checkpoint.state.step - checkpoint.state.skipped
         check_shapes(self.master.named(self.master.master), checkpoint.weights, self.checkpoints)
-        lengths = {name: len(tensor) for name, tensor in checkpoint.moments.items()}
-        if any(length != len(self.master.master) for length in lengths.values()):
+        if any(len(tensor) != len(self.master.master) for tensor in checkpoint.moments.values()):
             raise NmtError(f"{self.checkpoints}: the optimiser's state is of another model")
         self.master.restore(checkpoint.weights, checkpoint.moments, applied)
         self.state = checkpoint.state

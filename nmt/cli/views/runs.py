@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -26,9 +25,9 @@ _CURVES = (
 )
 
 
-def draw_runs(runs: Sequence[Mapping[str, Any]], console: Console | None = None) -> None:
+def draw_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     """Draw runs one below the other."""
-    console = console or Page()
+    console = Page()
     for place, run in enumerate(runs):
         if place:
             console.print()
