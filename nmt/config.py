@@ -128,6 +128,12 @@ class TrainingConfig:
         group=_BATCHES,
     )
     accumulate: int = setting(1, "batches whose gradients make up one update", minimum=1, group=_BATCHES)
+    optimizer: str = setting(
+        "adam",
+        "the paper's Adam, or for matrices of the layers Muon, which learns more from each update",
+        choices=("adam", "muon"),
+        group=_OPTIMISER,
+    )
     peak_rate: float = setting(2e-3, "learning rate at the end of the warm-up", above=0, group=_OPTIMISER)
     warmup: int = setting(400, "updates over which the learning rate rises to its peak", minimum=1, group=_OPTIMISER)
     schedule: str = setting(

@@ -1,18 +1,20 @@
-"""Adam (Kingma & Ba 2015) on one flat float32 vector of all parameters.
+"""Adam (Kingma & Ba 2015), or Muon with it, on one flat float32 vector of all parameters.
 
 The model computes with its parameters in the working precision, which are views of one flat tensor. The float32 master
-copy, the gradient and both moments are each one long vector too, so that an update is a handful of operations however
-many layers there are.
+copy, the gradient and the optimisers' moments are long vectors too, so that an update is a handful of operations
+however many layers there are.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from nmt.config import TrainingConfig
+from nmt.config import PARTS, TrainingConfig
+from nmt.training.muon import Muon
 
 
 class MasterWeights:
@@ -20,10 +22,9 @@ class MasterWeights:
 
     def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> None:
         """Move the model's parameters into a flat tensor of `dtype`; its values become the master's."""
-        named = sorted(model.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # matrices first, for weight decay
+        named = sorted(model.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # matrices first
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
-        self.matrices = sum(parameter.numel() for parameter in self.parameters if parameter.dim() >= 2)
         self.clip = config.clip
         self.master = torch.cat([parameter.detach().flatten().float() for parameter in self.parameters])
         self.working = self.master if dtype == torch.float32 else self.master.to(dtype)
@@ -35,20 +36,31 @@ class MasterWeights:
             parameter.data = value
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(self._collector(gradient))
-        self.adam = self._make_adam(config)
+        self._divide(config, dtype)
         self.decay = config.ema
         self.average = self.master.clone() if config.ema else None
 
-    def _make_adam(self, config: TrainingConfig) -> torch.optim.AdamW:
-        matrices, vectors = self.master[: self.matrices], self.master[self.matrices :]
-        self.groups: list[Tensor] = [nn.Parameter(part) for part in (matrices, vectors)]
-        for group, gradient in zip(self.groups, self.gradient.split([len(part) for part in self.groups]), strict=True):
-            group.grad = gradient
-        decays = (config.weight_decay, 0.0)
+    def _divide(self, config: TrainingConfig, dtype: torch.dtype) -> None:
+        """Give each stretch of the flat vector to its optimiser: Muon the hidden matrices, Adam all else, or all."""
+        self.muon: Muon | None = None
+        self.groups: list[Tensor] = []  # Adam's
+        decays: list[float] = []
+        start = 0
+        for kind, members in groupby(zip(self.names, self.parameters, strict=True), lambda one: _kind(*one)):
+            shapes = [shape for name, parameter in members for shape in _matrices(name, parameter)]
+            stretch = slice(start, start + sum(shape.numel() for shape in shapes))
+            start = stretch.stop
+            weights, gradient = self.master[stretch], self.gradient[stretch]
+            if kind == "hidden" and config.optimizer == "muon":
+                self.muon = Muon(weights, gradient, shapes, config.weight_decay, dtype)
+                continue
+            self.groups.append(nn.Parameter(weights))
+            self.groups[-1].grad = gradient
+            decays.append(0.0 if kind == "vector" else config.weight_decay)
         groups: list[dict[str, Any]] = [
             {"params": [group], "weight_decay": decay} for group, decay in zip(self.groups, decays, strict=True)
         ]
-        return torch.optim.AdamW(groups, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+        self.adam = torch.optim.AdamW(groups, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
 
     def views(self, flat: Tensor) -> Iterator[Tensor]:
         """The part of a flat vector that belongs to each parameter, in its shape."""
@@ -82,18 +94,21 @@ class MasterWeights:
             parameter.grad = None
 
     def update(self, rate: float, tokens: int, step: int) -> Tensor:
-        """Update number `step`: Adam on the collected gradient divided by `tokens`; its norm before clipping.
+        """Update number `step` by the collected gradient divided by `tokens`; returns its norm before clipping.
 
         A gradient that is not finite changes nothing; the norm that is returned tells. The host never waits for it.
         """
         norm = self.gradient.norm() / tokens
         scale = (self.clip / norm).clamp(max=1.0) if self.clip else torch.ones_like(norm)
+        finite = norm.isfinite().float()
         # torch's protocol for scaled gradients: Adam divides by grad_scale, and does nothing where found_inf is 1
         self.adam.grad_scale = tokens / scale  # type: ignore[attr-defined]
-        self.adam.found_inf = 1.0 - norm.isfinite().float()  # type: ignore[attr-defined]
+        self.adam.found_inf = 1.0 - finite  # type: ignore[attr-defined]
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
+        if self.muon is not None:
+            self.muon.step(rate, scale / tokens, finite)
         self.collected.clear()
         self.publish()
         if self.average is not None:  # young, it decays faster: else the random start would stay in it
@@ -123,10 +138,19 @@ class MasterWeights:
         return self.master if self.average is None else self.average
 
     def moments(self) -> dict[str, Tensor]:
-        """What goes on with the weights, flat: Adam's two running means, once there are any, and the moving average."""
+        """What goes on with the weights, flat: the optimisers' running means, once there are any, and the average."""
         states = [self.adam.state[group] for group in self.groups]
         found = {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
+        if self.muon is not None:
+            found["momentum"] = self.muon.momentum
         return found if self.average is None else {**found, "average": self.average}
+
+    def fits(self, moments: Mapping[str, Tensor]) -> bool:
+        """Whether these are the moments of such a model and its optimisers."""
+        hidden = len(self.muon.momentum) if self.muon is not None else 0
+        adam = len(self.master) - hidden
+        lengths = {"exp_avg": adam, "exp_avg_sq": adam, "momentum": hidden, "average": len(self.master)}
+        return all(len(moment) == lengths.get(name) for name, moment in moments.items())
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights by parameter name."""
@@ -142,13 +166,24 @@ class MasterWeights:
         self.load(weights)
         if self.average is not None:
             self.average.copy_(moments.get("average", self.master))
-        split = {
-            key: value.split([len(group) for group in self.groups])
-            for key, value in moments.items()
-            if key != "average"
-        }
-        if not split:
-            return
-        for i, group in enumerate(self.groups):
+        if self.muon is not None and "momentum" in moments:
+            self.muon.momentum.copy_(moments["momentum"])
+        lengths = [len(group) for group in self.groups]
+        split = {key: moments[key].split(lengths) for key in ("exp_avg", "exp_avg_sq") if key in moments}
+        for i, group in enumerate(self.groups if split else []):
             state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
             self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}
+
+
+def _kind(name: str, parameter: Tensor) -> str:
+    """What a parameter is to an optimiser: a matrix between hidden layers, one that embeds or projects, or a vector."""
+    if parameter.dim() < 2:
+        return "vector"
+    return "hidden" if name.startswith(PARTS["encoder"] + PARTS["decoder"]) else "embedding"
+
+
+def _matrices(name: str, parameter: Tensor) -> list[torch.Size]:
+    """The shapes of the matrices that stand in a parameter: W^Q, W^K and W^V in one, else itself."""
+    if name.endswith("project_in.weight"):
+        return [part.shape for part in parameter.chunk(3)]
+    return [parameter.shape]

@@ -25,8 +25,8 @@ from nmt.training.transfer import load_for
 logger = logging.getLogger("nmt")
 
 
-FIXED = MODEL_SHAPE | {"preset", "init_from", "freeze"}
-"""Settings that a run keeps: they say what the model is, where it began, and for what Adam's moments stand."""
+FIXED = MODEL_SHAPE | {"preset", "init_from", "freeze", "optimizer"}
+"""Settings that a run keeps: they say what the model is, where it began, and for what the optimiser's moments stand."""
 
 
 def is_under_way(run: Path) -> bool:

@@ -2,7 +2,7 @@
 
     checkpoints/step-000500/
       model.safetensors        1. the master weights, float32, by parameter name
-      optimizer.safetensors    2. Adam's two moments, flat (absent in a checkpoint that is kept only for averaging)
+      optimizer.safetensors    2. the optimisers' moments, flat (absent in a checkpoint that is kept only for averaging)
       state.json               3. step and position in the data, best score and patience, training time
       manifest.json            sizes and SHA-256 of the files above
 

@@ -1,7 +1,7 @@
 """The training loop: update after update, and now and then a line in the log, a validation and a checkpoint.
 
 Everything that an update draws at random follows from (seed, step, batch), and all else from the state, the weights and
-Adam's moments that a checkpoint holds: a run that was stopped and started again is the same run.
+the optimiser's moments that a checkpoint holds: a run that was stopped and started again is the same run.
 """
 
 import logging
@@ -104,7 +104,7 @@ class Trainer:
         """Go on from a checkpoint."""
         applied = checkpoint.state.step - checkpoint.state.skipped
         check_shapes(self.master.named(self.master.master), checkpoint.weights, self.checkpoints)
-        if any(len(tensor) != len(self.master.master) for tensor in checkpoint.moments.values()):
+        if not self.master.fits(checkpoint.moments):
             raise NmtError(f"{self.checkpoints}: the optimiser's state is of another model")
         self.master.restore(checkpoint.weights, checkpoint.moments, applied)
         self.state = checkpoint.state

@@ -1,4 +1,4 @@
-"""One update of the weights: its batches forward and backward, their gradients summed, one step of Adam.
+"""One update of the weights: its batches forward and backward, their gradients summed, one step of the optimiser.
 
 Forward and backward run over `accumulate` batches in each process, and the gradient is divided by the number of target
 tokens in all of them. What an update draws at random follows from (seed, step, batch).
