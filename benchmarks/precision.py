@@ -16,7 +16,8 @@ from pathlib import Path
 
 RUNS = {"bfloat16": ("bfloat16", 1), "float32": ("float32", 1), "bfloat16, seed 2": ("bfloat16", 2)}
 SETTINGS = (
-    "--preset small --norm post --batch-tokens 1024 --attention-dropout 0.1 --warmup 200 --log-every 10 --average 1"
+    "--preset small --norm post --optimizer adam --peak-rate 2e-3 --batch-tokens 1024 --attention-dropout 0.1 "
+    "--warmup 200 --log-every 10 --average 1"
 )
 
 

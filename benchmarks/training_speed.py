@@ -102,6 +102,7 @@ def nmt_options(size: str) -> dict[str, object]:
     width, feed_forward, heads, layers = SHAPES[size]
     options: dict[str, object] = {
         "preset": "small" if size == "small" else "base",
+        "optimizer": "adam",
         "dim": width,
         "feed-forward": feed_forward,
     }

@@ -241,14 +241,16 @@ class TrainingConfig:
         return found
 
 
-# For corpora that take minutes: pre-norm learns from the first steps on, small batches from little text.
-_SHALLOW: dict[str, Value] = dict(norm="pre", warmup=400, batch_tokens=2048)
+# For corpora that take minutes: pre-norm learns from the first steps on, small batches and Muon most from little text.
+_SHALLOW: dict[str, Value] = dict(
+    encoder_layers=3, decoder_layers=3, norm="pre", optimizer="muon", warmup=200, batch_tokens=2048
+)
 _PAPER: dict[str, Value] = dict(encoder_layers=6, decoder_layers=6, norm="post", warmup=4000)
 PRESETS: Mapping[str, Mapping[str, Value]] = {
-    "tiny": dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=4e-3, **_SHALLOW),
-    "small": dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=2e-3, **_SHALLOW),
-    "base": dict(dim=512, feed_forward=2048, heads=8, peak_rate=7e-4, **_PAPER),
-    "big": dict(dim=1024, feed_forward=4096, heads=16, peak_rate=5e-4, dropout=0.3, **_PAPER),
+    "tiny": _SHALLOW | dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=8e-3),
+    "small": _SHALLOW | dict(dim=256, feed_forward=1024, heads=4, peak_rate=6e-3),
+    "base": _PAPER | dict(dim=512, feed_forward=2048, heads=8, peak_rate=7e-4),
+    "big": _PAPER | dict(dim=1024, feed_forward=4096, heads=16, peak_rate=5e-4, dropout=0.3),
     AUTO: {},
 }
 """Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
@@ -258,12 +260,12 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     """What suits a corpus of so many pairs on such a machine, and in words why.
 
     The less text, the smaller the model and its batches, and the more dropout; on a processor alone, base would take
-    days. That of up to 150,000 pairs was found on Multi30k, see benchmarks/.
+    days. That of up to 150,000 pairs was found on Multi30k, see docs/experiments.md.
     """
     if pairs < 10_000:
         name, changes = "tiny", dict[str, Value](dropout=0.3, batch_tokens=1024)
     elif pairs < 150_000:
-        name, changes = "small", dict[str, Value](feed_forward=512, dropout=0.15, batch_tokens=1024, peak_rate=1.5e-3)
+        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, dropout=0.15, batch_tokens=1024)
     elif pairs < 1_500_000 or not gpu:
         name, changes = "small", dict[str, Value](dropout=0.1, batch_tokens=4096)
     else:
@@ -272,6 +274,15 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
     where = "" if gpu or pairs < 1_500_000 else " and no GPU"
     return values, f"--preset auto: for {pairs:,} pairs{where} {name}, with {told}"
+
+
+def planned_dropout(passes: float) -> float:
+    """How much dropout suits a training that reads its text so many times: what is read often is learnt by heart."""
+    return next((rate for most, rate in _DROPOUT_BY_PASSES if passes < most), 0.3)
+
+
+_DROPOUT_BY_PASSES = ((8, 0.05), (14, 0.1), (25, 0.15), (40, 0.2))
+"""Fewer passes than the first number: the second. From trainings of 5, 20 and 108 minutes, docs/experiments.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

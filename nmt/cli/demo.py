@@ -18,7 +18,7 @@ SAMPLES = 6
 """Sentences of the test set that are shown."""
 
 TRAINING = (
-    "--preset tiny --encoder-layers 2 --decoder-layers 2 --batch-tokens 1024 --steps 2000 "
+    "--preset tiny --encoder-layers 2 --decoder-layers 2 --optimizer adam --batch-tokens 1024 --steps 2000 "
     "--peak-rate 4e-3 --warmup 200 --schedule linear --validate-every 500 --save-every 500 --average 1"
 )
 

@@ -49,6 +49,11 @@ class Given:
     file: Mapping[str, Value]
     presets: Mapping[str, Mapping[str, Value]]
 
+    @property
+    def chosen(self) -> frozenset[str]:
+        """The settings that the user gave, by name."""
+        return frozenset(self.flags) | frozenset(self.file)
+
     def build(self, config: type[T], **fixed: Value) -> T:
         """A config of what was given and, where nothing was, of preset and defaults."""
         return build(config, self.values(), **fixed)

@@ -9,7 +9,7 @@ import typer
 
 from nmt.cli.options import Common, Given
 from nmt.cli.output import log, set_up_logging, warn
-from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
+from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset, planned_dropout
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.settings import AUTO, Value, settings_of
 
@@ -81,8 +81,7 @@ def _planned(given: Given) -> Given:
 
     That is worth more than anything else that could be done with so many updates.
     """
-    chosen = given.flags.keys() | given.file.keys()
-    if given.values()["minutes"] is None or chosen & {"steps", "schedule", "epochs"}:
+    if given.values()["minutes"] is None or given.chosen & {"steps", "schedule", "epochs"}:
         return given
     log("--minutes: steps auto, schedule linear")
     return given.over({"steps": AUTO, "schedule": "linear", "decay_start": 0.2})
@@ -95,8 +94,11 @@ def _settled(run: Path, given: Given, processes: "Processes") -> Given:
     if given.values()["batch_tokens"] == AUTO:
         given = given.settled(batch_tokens=fitting_batches(run, given.values(), processes))
     if given.values()["steps"] == AUTO:
-        steps = fitting_steps(run, given.values(), processes)
+        steps, passes = fitting_steps(run, given.values(), processes)
         given = given.over(_in_time(steps, given.values()["warmup"])).settled(steps=steps)
+        if given.values()["preset"] == AUTO and "dropout" not in given.chosen:
+            given = given.over({"dropout": planned_dropout(passes)})
+            log(f"--dropout {given.values()['dropout']}: the plan reads the text {passes:.1f} times")
     return given
 
 
@@ -123,7 +125,7 @@ def _in_time(steps: int, warmup: object) -> dict[str, Value]:
     enough to each other that the last ones are worth averaging.
     """
     every = {"validate_every": max(1, -(-steps // 2)), "save_every": max(1, -(-steps // 40))}
-    return {**every, "warmup": max(1, min(int(str(warmup)), steps // 4))}
+    return {**every, "warmup": max(1, min(int(str(warmup)), steps // 8))}
 
 
 def _from_a_model(given: Given) -> Given:

@@ -104,11 +104,11 @@ def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Process
 UPDATES, SMALL, ROUND, MINIMUM = 200, 1024, 256, 16
 
 
-def fitting_steps(run: Path, settings: Mapping[str, Value], processes: Processes) -> int:
+def fitting_steps(run: Path, settings: Mapping[str, Value], processes: Processes) -> tuple[int, float]:
     """What `--steps auto` means: how many updates `--minutes` have room for on this machine, measured.
 
-    A schedule that ends with the last step needs their number before the first one. Raises UsageError without
-    `--minutes`.
+    A schedule that ends with the last step needs their number before the first one. Also gives how many times they read
+    the text. Raises UsageError without `--minutes`.
     """
     minutes = settings["minutes"]
     if not isinstance(minutes, int | float):
@@ -116,10 +116,11 @@ def fitting_steps(run: Path, settings: Mapping[str, Value], processes: Processes
     trial = _make_trainer(
         run, {**settings, "steps": max(int(str(settings["warmup"])), 1), "tensorboard": False}, processes
     )
-    seconds = trial.seconds_per_update()
-    steps = -processes.agree(-max(1, int(ROOM * 60 * minutes / seconds)))  # the least of any
-    logger.info("--steps auto: %s (%.0f ms each, for %g minutes)", f"{steps:,}", 1000 * seconds, minutes)
-    return steps
+    pace = trial.pace()
+    steps = -processes.agree(-max(1, int(ROOM * 60 * minutes / pace.seconds)))  # the least of any
+    logger.info("--steps auto: %s (%.0f ms each, for %g minutes)", f"{steps:,}", 1000 * pace.seconds, minutes)
+    tokens = read_description(run / "data")["sets"]["train"]["tokens"]["target"]
+    return steps, steps * pace.target_tokens / tokens
 
 
 ROOM = 0.9

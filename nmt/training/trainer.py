@@ -11,7 +11,7 @@ import time
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -52,6 +52,13 @@ MOST_SKIPPED = 10
 
 TRIED_BEFORE, TRIED_SECONDS = 5, 8.0
 """Updates that find out how long an update takes: the first ones, which are slower, and those that are timed."""
+
+
+class Pace(NamedTuple):
+    """Of a mean update."""
+
+    seconds: float
+    target_tokens: float
 
 
 class Trainer:
@@ -115,21 +122,21 @@ class Trainer:
         if "embeddings" in (self.config.freeze or ()) and self.tokenizers != loaded.tokenizers:
             logger.warning("--freeze embeddings: pieces that the other model does not have stay at random values")
 
-    def seconds_per_update(self) -> float:
-        """How long an update takes: the mean of those of some seconds, after which this trainer is of no more use."""
+    def pace(self) -> Pace:
+        """How training goes: the mean of some seconds' updates, after which this trainer is of no more use."""
         batches = self.updater.batches(Position(0, 0))
         keep_freed_memory()
         self.model.train()
         for _ in range(TRIED_BEFORE):
             self.updater.update(batches, self.state)
         self._wait_for_device()
-        begin, updates = time.perf_counter(), 0
+        begin, updates, tokens = time.perf_counter(), 0, 0
         while not self.processes.agree(time.perf_counter() - begin > TRIED_SECONDS):
-            self.updater.update(batches, self.state)
+            tokens += self.updater.update(batches, self.state).target_tokens
             self.state.step += 1
             updates += 1
         self._wait_for_device()
-        return (time.perf_counter() - begin) / updates
+        return Pace((time.perf_counter() - begin) / updates, tokens / updates)
 
     def _wait_for_device(self) -> None:
         if self.device.type == "cuda":
