@@ -265,7 +265,7 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     if pairs < 10_000:
         name, changes = "tiny", dict[str, Value](dropout=0.3, batch_tokens=1024)
     elif pairs < 150_000:
-        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, dropout=0.15, batch_tokens=1024)
+        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, dropout=0.15, batch_tokens=2048)
     elif pairs < 1_500_000 or not gpu:
         name, changes = "small", dict[str, Value](dropout=0.1, batch_tokens=4096)
     else:

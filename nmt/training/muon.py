@@ -41,8 +41,11 @@ class Muon:
             self.stacks.setdefault(shape, []).append(start)
 
     def step(self, rate: float, scale: Tensor, finite: Tensor) -> None:
-        """A step along the momentum of the gradient times `scale`; none where `finite` is 0 instead of 1."""
-        gradient = (self.gradient * scale).nan_to_num_(0, 0, 0)
+        """A step along the momentum of the gradient times `scale`; none where `finite` is 0 instead of 1.
+
+        What `gradient` held is lost.
+        """
+        gradient = self.gradient.mul_(scale).nan_to_num_(0, 0, 0)
         self.momentum.lerp_(gradient, (1 - MOMENTUM) * finite)
         ahead = gradient.lerp_(self.momentum, MOMENTUM)  # Nesterov's: where the momentum will be after this gradient
         if self.decay:
