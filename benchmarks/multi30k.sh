@@ -13,7 +13,7 @@ nmt prepare "$data/train.$source" "$data/train.$target" --valid "$data/val.$sour
     --test "$data/test_2016_flickr.$source" "$data/test_2016_flickr.$target" --run "$run"
 echo "tokenizer and data: $((SECONDS - started)) seconds"
 started=$SECONDS
-nmt train --run "$run" --preset small --feed-forward 512 --dropout 0.15 --batch-tokens 1024 --peak-rate 1.5e-3 --schedule linear \
+nmt train --run "$run" --preset small --optimizer adam --feed-forward 512 --dropout 0.15 --batch-tokens 1024 --peak-rate 1.5e-3 --schedule linear \
     --decay-start 0.2 --steps 6500 --minutes 20 --validate-every 3250 --save-every 160
 echo "training: $((SECONDS - started)) seconds"
 for beam in 1 5; do

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Corpus, Program, environment
+
+from nmt.config import planned_dropout
 
 SMALL = [
     "--dim",
@@ -105,6 +108,24 @@ def test_the_preset_is_told_with_what_it_sets_and_kept(run_copy: Path, command: 
     named = command("train", "--run", run_copy, "--steps", 2, "--preset", "big")
     assert named.returncode == 1
     assert "preset" in named.stderr
+
+
+def test_auto_chooses_the_dropout_by_how_often_the_plan_reads_the_text(
+    run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
+    shutil.rmtree(run_copy / "model")
+    options = ["--run", run_copy, "--dim", 16, "--average", 1]
+    done = command("train", "--minutes", 0.02, *options)
+    assert done.returncode == 0, done.stderr
+    told = re.search(r"--dropout ([0-9.]+): the plan reads the text ([0-9.]+) times", done.stderr)
+    assert told is not None
+    settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
+    assert settings["dropout"] == float(told[1]) == planned_dropout(float(told[2]))
+    shutil.rmtree(run_copy / "checkpoints")
+    chosen = command("train", "--minutes", 0.02, "--dropout", 0.12, *options)
+    assert chosen.returncode == 0, chosen.stderr
+    assert "the plan reads the text" not in chosen.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
