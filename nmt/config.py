@@ -281,7 +281,7 @@ def planned_dropout(passes: float) -> float:
     return next((rate for most, rate in _DROPOUT_BY_PASSES if passes < most), 0.3)
 
 
-_DROPOUT_BY_PASSES = ((8, 0.05), (14, 0.1), (25, 0.15), (40, 0.2))
+_DROPOUT_BY_PASSES = ((5, 0.05), (8, 0.1), (16, 0.15), (35, 0.2))
 """Fewer passes than the first number: the second. From trainings of 5, 20 and 108 minutes, docs/experiments.md."""
 
 

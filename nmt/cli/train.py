@@ -36,13 +36,23 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     with joined(device) as processes, locked(common.run) if processes.first else nullcontext():
         if not processes.first:
             set_up_logging(quiet=True)
+        measured = False
         if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
             given = _as_before(given, before)
             check_changes(before, given.values())
         else:
-            given = _settled(common.run, _planned(_from_a_model(_with_its_preset(common, given))), processes)
+            given = _planned(_from_a_model(_with_its_preset(common, given)))
+            measured = given.values()["steps"] == AUTO
+            given = _settled(common.run, given, processes)
         trainer = open_trainer(common.run, given.values(), processes)
+
+        def keep_steps(steps: int) -> None:
+            settings = trainer.made["settings"] = {**given.values(), "steps": steps}
+            if processes.first:
+                keep_settings(common.run, settings)
+
+        trainer.planned = keep_steps if measured else None
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
             return

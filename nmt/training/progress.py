@@ -26,7 +26,7 @@ class Reporter(Protocol):
         """Training starts or goes on behind `step`."""
 
     def train(self, numbers: Numbers) -> None:
-        """step, epoch, loss, perplexity, rate, tokens_per_second, utilisation, memory_mb, seconds_left."""
+        """step, steps, epoch, loss, perplexity, rate, tokens_per_second, utilisation, memory_mb, seconds_left."""
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
         """step, loss, perplexity, bleu, chrf, and some translations."""
@@ -109,7 +109,7 @@ class RichReporter:
         description = describe_training(numbers).replace(",", "")  # so that it fits 80 columns
         if self.progress.console.width >= self.WIDE:
             description += f" {describe_hardware(numbers)}"
-        self.progress.update(self.task, completed=numbers["step"], description=description)
+        self.progress.update(self.task, completed=numbers["step"], total=numbers["steps"], description=description)
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
         """Print a line above the bar, and one for each translation."""

@@ -8,6 +8,8 @@ import logging
 import math
 import signal
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import FrameType
@@ -53,6 +55,9 @@ MOST_SKIPPED = 10
 TRIED_BEFORE, TRIED_SECONDS = 5, 8.0
 """Updates that find out how long an update takes: the first ones, which are slower, and those that are timed."""
 
+ROOM = 0.95
+"""Share of the time left that updates are planned for; the rest is for validations."""
+
 
 class Pace(NamedTuple):
     """Of a mean update."""
@@ -96,6 +101,7 @@ class Trainer:
         self.norms: list[torch.Tensor] = []  # of the gradients that were not looked at yet
         self.lowest_loss = math.inf
         self.matrix_rate = math.inf  # floating-point operations a second, measured when training starts
+        self.planned: Callable[[int], None] | None = None  # told the steps of a plan that is mended, if it may be
         self.signal = 0
 
     @property
@@ -187,6 +193,8 @@ class Trainer:
             ranked = False
             self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
             window.add(*update)
+            if self.planned is not None and self.state.step >= self.config.decay_start * self.config.steps:
+                self._plan_again()
             if self.state.step % self.config.log_every == 0:
                 self._log_training(window, reporter)
                 window = Window(self.state.seconds)
@@ -202,6 +210,19 @@ class Trainer:
                 raise StoppedBySignal(self.signal)
         self._finish(reason, reporter)
         return reason
+
+    def _plan_again(self) -> None:
+        """Before the rate begins to fall, make the plan's steps as many as there is time for at the pace seen so far.
+
+        The first seconds, by which they were chosen, tell little on a machine that does other work, too.
+        """
+        assert self.config.minutes is not None and self.planned is not None
+        left = ROOM * (60 * self.config.minutes - self.state.seconds) / (self.state.seconds / self.state.step)
+        steps = -self.processes.agree(-self.state.step - max(1, int(left)))  # the least of any
+        logger.info("--steps auto: now %s, by the pace of the first %s", f"{steps:,}", f"{self.state.step:,}")
+        self.config = self.updater.config = replace(self.config, steps=steps)
+        self.planned(steps)
+        self.planned = None
 
     def _agreed_reason(self) -> str:
         """`reason_to_stop` of any of the processes; their clocks differ."""
@@ -364,7 +385,7 @@ class Trainer:
         }
         if self.processes.first:
             self.log.append("train", numbers)
-            reporter.train({**numbers, "seconds_left": self._seconds_left()})
+            reporter.train({**numbers, "steps": self.config.steps, "seconds_left": self._seconds_left()})
             self._tell_divergence(loss)
 
     def _tell_divergence(self, loss: float) -> None:

@@ -244,13 +244,21 @@ def test_a_training_with_minutes_plans_as_many_steps_as_there_is_time_for(
     assert "--minutes: steps auto, schedule linear" in done.stderr
     settings = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]
     steps = settings["steps"]
-    assert f"--steps auto: {steps:,} (" in done.stderr
+    told = re.search(r"--steps auto: now ([0-9,]+), by the pace of the first ([0-9,]+)", done.stderr)
+    assert told is not None
+    assert int(told[1].replace(",", "")) == steps
+    planned = re.search(r"--steps auto: ([0-9,]+) \(", done.stderr)
+    assert planned is not None
+    first = int(planned[1].replace(",", ""))
+    assert int(told[2].replace(",", "")) == max(1, -(-first // 5))  # where the rate begins to fall
+    made = json.loads((run_copy / "model" / "config.json").read_text("utf-8"))
+    assert made["made"]["settings"]["steps"] == steps
     assert (settings["schedule"], settings["minutes"]) == ("linear", 0.05)
-    assert settings["validate_every"] == -(-steps // 2)
-    assert settings["warmup"] <= steps // 4
+    assert settings["validate_every"] == -(-first // 2)
+    assert settings["warmup"] <= max(1, first // 8)
     again = command("train", "--minutes", 9, "--steps", "auto", *options)
     assert f"--steps auto: this run keeps {steps}" in again.stderr
-    assert f"reached --steps {steps:,}" in again.stderr
+    assert f"reached --steps {steps:,}" in again.stderr + done.stderr
 
 
 def test_without_minutes_there_is_no_number_of_steps_to_find(run_copy: Path, command: Program) -> None:

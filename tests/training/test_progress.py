@@ -19,6 +19,7 @@ TRAINING = dict(
     utilisation=0.456,
     memory_mb=1512.3,
     seconds=1000.0,
+    steps=100_000,
     seconds_left=7215.0,
 )
 VALIDATION = dict(step=71_000.0, loss=1.6646, perplexity=5.283, bleu=37.16, chrf=60.36)
