@@ -37,8 +37,8 @@ TRAINING = (
     "--preset --steps --epochs --minutes --patience --batch-tokens --accumulate --optimizer --peak-rate --warmup "
     "--schedule --decay-start --beta1 --beta2 --epsilon --weight-decay --clip --label-smoothing --validate-every "
     "--metric --valid-beam --save-every --keep --average --average-of --log-every --seed --init-from --freeze "
-    "--schedule-start --compiled --no-compiled --corpus-weights --corpus-temperature --ema --r-drop --subword- "
-    "sampling --token-masking --tensorboard --no-tensorboard"
+    "--schedule-start --compiled --no-compiled --corpus-weights --corpus-temperature --ema --r-drop "
+    "--subword-sampling --token-masking --tensorboard --no-tensorboard"
 )
 
 READING = "--source-language --target-language --columns --inline-tags"
