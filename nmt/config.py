@@ -242,13 +242,11 @@ class TrainingConfig:
 
 
 # For corpora that take minutes: pre-norm learns from the first steps on, small batches and Muon most from little text.
-_SHALLOW: dict[str, Value] = dict(
-    encoder_layers=3, decoder_layers=3, norm="pre", optimizer="muon", warmup=200, batch_tokens=2048
-)
+_SHALLOW: dict[str, Value] = dict(norm="pre", optimizer="muon", warmup=200, batch_tokens=2048)
 _PAPER: dict[str, Value] = dict(encoder_layers=6, decoder_layers=6, norm="post", warmup=4000)
 PRESETS: Mapping[str, Mapping[str, Value]] = {
     "tiny": _SHALLOW | dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=8e-3),
-    "small": _SHALLOW | dict(dim=256, feed_forward=1024, heads=4, peak_rate=6e-3),
+    "small": _SHALLOW | dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=6e-3),
     "base": _PAPER | dict(dim=512, feed_forward=2048, heads=8, peak_rate=7e-4),
     "big": _PAPER | dict(dim=1024, feed_forward=4096, heads=16, peak_rate=5e-4, dropout=0.3),
     AUTO: {},

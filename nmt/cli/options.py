@@ -51,7 +51,7 @@ class Given:
 
     @property
     def chosen(self) -> frozenset[str]:
-        """The settings that the user gave, by name."""
+        """The names of the settings that were given, and of those that `over` put below them."""
         return frozenset(self.flags) | frozenset(self.file)
 
     def build(self, config: type[T], **fixed: Value) -> T:

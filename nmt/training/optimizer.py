@@ -44,7 +44,7 @@ class MasterWeights:
         """Give each stretch of the flat vector to its optimiser: Muon the hidden matrices, Adam all else, or all."""
         self.muon: Muon | None = None
         self.groups: list[Tensor] = []  # Adam's
-        decays: list[float] = []
+        adam: list[dict[str, Any]] = []
         start = 0
         for kind, members in groupby(zip(self.names, self.parameters, strict=True), lambda one: _kind(*one)):
             shapes = [shape for name, parameter in members for shape in _matrices(name, parameter)]
@@ -54,13 +54,11 @@ class MasterWeights:
             if kind == "hidden" and config.optimizer == "muon":
                 self.muon = Muon(weights, gradient, shapes, config.weight_decay, dtype)
                 continue
-            self.groups.append(nn.Parameter(weights))
-            self.groups[-1].grad = gradient
-            decays.append(0.0 if kind == "vector" else config.weight_decay)
-        groups: list[dict[str, Any]] = [
-            {"params": [group], "weight_decay": decay} for group, decay in zip(self.groups, decays, strict=True)
-        ]
-        self.adam = torch.optim.AdamW(groups, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+            group = nn.Parameter(weights)
+            group.grad = gradient
+            self.groups.append(group)
+            adam.append({"params": [group], "weight_decay": 0.0 if kind == "vector" else config.weight_decay})
+        self.adam = torch.optim.AdamW(adam, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
 
     def views(self, flat: Tensor) -> Iterator[Tensor]:
         """The part of a flat vector that belongs to each parameter, in its shape."""
