@@ -20,7 +20,7 @@ from nmt.files import chunks, open_input, read_lines
 from nmt.text.clean import Cleaner, HeldOut, folded
 from nmt.text.corpus import Corpus, format_of, read_pairs
 from nmt.text.drift import extra_lines
-from nmt.text.duplicates import Seen, hashes_of
+from nmt.text.duplicates import HashSet, hashes_of
 from nmt.text.lengths import FITTED_ON, fit_lengths
 from nmt.text.pair import SentencePair
 from nmt.text.tokenizer import UNKNOWN, Tokenizer, Tokenizers
@@ -174,7 +174,7 @@ class _Duplicates:
     """What occurred before."""
 
     def __init__(self, kind: str) -> None:
-        self.kind, self.seen, self.examples = kind, Seen(Path(gettempdir())), _Examples()
+        self.kind, self.seen, self.examples = kind, HashSet(Path(gettempdir())), _Examples()
 
     def at(self, chunk: _Chunk) -> None:
         sides, text = (chunk.folded, "pair") if self.kind == "near" else (chunk.regular, self.kind)

@@ -42,7 +42,7 @@ from nmt.files import (
 )
 from nmt.text.clean import RULES, Cleaner, HeldOut
 from nmt.text.corpus import Corpus, read_pairs
-from nmt.text.duplicates import Seen
+from nmt.text.duplicates import HashSet
 from nmt.text.lengths import FITTED_ON, fit_lengths
 from nmt.text.pair import SentencePair
 from nmt.text.tokenizer import Tokenizers
@@ -186,7 +186,7 @@ class _RowSet:
 
     def __init__(self, directory: Path, tokenizers: Tokenizers, rejects: Path | None = None) -> None:
         directory.mkdir()
-        self.seen, self.read, self.open = Seen(directory), 0, ExitStack()
+        self.seen, self.read, self.open = HashSet(directory), 0, ExitStack()
         self.open.callback(self.seen.close)
         self.source = self.open.enter_context(RowWriter(directory, SIDES[0], len(tokenizers.source)))
         self.target = self.open.enter_context(RowWriter(directory, SIDES[1], len(tokenizers.target)))

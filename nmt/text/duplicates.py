@@ -25,7 +25,7 @@ def hashes_of(texts: Iterable[str]) -> Hashes:
     return np.frombuffer(b"".join(digests), dtype="<u8")
 
 
-class Seen:
+class HashSet:
     """A set of hashes that grows; beyond `in_memory` of them, on disk in a folder of its own below `directory`."""
 
     def __init__(self, directory: Path, in_memory: int = IN_MEMORY) -> None:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.text.duplicates import Seen, hashes_of
+from nmt.text.duplicates import HashSet, hashes_of
 
 batches = st.lists(st.lists(st.integers(0, 60), max_size=30), max_size=12)
 
 
 @given(batches, st.sampled_from([1, 4, 16, 1 << 20]))
 def test_each_is_new_once(tmp_path_factory: pytest.TempPathFactory, numbers: list[list[int]], in_memory: int) -> None:
-    seen, known = Seen(tmp_path_factory.getbasetemp(), in_memory), set[int]()
+    seen, known = HashSet(tmp_path_factory.getbasetemp(), in_memory), set[int]()
     for batch in numbers:
         fresh = seen.add(np.asarray(batch, dtype=np.uint64))
         expected = []
@@ -30,7 +30,7 @@ def test_each_is_new_once(tmp_path_factory: pytest.TempPathFactory, numbers: lis
 def test_what_does_not_fit_into_memory_goes_to_disk_and_leaves_nothing(tmp_path: Path) -> None:
     draw = np.random.default_rng(1)
     numbers = draw.permutation(np.repeat(np.arange(30_000, dtype=np.uint64), 2))
-    seen = Seen(tmp_path, in_memory=1000)
+    seen = HashSet(tmp_path, in_memory=1000)
     fresh = np.concatenate([seen.add(part) for part in np.array_split(numbers, 30)])
     assert fresh.sum() == 30_000
     assert list(tmp_path.iterdir())
