@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sacrebleu
 import sentencepiece
-from training_speed import SHAPES, eole_environment, eole_settings, make_data, nmt, nmt_options
+from training_speed import SHAPES, eole_environment, eole_settings, make_data, nmt, nmt_options, write_pieces
 
 SIZE, PEAK, WARMUP = "small", 2e-3, 400
 
@@ -41,21 +41,23 @@ def train_nmt(work: Path, updates: int, source: Path) -> list[str]:
     return (work / "nmt.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
 
+def write_eole_settings(path: Path, **changes: object) -> Path:
+    """Eole's settings for the folder that `path` lies in, with nmt's learning rate and with these changes."""
+    text = eole_settings(path.parent, SIZE)
+    factor = PEAK * (SHAPES[SIZE][0] * WARMUP) ** 0.5  # of its schedule, factor * (width * step)^-0.5 after the warm-up
+    changes = {"learning_rate": f"{factor:.4f}", "warmup_steps": WARMUP, "report_every": 50, **changes}
+    for key, value in changes.items():
+        text = re.sub(rf"\b{key}: [^,\n]+", f"{key}: {value}", text)
+    path.write_text("\n".join(line.removeprefix("        ") for line in text.splitlines()), encoding="utf-8")
+    return path
+
+
 def train_eole(work: Path, updates: int, source: Path) -> list[str]:
     """Translations of the test set by Eole."""
     program = eole_environment(work)
-    width = SHAPES[SIZE][0]
-    text = eole_settings(work, SIZE)
-    factor = PEAK * (width * WARMUP) ** 0.5  # of Eole's schedule, factor * (width * step)^-0.5 after the warm-up
-    changes = {"learning_rate": f"{factor:.4f}", "warmup_steps": WARMUP, "train_steps": updates}
-    changes |= {"save_checkpoint_steps": updates, "report_every": 50}
-    for key, value in changes.items():
-        text = re.sub(rf"\b{key}: [^,\n]+", f"{key}: {value}", text)
-    settings = work / "eole-quality.yaml"
-    settings.write_text("\n".join(line.removeprefix("        ") for line in text.splitlines()), encoding="utf-8")
+    settings = write_eole_settings(work / "eole-quality.yaml", train_steps=updates, save_checkpoint_steps=updates)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(work / "nmt" / "tokenizer.model"))
-    rows = pieces.encode(source.read_text(encoding="utf-8").split("\n")[:-1], out_type=str)
-    (work / "test.pieces").write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")
+    write_pieces(pieces, source, work / "test.pieces")
     with open(work / "eole-quality.out", "w", encoding="utf-8") as output:
         subprocess.run([program, "train", "-c", settings], stdout=output, stderr=subprocess.STDOUT, check=True)
         files = ["-src", work / "test.pieces", "-output", work / "eole.pieces", "-model_path", work / "eole-model"]

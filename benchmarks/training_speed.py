@@ -41,12 +41,21 @@ def make_data(corpora: Path, work: Path) -> None:
     nmt("prepare", *files, "--no-clean", "--run", run)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(work / "nmt" / "tokenizer.model"))
     for file, side in zip(files, ("source", "target"), strict=True):
-        lines = Path(file).read_text(encoding="utf-8").split("\n")[:-1]
-        rows = pieces.encode(lines, out_type=str)
-        (work / f"train.{side}").write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")
+        write_pieces(pieces, Path(file), work / f"train.{side}")
+    write_vocabulary(pieces, work / "vocabulary.txt")
+
+
+def write_pieces(pieces: sentencepiece.SentencePieceProcessor, text: Path, output: Path) -> None:
+    """The lines of a text cut into pieces, as Eole reads them."""
+    rows = pieces.encode(text.read_text(encoding="utf-8").split("\n")[:-1], out_type=str)
+    output.write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def write_vocabulary(pieces: sentencepiece.SentencePieceProcessor, output: Path) -> None:
+    """The pieces that were learnt, as Eole reads them."""
     learnt = [pieces.id_to_piece(i) for i in range(4, len(pieces))]
     counts = (f"{piece}\t{len(learnt) - i}\n" for i, piece in enumerate(learnt))
-    (work / "vocabulary.txt").write_text("".join(counts), encoding="utf-8")
+    output.write_text("".join(counts), encoding="utf-8")
 
 
 def nmt(*arguments: str) -> None:
