@@ -1,5 +1,6 @@
 """Every setting of nmt: its default, its bounds and its help stand together in a frozen dataclass, and nowhere else."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,14 +92,7 @@ class TrainingConfig:
     """How to train: batches, the optimiser and its schedule, validation, checkpoints, and when to stop."""
 
     preset: str = setting(AUTO, "model size and what fits it: tiny, small, base, big, or auto: by the corpus")
-    steps: int = setting(
-        100_000,
-        "stop after this many updates; auto: as many as --minutes have room for, by the speed of the first ones",
-        minimum=1,
-        maximum=10**9,
-        auto=True,
-        group=_STOP,
-    )
+    steps: int = setting(100_000, "stop after this many updates", minimum=1, maximum=10**9, group=_STOP)
     epochs: int | None = setting(None, "stop after this many passes over the data", minimum=1, group=_STOP)
     minutes: float | None = setting(None, "stop after this much training time", above=0, group=_STOP)
     patience: int = setting(
@@ -139,15 +133,19 @@ class TrainingConfig:
     schedule: str = setting(
         "inverse-sqrt",
         "after the warm-up: the paper's inverse square root of the step; or hold the peak, then fall linearly to zero "
-        "at --steps; or hold it for ever",
+        "at the end, by --steps or --minutes; or hold it for ever",
         choices=("inverse-sqrt", "linear", "constant"),
         group=_OPTIMISER,
     )
     decay_start: float = setting(
-        0.3, "share of --steps at which the linear schedule starts to fall", minimum=0, below=1, group=_OPTIMISER
+        0.3, "share of the training after which the linear schedule falls", minimum=0, below=1, group=_OPTIMISER
     )
     schedule_start: int = setting(
-        0, "updates that the schedule counts as done before the first one", minimum=0, maximum=10**9, group=_OPTIMISER
+        0,
+        "updates that the schedule counts as done before the first one",
+        minimum=0,
+        maximum=10**9,
+        group=_OPTIMISER,
     )
     beta1: float = setting(0.9, "Adam's decay of the mean gradient", minimum=0, below=1, group=_OPTIMISER)
     beta2: float = setting(0.98, "Adam's decay of the mean squared gradient", minimum=0, below=1, group=_OPTIMISER)
@@ -246,7 +244,7 @@ _SHALLOW: dict[str, Value] = dict(norm="pre", optimizer="muon", warmup=200, batc
 _PAPER: dict[str, Value] = dict(encoder_layers=6, decoder_layers=6, norm="post", warmup=4000)
 PRESETS: Mapping[str, Mapping[str, Value]] = {
     "tiny": _SHALLOW | dict(dim=128, feed_forward=256, heads=4, encoder_layers=4, decoder_layers=4, peak_rate=8e-3),
-    "small": _SHALLOW | dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=6e-3),
+    "small": _SHALLOW | dict(dim=256, feed_forward=1024, heads=4, encoder_layers=3, decoder_layers=3, peak_rate=1e-2),
     "base": _PAPER | dict(dim=512, feed_forward=2048, heads=8, peak_rate=7e-4),
     "big": _PAPER | dict(dim=1024, feed_forward=4096, heads=16, peak_rate=5e-4, dropout=0.3),
     AUTO: {},
@@ -254,29 +252,44 @@ PRESETS: Mapping[str, Mapping[str, Value]] = {
 """Named values. base and big are the paper's, with its peak rate (d_model * warmup)^-0.5; tiny is Wu et al.'s."""
 
 
+FEW, SOME, MANY = 10_000, 150_000, 1_500_000
+"""Pairs of sentences below which a corpus asks for another model or another training."""
+
+
 def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     """What suits a corpus of so many pairs on such a machine, and in words why.
 
-    The less text, the smaller the model and its batches, and the more dropout; on a processor alone, base would take
-    days. That of up to 150,000 pairs was found on Multi30k, see docs/experiments.md.
+    The less text, the smaller the model and its batches; on a processor alone, base would take days. That of up to
+    150,000 pairs was found on Multi30k, see docs/experiments.md.
     """
-    if pairs < 10_000:
-        name, changes = "tiny", dict[str, Value](dropout=0.3, batch_tokens=1024)
-    elif pairs < 150_000:
-        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, dropout=0.15, batch_tokens=2048)
-    elif pairs < 1_500_000 or not gpu:
-        name, changes = "small", dict[str, Value](dropout=0.1, batch_tokens=4096)
+    if pairs < FEW:
+        name, changes = "tiny", dict[str, Value](batch_tokens=1024)
+    elif pairs < SOME:
+        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, batch_tokens=2048)
+    elif pairs < MANY or not gpu:
+        name, changes = "small", dict[str, Value](batch_tokens=4096)
     else:
         name, changes = "base", dict[str, Value](batch_tokens=8192)
-    values = {**PRESETS[name], **changes}
+    dropout = planned_dropout(pairs, planned_passes(pairs))
+    values = {**PRESETS[name], **changes, "dropout": dropout}
     told = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
-    where = "" if gpu or pairs < 1_500_000 else " and no GPU"
+    where = "" if gpu or pairs < MANY else " and no GPU"
     return values, f"--preset auto: for {pairs:,} pairs{where} {name}, with {told}"
 
 
-def planned_dropout(passes: float) -> float:
-    """How much dropout suits a training that reads its text so many times: what is read often is learnt by heart."""
-    return next((rate for most, rate in _DROPOUT_BY_PASSES if passes < most), 0.3)
+def planned_passes(pairs: int) -> int:
+    """How often auto reads a corpus where no steps, minutes or epochs were given."""
+    return next(passes for most, passes in _PASSES if pairs < most)
+
+
+_PASSES = ((FEW, 60), (MANY, 12), (math.inf, 6))
+"""Fewer pairs than the first number: the second."""
+
+
+def planned_dropout(pairs: int, passes: float) -> float:
+    """How much dropout suits a training that reads so many pairs so often: what is read often is learnt by heart."""
+    rate = next((rate for most, rate in _DROPOUT_BY_PASSES if passes < most), 0.3)
+    return rate if pairs < SOME else min(rate, 0.1)
 
 
 _DROPOUT_BY_PASSES = ((5, 0.05), (8, 0.1), (16, 0.15), (35, 0.2))

@@ -131,7 +131,7 @@ def _field_problems(name: str, value: Value, annotation: object, known: Setting)
     if value == AUTO and known.auto:
         return []
     if not _fits(value, annotation):
-        return [f"{flag} {value!r} is not of type {_type_name(annotation)}{' nor auto' if known.auto else ''}"]
+        return [f"{flag} {value!r} is not {_type_name(annotation)}{' nor auto' if known.auto else ''}"]
     if known.choices and value not in known.choices:
         return [f"{flag} {value} is unknown; choose from {', '.join(known.choices)}"]
     if not isinstance(value, int | float) or isinstance(value, bool):
@@ -170,8 +170,10 @@ def _fits(value: Value, annotation: object) -> bool:
 
 
 def _type_name(annotation: object) -> str:
-    plain = plain_type(annotation)
-    return plain.__name__ if isinstance(plain, type) else str(plain)
+    return _TYPES.get(plain_type(annotation), "a list of texts")
+
+
+_TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
 
 
 # -------------------------------------------------------------------------------------------------------- TOML files

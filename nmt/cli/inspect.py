@@ -97,7 +97,9 @@ def _lines(value: Any, depth: int) -> list[str]:
 def _shown(value: Any) -> str:
     """A value in words."""
     match value:
-        case None | [] | {} | "":
+        case None | [] | "":
+            return "none"
+        case dict() if not value:
             return "none"
         case bool():
             return "yes" if value else "no"

@@ -9,7 +9,7 @@ import typer
 
 from nmt.cli.options import Common, Given
 from nmt.cli.output import log, set_up_logging, warn
-from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset, planned_dropout
+from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.settings import AUTO, Value, settings_of
 
@@ -23,7 +23,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     from nmt.training.distributed import joined
     from nmt.training.progress import make_reporter
     from nmt.training.run import (
-        check_changes,
+        changes,
         is_under_way,
         keep_settings,
         open_trainer,
@@ -36,28 +36,23 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     with joined(device) as processes, locked(common.run) if processes.first else nullcontext():
         if not processes.first:
             set_up_logging(quiet=True)
-        measured = False
+        changed: list[str] = []
         if is_under_way(common.run):
             before = settings_of_run(common.run, given.configs)
             given = _as_before(given, before)
-            check_changes(before, given.values())
+            changed = changes(before, given.values())
         else:
-            given = _planned(_from_a_model(_with_its_preset(common, given)))
-            measured = given.values()["steps"] == AUTO
-            given = _settled(common.run, given, processes)
+            given = _settled(common.run, _from_a_model(_with_its_preset(common, given)), processes)
         trainer = open_trainer(common.run, given.values(), processes)
-
-        def keep_steps(steps: int) -> None:
-            settings = trainer.made["settings"] = {**given.values(), "steps": steps}
-            if processes.first:
-                keep_settings(common.run, settings)
-
-        trainer.planned = keep_steps if measured else None
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run is finished, it {reason}; to go on, raise the limit or use another --run")
             return
+        if changed:
+            log(f"settings changed since this run began: {', '.join(changed)}")
         if processes.first:
             keep_settings(common.run, given.values())
+        if trainer.config.warmup > trainer.config.steps:
+            warn(f"--warmup {trainer.config.warmup} is longer than --steps {trainer.config.steps}: the rate only rises")
         if trainer.state.step:
             log(f"going on from step {trainer.state.step:,}")
         try:
@@ -66,49 +61,59 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             names = [path.name for path in list_checkpoints(trainer.checkpoints)]
             log(f"stopped; {names[-1]} is saved, and the same command goes on from there" if names else "stopped")
             raise
-    state, config = trainer.state, trainer.config
-    if config.schedule == "linear" and state.step < config.steps and "--minutes" in reason:
-        warn(
-            f"time was up at step {state.step:,} of {config.steps:,}, before the rate had fallen to zero: with more "
-            "--minutes the run goes on to there"
-        )
-    best = f"; best: step {int(trainer.state.ranking[0][-1]):,}" if trainer.state.ranking else ""
-    log(f"training finished: it {reason}{best}; the model is {common.model}")
+    log(f"training finished: it {reason}; the model is {common.model}, {_described(common.model)}")
+
+
+def _described(model: Path) -> str:
+    """Which weights a model directory holds."""
+    from nmt.model.weights import read_model_config
+
+    made = read_model_config(model)["made"]
+    step = f"step {made['step']:,}"
+    return f"the mean of {len(made['averaged'])} checkpoints up to {step}" if made.get("averaged") else f"of {step}"
 
 
 def _as_before(given: Given, before: Mapping[str, Value]) -> Given:
     """The settings of a run that goes on: what `auto` was found to mean stays."""
     given = given.over(before)
-    for name in ("batch_tokens", "steps"):
-        if given.values()[name] == AUTO:
-            given = given.settled(**{name: before[name]})
-            log(f"--{name.replace('_', '-')} auto: this run keeps {before[name]}")
+    if given.values()["batch_tokens"] == AUTO:
+        given = given.settled(batch_tokens=before["batch_tokens"])
+        log(f"--batch-tokens auto: this run keeps {before['batch_tokens']}")
     return given
 
 
-def _planned(given: Given) -> Given:
-    """With --minutes alone, a plan for that time: as many steps as fit, with a rate that falls to zero at the last one.
-
-    That is worth more than anything else that could be done with so many updates.
-    """
-    if given.values()["minutes"] is None or given.chosen & {"steps", "schedule", "epochs"}:
-        return given
-    log("--minutes: steps auto, schedule linear")
-    return given.over({"steps": AUTO, "schedule": "linear", "decay_start": 0.2})
-
-
 def _settled(run: Path, given: Given, processes: "Processes") -> Given:
-    """The settings of a new run with numbers where `auto` was given."""
-    from nmt.training.run import fitting_batches, fitting_steps
+    """The settings of a new run: numbers where `auto` was given, and a plan for --minutes alone and for auto."""
+    from nmt.training.run import fitting_batches
 
     if given.values()["batch_tokens"] == AUTO:
         given = given.settled(batch_tokens=fitting_batches(run, given.values(), processes))
-    if given.values()["steps"] == AUTO:
-        steps, passes = fitting_steps(run, given.values(), processes)
-        given = given.over(_in_time(steps, given.values()["warmup"])).settled(steps=steps)
-        if given.values()["preset"] == AUTO and "dropout" not in given.chosen:
-            given = given.over({"dropout": planned_dropout(passes)})
-            log(f"--dropout {given.values()['dropout']}: the plan reads the text {passes:.1f} times")
+    by_time = given.values()["minutes"] is not None and not given.chosen & {"steps", "schedule", "epochs"}
+    if by_time or (given.values()["preset"] == AUTO and "schedule" not in given.chosen):
+        return _planned(run, given, processes, by_time=by_time)
+    return given
+
+
+def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) -> Given:
+    """The settings of a training whose rate is zero when time is up or, of auto, when the text is read often enough."""
+    from nmt.training.plan import plan_by_text, plan_by_time, suiting
+
+    settings = given.values()
+    if by_time:
+        log("--minutes: schedule linear, the rate is zero when time is up")
+        try:
+            plan = plan_by_time(run, settings, processes)
+        except KeyboardInterrupt:
+            log("stopped before training began")
+            raise
+        # time will be up before the last step; and validations take time, too
+        limits = {"steps": max(int(str(settings["steps"])), 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
+    else:
+        plan = plan_by_text(run, settings, processes, int(str(settings["steps"])) if "steps" in given.chosen else None)
+        limits = {"steps": plan.steps}
+    given = given.over({**limits, **suiting(plan, settings)})
+    dropout = given.values()["dropout"]
+    log(f"about {plan.steps:,} steps, which read the text {plan.passes:.1f} times; dropout {dropout}")
     return given
 
 
@@ -128,14 +133,6 @@ def _with_its_preset(common: Common, given: Given) -> Given:
     values, reason = auto_preset(pairs, gpu=choose_device(str(given.values()["device"])).type == "cuda")
     log(reason)
     return given.with_preset(AUTO, values)
-
-
-def _in_time(steps: int, warmup: object) -> dict[str, Value]:
-    """Settings of a training that is known to be short: few validations, which take time, and checkpoints close
-    enough to each other that the last ones are worth averaging.
-    """
-    every = {"validate_every": max(1, -(-steps // 2)), "save_every": max(1, -(-steps // 40))}
-    return {**every, "warmup": max(1, min(int(str(warmup)), steps // 8))}
 
 
 def _from_a_model(given: Given) -> Given:

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from nmt.config import PARTS, TrainingConfig
+from nmt.model.transformer import Transformer
 from nmt.training.muon import Muon
 
 
 class MasterWeights:
     """The float32 master of a model's parameters, with their optimiser."""
 
-    def __init__(self, model: nn.Module, config: TrainingConfig, dtype: torch.dtype) -> None:
+    def __init__(self, model: Transformer, config: TrainingConfig, dtype: torch.dtype) -> None:
         """Move the model's parameters into a flat tensor of `dtype`; its values become the master's."""
         named = sorted(model.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # matrices first
         self.names = [name for name, _ in named]
@@ -36,18 +37,18 @@ class MasterWeights:
             parameter.data = value
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(self._collector(gradient))
-        self._divide(config, dtype)
+        self._divide(config, model.config.heads, dtype)
         self.decay = config.ema
         self.average = self.master.clone() if config.ema else None
 
-    def _divide(self, config: TrainingConfig, dtype: torch.dtype) -> None:
+    def _divide(self, config: TrainingConfig, heads: int, dtype: torch.dtype) -> None:
         """Give each stretch of the flat vector to its optimiser: Muon the hidden matrices, Adam all else, or all."""
         self.muon: Muon | None = None
         self.groups: list[Tensor] = []  # Adam's
         adam: list[dict[str, Any]] = []
         start = 0
         for kind, members in groupby(zip(self.names, self.parameters, strict=True), lambda one: _kind(*one)):
-            shapes = [shape for name, parameter in members for shape in _matrices(name, parameter)]
+            shapes = [shape for name, parameter in members for shape in _matrices(name, parameter, heads)]
             stretch = slice(start, start + sum(shape.numel() for shape in shapes))
             start = stretch.stop
             weights, gradient = self.master[stretch], self.gradient[stretch]
@@ -180,8 +181,11 @@ def _kind(name: str, parameter: Tensor) -> str:
     return "hidden" if name.startswith(PARTS["encoder"] + PARTS["decoder"]) else "embedding"
 
 
-def _matrices(name: str, parameter: Tensor) -> list[torch.Size]:
-    """The shapes of the matrices that stand in a parameter: W^Q, W^K and W^V in one, else itself."""
+def _matrices(name: str, parameter: Tensor, heads: int) -> list[torch.Size]:
+    """The shapes of the matrices that stand in a parameter: in one W^Q_i, W^K_i and W^V_i of all heads, else itself.
+
+    Head by head, a step is as good as of the three whole (docs/experiments.md) and takes two fifths less to compute.
+    """
     if name.endswith("project_in.weight"):
-        return [part.shape for part in parameter.chunk(3)]
+        return [part.shape for part in parameter.chunk(3 * heads)]
     return [parameter.shape]

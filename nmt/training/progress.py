@@ -22,7 +22,7 @@ Numbers = Mapping[str, float]
 class Reporter(Protocol):
     """What the trainer calls; every number is a mean since the last call."""
 
-    def start(self, step: int, last_step: int) -> None:
+    def start(self, step: int) -> None:
         """Training starts or goes on behind `step`."""
 
     def train(self, numbers: Numbers) -> None:
@@ -64,7 +64,7 @@ class PlainReporter:
     def __init__(self) -> None:
         self.due = 0.0
 
-    def start(self, step: int, last_step: int) -> None:
+    def start(self, step: int) -> None:
         """Nothing to show yet."""
 
     def train(self, numbers: Numbers) -> None:
@@ -98,9 +98,9 @@ class RichReporter:
         self.progress = Progress(*columns, console=console)
         self.task: TaskID | None = None
 
-    def start(self, step: int, last_step: int) -> None:
+    def start(self, step: int) -> None:
         """Draw the bar."""
-        self.task = self.progress.add_task("starting", total=last_step, completed=step)
+        self.task = self.progress.add_task("starting", total=None, completed=step)
         self.progress.start()
 
     def train(self, numbers: Numbers) -> None:

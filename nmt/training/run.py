@@ -14,7 +14,7 @@ from nmt.data.prepare import corpora_of, fingerprint, read_description
 from nmt.errors import NmtError, UsageError
 from nmt.files import available_threads, write_text
 from nmt.model.device import prepare_runtime
-from nmt.settings import Value, build, format_settings, read_settings
+from nmt.settings import Value, build, default_of, format_settings, read_settings, settings_of
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes, local_rank, local_world
 from nmt.training.memory import fitting_batch_tokens
@@ -36,14 +36,22 @@ def is_under_way(run: Path) -> bool:
 
 
 def settings_of_run(run: Path, configs: Iterable[type[Any]]) -> dict[str, Value]:
-    """The settings that a run with checkpoints was trained with last."""
+    """The settings that a run with checkpoints was trained with last; defaults where it began before a setting was."""
     path = run / "config.toml"
     if not path.exists():
         raise NmtError(
             f"{path} is missing: with other settings than before a run cannot go on",
             "put it back, or move the run's checkpoints away to train from the start",
         )
-    return read_settings(path, "train", configs)
+    configs = tuple(configs)
+    kept = read_settings(path, "train", configs)
+    if missing := (MODEL_SHAPE & settings_of(ModelConfig).keys()) - kept.keys():
+        raise NmtError(
+            f"{path}: {', '.join(sorted(missing))} missing: with other settings than before a run cannot go on",
+            "put the file back, or move the run's checkpoints away to train from the start",
+        )
+    defaults = {name: default_of(one) for config in configs for name, one in settings_of(config).items()}
+    return {**defaults, **kept}
 
 
 def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
@@ -51,22 +59,19 @@ def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
     write_text(run / "config.toml", format_settings("train", settings))
 
 
-def check_changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> None:
-    """Tell which settings changed since a run began; NmtError where it cannot go on with them."""
-    if not before:
-        return
-    told = {  # what was not set before is not in the file
-        name: f"{name} {before.get(name, 'unset')} -> {value}"
+def changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> list[str]:
+    """Which settings changed since a run began, in words; NmtError where it cannot go on with them."""
+    told = {
+        name: f"{name} {'unset' if before[name] is None else before[name]} -> {value}"
         for name, value in sorted(now.items())
-        if value != before.get(name)
+        if value != before[name]
     }
     if broken := [change for name, change in told.items() if name in FIXED]:
         raise NmtError(
             f"this cannot change while a run trains: {', '.join(broken)}",
             "leave that out, or train another run with --run",
         )
-    if told:
-        logger.info("settings changed since this run began: %s", ", ".join(told.values()))
+    return list(told.values())
 
 
 def training_device(settings: Mapping[str, Value]) -> tuple[torch.device, torch.dtype]:
@@ -104,29 +109,6 @@ def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Process
 UPDATES, SMALL, ROUND, MINIMUM = 200, 1024, 256, 16
 
 
-def fitting_steps(run: Path, settings: Mapping[str, Value], processes: Processes) -> tuple[int, float]:
-    """What `--steps auto` means: how many updates `--minutes` have room for on this machine, measured.
-
-    A schedule that ends with the last step needs their number before the first one. Also gives how many times they read
-    the text. Raises UsageError without `--minutes`.
-    """
-    minutes = settings["minutes"]
-    if not isinstance(minutes, int | float):
-        raise UsageError("--steps auto is as many as --minutes have room for", "give --minutes, or a number of steps")
-    trial = _make_trainer(
-        run, {**settings, "steps": max(int(str(settings["warmup"])), 1), "tensorboard": False}, processes
-    )
-    pace = trial.pace()
-    steps = -processes.agree(-max(1, int(ROOM * 60 * minutes / pace.seconds)))  # the least of any
-    logger.info("--steps auto: %s (%.0f ms each, for %g minutes)", f"{steps:,}", 1000 * pace.seconds, minutes)
-    tokens = read_description(run / "data")["sets"]["train"]["tokens"]["target"]
-    return steps, steps * pace.target_tokens / tokens
-
-
-ROOM = 0.9
-"""Share of the time that updates are planned for; the rest is for validations, and for a machine that grows slower."""
-
-
 def _model_config(settings: Mapping[str, Value], tokenizers: Tokenizers) -> ModelConfig:
     return build(
         ModelConfig,
@@ -142,7 +124,7 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
 
     Raises NmtError when tokenizer, data or settings are missing or do not belong together.
     """
-    trainer = _make_trainer(run, settings, processes)
+    trainer = make_trainer(run, settings, processes)
     training = trainer.config
     if checkpoint := load_newest(run / "checkpoints"):
         if checkpoint.state.data != trainer.state.data:
@@ -159,7 +141,7 @@ def open_trainer(run: Path, settings: Mapping[str, Value], processes: Processes 
     return trainer
 
 
-def _make_trainer(run: Path, settings: Mapping[str, Value], processes: Processes | None) -> Trainer:
+def make_trainer(run: Path, settings: Mapping[str, Value], processes: Processes | None) -> Trainer:
     """A trainer that has not begun."""
     tokenizers = Tokenizers.load(run)
     description = read_description(run / "data", tokenizers)

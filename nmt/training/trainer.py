@@ -1,19 +1,18 @@
 """The training loop: update after update, and now and then a line in the log, a validation and a checkpoint.
 
 Everything that an update draws at random follows from (seed, step, batch), and all else from the state, the weights and
-the optimiser's moments that a checkpoint holds: a run that was stopped and started again is the same run.
+the optimiser's moments that a checkpoint holds: a run that was stopped and started again is the same run. Only where
+`minutes` say when training ends does the clock have a say, in the number of updates and in a linear schedule's rate.
 """
 
 import logging
 import math
 import signal
 import time
-from collections.abc import Callable
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -44,7 +43,7 @@ from nmt.training.state import (
 )
 from nmt.training.transfer import freeze, transfer
 from nmt.training.update import Updater
-from nmt.training.validation import Validator
+from nmt.training.validation import Validation, Validator
 
 logger = logging.getLogger("nmt")
 
@@ -54,16 +53,6 @@ MOST_SKIPPED = 10
 
 TRIED_BEFORE, TRIED_SECONDS = 5, 8.0
 """Updates that find out how long an update takes: the first ones, which are slower, and those that are timed."""
-
-ROOM = 0.95
-"""Share of the time left that updates are planned for; the rest is for validations."""
-
-
-class Pace(NamedTuple):
-    """Of a mean update."""
-
-    seconds: float
-    target_tokens: float
 
 
 class Trainer:
@@ -101,8 +90,9 @@ class Trainer:
         self.norms: list[torch.Tensor] = []  # of the gradients that were not looked at yet
         self.lowest_loss = math.inf
         self.matrix_rate = math.inf  # floating-point operations a second, measured when training starts
-        self.planned: Callable[[int], None] | None = None  # told the steps of a plan that is mended, if it may be
-        self.signal = 0
+        self.signal = 0  # that this process was sent
+        self.validated = 0  # the last step that was
+        self.clock = 0.0  # when the state's seconds were last counted up
 
     @property
     def checkpoints(self) -> Path:
@@ -128,21 +118,20 @@ class Trainer:
         if "embeddings" in (self.config.freeze or ()) and self.tokenizers != loaded.tokenizers:
             logger.warning("--freeze embeddings: pieces that the other model does not have stay at random values")
 
-    def pace(self) -> Pace:
-        """How training goes: the mean of some seconds' updates, after which this trainer is of no more use."""
+    def pace(self) -> float:
+        """How long an update takes: the mean of some seconds, after which this trainer is of no more use."""
         batches = self.updater.batches(Position(0, 0))
         keep_freed_memory()
         self.model.train()
         for _ in range(TRIED_BEFORE):
             self.updater.update(batches, self.state)
         self._wait_for_device()
-        begin, updates, tokens = time.perf_counter(), 0, 0
+        begin = time.perf_counter()
         while not self.processes.agree(time.perf_counter() - begin > TRIED_SECONDS):
-            tokens += self.updater.update(batches, self.state).target_tokens
+            self.updater.update(batches, self.state)
             self.state.step += 1
-            updates += 1
         self._wait_for_device()
-        return Pace((time.perf_counter() - begin) / updates, tokens / updates)
+        return (time.perf_counter() - begin) / self.state.step
 
     def _wait_for_device(self) -> None:
         if self.device.type == "cuda":
@@ -159,7 +148,7 @@ class Trainer:
             logger.warning(
                 "there is no validation set: the model is the newest one, not the best; give prepare --valid or --split"
             )
-        reporter.start(self.state.step, self.config.steps)
+        reporter.start(self.state.step)
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             reason = self._loop(reporter)
@@ -183,53 +172,38 @@ class Trainer:
         if self.processes.first:
             self._log_start()
         self.model.train()
-        clock = time.perf_counter()
-        while not (reason := self._agreed_reason()):
+        self.clock = time.perf_counter()
+        while not (reason := self.reason_to_stop()):
             update = self.updater.update(batches, self.state)
             self.norms.append(update.norm)
-            if agreed := self.processes.agree(self.signal):  # one that arrives just now must not be overwritten
-                self.signal = agreed
+            stopping = self.processes.agree(self.signal)
             self.state.step += 1
             ranked = False
-            self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
+            self._count_seconds()
             window.add(*update)
-            if self.planned is not None and self.state.step >= self.config.decay_start * self.config.steps:
-                self._plan_again()
             if self.state.step % self.config.log_every == 0:
                 self._log_training(window, reporter)
                 window = Window(self.state.seconds)
-            if self.state.step % self.config.validate_every == 0:
+            if self.state.step % self.config.validate_every == 0 and not self._time_is_short():
                 self.validate(reporter)
                 self.state.worse_in_a_row = self.processes.agree(self.state.worse_in_a_row)
                 ranked = checkpoint_name(self.state.step) in self._best_checkpoints()
-                self.state.seconds, clock = self.state.seconds + time.perf_counter() - clock, time.perf_counter()
+                self._count_seconds()
                 window = Window(self.state.seconds)
-            if self.state.step % self.config.save_every == 0 or ranked or self.signal:
+            if self.state.step % self.config.save_every == 0 or ranked or stopping:
                 self.save()
-            if self.signal:
-                raise StoppedBySignal(self.signal)
+            if stopping:
+                raise StoppedBySignal(stopping)
+        if window.losses:
+            self._log_training(window, reporter)
         self._finish(reason, reporter)
         return reason
 
-    def _plan_again(self) -> None:
-        """Before the rate begins to fall, make the plan's steps as many as there is time for at the pace seen so far.
-
-        The first seconds, by which they were chosen, tell little on a machine that does other work, too.
-        """
-        assert self.config.minutes is not None and self.planned is not None
-        left = ROOM * (60 * self.config.minutes - self.state.seconds) / (self.state.seconds / self.state.step)
-        steps = -self.processes.agree(-self.state.step - max(1, int(left)))  # the least of any
-        logger.info("--steps auto: now %s, by the pace of the first %s", f"{steps:,}", f"{self.state.step:,}")
-        self.config = self.updater.config = replace(self.config, steps=steps)
-        self.planned(steps)
-        self.planned = None
-
-    def _agreed_reason(self) -> str:
-        """`reason_to_stop` of any of the processes; their clocks differ."""
-        reason = self.reason_to_stop()
-        if not self.processes.agree(bool(reason)):
-            return ""
-        return reason or "stopped with the other processes"
+    def _count_seconds(self) -> None:
+        """Add what passed since this was last done, by the slowest process's clock: the rate may depend on it."""
+        now = time.perf_counter()
+        self.state.seconds += self.processes.agree(round(1e6 * (now - self.clock))) / 1e6
+        self.clock = now
 
     def reason_to_stop(self) -> str:
         """The limit that training has reached, or nothing."""
@@ -244,10 +218,16 @@ class Trainer:
             return f"found no better model in {config.patience} validations (--patience)"
         return ""
 
-    def _seconds_left(self) -> float:
-        """How long training may go on, by its steps and minutes, at the rate it had so far."""
-        by_steps = self.state.seconds / max(1, self.state.step) * (self.config.steps - self.state.step)
-        return min(by_steps, 60 * self.config.minutes - self.state.seconds if self.config.minutes else math.inf)
+    def _time_is_short(self) -> bool:
+        """Whether the last tenth of the minutes has begun: it is for updates, and ends with a validation anyway."""
+        return self.config.minutes is not None and self.state.seconds > 0.9 * 60 * self.config.minutes
+
+    def _last_step(self) -> int:
+        """Where training will end, by its steps and minutes, at the pace it had so far."""
+        if not self.config.minutes:
+            return self.config.steps
+        by_minutes = round(self.state.step / self.state.seconds * 60 * self.config.minutes)
+        return min(self.config.steps, max(self.state.step, by_minutes))
 
     def _look_at_norms(self) -> None:
         """Count the updates that were skipped since the last look; NmtError after too many in a row."""
@@ -277,35 +257,44 @@ class Trainer:
 
     def validate(self, reporter: Reporter) -> bool:
         """Score the weights that the model would be made of; the best ones so far become it."""
-        return self._validate(reporter, self.master.best(), self.made)
-
-    def _validate(self, reporter: Reporter, weights: torch.Tensor, made: dict[str, Any]) -> bool:
+        state, weights = self.state, self.master.best()
+        self.validated = state.step
         self._look_at_norms()
         if not self.processes.first:
-            self.state.worse_in_a_row = 0  # the first process knows, see `_loop`
+            state.worse_in_a_row = 0  # the first process knows, see `_loop`
             return False
         if self.data.valid is None:
-            self._publish(weights, made, {})
+            self._publish(weights, self.made, {})
             return True
-        with self.master.showing(weights):
-            numbers, samples = self.validator.validate(self.model, self.state.parts)
-        state = self.state
-        value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
-        rank = [value, -numbers["loss"], state.step]  # the loss decides where scores are equal, as BLEU 0 is at first
-        if not all(map(math.isfinite, rank)):
-            raise NmtError(
-                f"the validation loss is {numbers['loss']} at step {state.step:,}: training has diverged",
-                "go on in another --run with a lower --peak-rate or a longer --warmup",
-            )
+        scored = self._score(weights)
+        rank = self._rank(scored.numbers)
         best = not state.ranking or rank[:2] > state.ranking[0][:2]
         state.worse_in_a_row = 0 if best else state.worse_in_a_row + 1
         state.ranking = sorted([*state.ranking, rank], key=lambda one: one[:2], reverse=True)[: self.config.average]
         if best:
-            self._publish(weights, made, numbers)
-        shown = [one._asdict() for one in samples]
-        self.log.append("valid", {"step": state.step, "seconds": state.seconds, **numbers, "samples": shown})
-        reporter.validation({"step": state.step, **numbers}, samples, best=best)
+            self._publish(weights, self.made, scored.numbers)
+        self._tell_validation("valid", scored, reporter, best=best)
         return best
+
+    def _score(self, weights: torch.Tensor) -> Validation:
+        with self.master.showing(weights):
+            return self.validator.validate(self.model, self.state.parts)
+
+    def _rank(self, numbers: Numbers) -> list[float]:
+        """What is larger for better weights: their score, their loss where scores are equal, as BLEU 0 is at first."""
+        value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
+        rank = [value, -numbers["loss"], self.state.step]
+        if not all(map(math.isfinite, rank)):
+            raise NmtError(
+                f"the validation loss is {numbers['loss']} at step {self.state.step:,}: training has diverged",
+                "go on in another --run with a lower --peak-rate or a longer --warmup",
+            )
+        return rank
+
+    def _tell_validation(self, kind: str, scored: Validation, reporter: Reporter, *, best: bool) -> None:
+        step, shown = self.state.step, [one._asdict() for one in scored.samples]
+        self.log.append(kind, {"step": step, "seconds": self.state.seconds, **scored.numbers, "samples": shown})
+        reporter.validation({"step": step, **scored.numbers}, scored.samples, best=best)
 
     def _publish(self, weights: torch.Tensor, made: dict[str, Any], numbers: Numbers) -> None:
         """Make weights the run's model."""
@@ -316,7 +305,9 @@ class Trainer:
     def _finish(self, reason: str, reporter: Reporter) -> None:
         """Validate what was not, try the average of checkpoints, and save that the run is finished."""
         if self.processes.first:
-            if self.state.step % self.config.validate_every:
+            if self.validated != self.state.step and (
+                self.state.step % self.config.validate_every or self._time_is_short()
+            ):
                 self.validate(reporter)
             self._try_average(reporter)
             self.state.finished = reason
@@ -324,17 +315,26 @@ class Trainer:
         self.processes.agree(0)  # wait for the first
 
     def _try_average(self, reporter: Reporter) -> None:
-        """Validate the mean of the present weights and those of kept checkpoints: it is often the best model."""
+        """Validate the mean of the present weights and those of kept checkpoints: it is often the best model.
+
+        Beside the present weights it is the loss that decides: between models as near each other as these, the noise of
+        BLEU is larger than what differs. Where weights of an earlier step are the best, the mean must be better still.
+        """
         present = checkpoint_name(self.state.step)
         paths = self._to_average()
         if not paths or self.data.valid is None:
             return
-        logger.info("averaging the weights of %d checkpoints", len(paths) + 1)
+        logger.info("averaging the weights of %d checkpoints:", len(paths) + 1)
         own = self.master.named(self.master.best())
         mean = self.master.flatten(average_weights(chain(map(load_weights, paths), [own])))
-        worse_in_a_row = self.state.worse_in_a_row
-        self._validate(reporter, mean, {**self.made, "averaged": [*(path.name for path in paths), present]})
-        self.state.worse_in_a_row = worse_in_a_row
+        scored = self._score(mean)
+        rank, so_far = self._rank(scored.numbers), self.state.ranking[0]
+        deciding = slice(1, 2) if so_far[2] == self.state.step else slice(2)
+        best = rank[deciding] > so_far[deciding]
+        if best:
+            self.state.ranking = [rank, *self.state.ranking][: self.config.average]
+            self._publish(mean, {**self.made, "averaged": [*(path.name for path in paths), present]}, scored.numbers)
+        self._tell_validation("mean", scored, reporter, best=best)
 
     def _to_average(self) -> list[Path]:
         """The checkpoints whose weights are averaged in the end, the present one apart."""
@@ -375,7 +375,7 @@ class Trainer:
             "epoch": self.state.epoch,
             "loss": loss,
             "perplexity": perplexity(cross_entropy),
-            "rate": learning_rate(self.state.step, self.config),
+            "rate": learning_rate(self.state.step, self.config, self.state.seconds),
             "gradient_norm": window.gradient_norm(),
             "tokens_per_second": sum(window.tokens()) / seconds,
             "utilisation": training_flops(self.model.config, *window.tokens()) / seconds / self.matrix_rate,
@@ -385,7 +385,9 @@ class Trainer:
         }
         if self.processes.first:
             self.log.append("train", numbers)
-            reporter.train({**numbers, "steps": self.config.steps, "seconds_left": self._seconds_left()})
+            steps = self._last_step()
+            left = self.state.seconds / self.state.step * (steps - self.state.step)
+            reporter.train({**numbers, "steps": steps, "seconds_left": left})
             self._tell_divergence(loss)
 
     def _tell_divergence(self, loss: float) -> None:

@@ -74,7 +74,7 @@ class Updater:
             sum(batch.source_tokens for batch in share.values()), sum(batch.target_tokens for batch in share.values())
         )
         number = state.step + 1
-        norm = self.master.update(learning_rate(number, self.config), target_tokens, number)
+        norm = self.master.update(learning_rate(number, self.config, state.seconds), target_tokens, number)
         (state.epoch, state.batch), _ = drawn[-1]
         return Update(losses[0], losses[1], source_tokens, target_tokens, norm)
 

@@ -99,33 +99,64 @@ def test_the_preset_is_told_with_what_it_sets_and_kept(run_copy: Path, command: 
     shutil.rmtree(run_copy / "model")
     done = command("train", "--run", run_copy, "--steps", 1, "--dim", 16, "--average", 1)
     assert done.returncode == 0, done.stderr
-    assert "--preset auto: for 200 pairs tiny, with dropout 0.3, batch tokens 1024" in done.stderr
+    assert "--preset auto: for 200 pairs tiny, with batch tokens 1024" in done.stderr
     again = command("train", "--run", run_copy, "--steps", 2)
     assert again.returncode == 0, again.stderr
     assert "changed since this run began: steps 1 -> 2\n" in again.stderr
     settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
-    assert (settings["preset"], settings["dropout"], settings["dim"]) == ("auto", 0.3, 16)
+    assert (settings["preset"], settings["dropout"], settings["dim"]) == ("auto", 0.05, 16)
     named = command("train", "--run", run_copy, "--steps", 2, "--preset", "big")
     assert named.returncode == 1
     assert "preset" in named.stderr
 
 
-def test_auto_chooses_the_dropout_by_how_often_the_plan_reads_the_text(
-    run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+TOLD = re.compile(r"about ([0-9,]+) steps, which read the text ([0-9.]+) times; dropout ([0-9.]+)")
+
+
+@pytest.mark.parametrize("limit", [["--minutes", "0.02"], ["--epochs", "1"], ["--steps", "2"]])
+def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_text(
+    limit: list[str], run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
     shutil.rmtree(run_copy / "model")
-    options = ["--run", run_copy, "--dim", 16, "--average", 1]
-    done = command("train", "--minutes", 0.02, *options)
+    options = ["--run", run_copy, "--dim", 16, "--average", 1, *limit]
+    done = command("train", *options)
     assert done.returncode == 0, done.stderr
-    told = re.search(r"--dropout ([0-9.]+): the plan reads the text ([0-9.]+) times", done.stderr)
+    told = TOLD.search(done.stderr)
     assert told is not None
     settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
-    assert settings["dropout"] == float(told[1]) == planned_dropout(float(told[2]))
+    assert settings["dropout"] == planned_dropout(200, float(told[2])) == float(told[3])
+    assert (settings["schedule"], settings["patience"]) == ("linear", 0)
+    if limit[0] == "--epochs":
+        assert float(told[2]) == pytest.approx(1, abs=0.2)
     shutil.rmtree(run_copy / "checkpoints")
-    chosen = command("train", "--minutes", 0.02, "--dropout", 0.12, *options)
+    chosen = command("train", "--dropout", 0.12, *options)
     assert chosen.returncode == 0, chosen.stderr
-    assert "the plan reads the text" not in chosen.stderr
+    assert "times; dropout 0.12\n" in chosen.stderr
+
+
+def test_without_a_limit_auto_reads_the_text_often_enough_and_the_rate_is_zero_then(
+    run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.config._PASSES", ((1000, 2),))
+    shutil.rmtree(run_copy / "model")
+    done = command("train", "--run", run_copy, "--dim", 16, "--batch-tokens", 200, "--average", 1, "--log-every", 1)
+    assert done.returncode == 0, done.stderr
+    told = TOLD.search(done.stderr)
+    assert told is not None
+    lines = [json.loads(line) for line in (run_copy / "metrics.jsonl").read_text("utf-8").splitlines()]
+    last = [line for line in lines if line["kind"] == "train"][-1]
+    assert last["step"] == int(told[1])
+    assert last["rate"] < 0.2 * max(line["rate"] for line in lines if line["kind"] == "train")
+    assert last["epoch"] in (1, 2)
+
+
+def test_a_schedule_that_is_asked_for_stands(run_copy: Path, command: Program) -> None:
+    shutil.rmtree(run_copy / "model")
+    done = command("train", "--run", run_copy, "--dim", 16, "--schedule", "inverse-sqrt", "--steps", 2, "--average", 1)
+    assert done.returncode == 0, done.stderr
+    assert TOLD.search(done.stderr) is None
+    assert 'schedule = "inverse-sqrt"' in (run_copy / "config.toml").read_text("utf-8")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -139,6 +170,8 @@ def test_a_signal_ends_with_its_code_after_saving_and_the_next_start_goes_on(
         "--steps",
         "100000",
         *SMALL,
+        "--schedule",
+        "inverse-sqrt",
         "--save-every",
         "50000",
         "--patience",
@@ -179,6 +212,7 @@ def test_info_tells_of_run_model_and_data(trained: Path, command: Program) -> No
     assert found["data"]["sets"]["train"]["pairs"] > 0
     text = command("info", "--run", trained).stdout.decode()
     assert "encoder_layers: 1" in text
+    assert "best: step 3 score" in text or "best: step 6 score" in text
     assert "tied: yes" in text
     assert "dropped: none" in text
 
@@ -198,7 +232,7 @@ def test_corpora_are_read_by_weight_and_a_stopped_run_goes_on_exactly(two_corpor
     for run, ends in ((two_corpora, (4, 9)), (two_corpora.with_name("whole"), (9,))):
         for end in ends:
             options = ["--steps", end, "--corpus-weights", "small.tsv=7.5" if end == 9 else "1,7.5", *QUICK]
-            done = command("train", "--run", run, *options, "--save-every", 1)
+            done = command("train", "--run", run, *options, "--schedule", "inverse-sqrt", "--save-every", 1)
             assert done.returncode == 0, done.stderr
             assert "75 of 10 pairs" in done.stderr
     states = [run / "checkpoints" / "step-000009" for run in (two_corpora, two_corpora.with_name("whole"))]
@@ -232,40 +266,41 @@ def test_batches_that_fit_are_found_once_and_kept(run_copy: Path, command: Progr
     assert tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]["batch_tokens"] == found
 
 
-def test_a_training_with_minutes_plans_as_many_steps_as_there_is_time_for(
+def test_a_training_with_minutes_alone_has_a_rate_that_is_zero_when_time_is_up(
     run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So that its rate has fallen to zero when time is up, whatever the machine."""
+    """Whatever the machine, and however its speed changes."""
     monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
     shutil.rmtree(run_copy / "model")
-    options = [*SMALL, "--precision", "float32", "--average", 3, "--run", run_copy]
+    options = [*SMALL, "--precision", "float32", "--average", 3, "--log-every", 1, "--run", run_copy]
     done = command("train", "--minutes", 0.05, *options)
     assert done.returncode == 0, done.stderr
-    assert "--minutes: steps auto, schedule linear" in done.stderr
-    settings = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]
-    steps = settings["steps"]
-    told = re.search(r"--steps auto: now ([0-9,]+), by the pace of the first ([0-9,]+)", done.stderr)
+    assert "--minutes: schedule linear, the rate is zero when time is up" in done.stderr
+    told = TOLD.search(done.stderr)
     assert told is not None
-    assert int(told[1].replace(",", "")) == steps
-    planned = re.search(r"--steps auto: ([0-9,]+) \(", done.stderr)
-    assert planned is not None
-    first = int(planned[1].replace(",", ""))
-    assert int(told[2].replace(",", "")) == max(1, -(-first // 5))  # where the rate begins to fall
-    made = json.loads((run_copy / "model" / "config.json").read_text("utf-8"))
-    assert made["made"]["settings"]["steps"] == steps
+    foreseen = int(told[1].replace(",", ""))
+    settings = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]
     assert (settings["schedule"], settings["minutes"]) == ("linear", 0.05)
-    assert settings["validate_every"] == -(-first // 2)
-    assert settings["warmup"] <= max(1, first // 8)
-    again = command("train", "--minutes", 9, "--steps", "auto", *options)
-    assert f"--steps auto: this run keeps {steps}" in again.stderr
-    assert f"reached --steps {steps:,}" in again.stderr + done.stderr
+    assert settings["validate_every"] == -(-foreseen // 2)
+    assert settings["warmup"] <= max(1, foreseen // 8)
+    lines = [json.loads(line) for line in (run_copy / "metrics.jsonl").read_text("utf-8").splitlines()]
+    for line in (line for line in lines if line["kind"] == "train"):
+        rise, fall = line["step"] / settings["warmup"], max(0, 1 - line["seconds"] / 3) / 0.8
+        assert line["rate"] == pytest.approx(settings["peak_rate"] * min(1, rise, fall))
+    longer = command("train", "--minutes", 0.06, *options)
+    assert longer.returncode == 0, longer.stderr
+    assert "reached --minutes 0.06" in longer.stderr
 
 
-def test_without_minutes_there_is_no_number_of_steps_to_find(run_copy: Path, command: Program) -> None:
-    done = command("train", "--steps", "auto", "--run", run_copy, *SMALL)
-    assert done.returncode == 2
-    assert "--steps auto is as many as --minutes have room for" in done.stderr
-    assert len(done.stderr.splitlines()) <= 3
+def test_a_run_that_began_before_there_was_a_setting_goes_on_with_its_default(run_copy: Path, command: Program) -> None:
+    shutil.rmtree(run_copy / "model")
+    options = ["--preset", "tiny", "--dim", 16, "--run", run_copy]
+    assert command("train", "--optimizer", "adam", "--steps", 1, *options).returncode == 0
+    kept = (run_copy / "config.toml").read_text("utf-8")
+    (run_copy / "config.toml").write_text(kept.replace('optimizer = "adam"\n', ""), "utf-8")
+    again = command("train", "--steps", 2, *options)
+    assert again.returncode == 0, again.stderr
+    assert 'optimizer = "adam"' in (run_copy / "config.toml").read_text("utf-8")
 
 
 def test_when_nobody_reads_the_log_any_more_training_goes_on(run_copy: Path) -> None:
@@ -285,6 +320,10 @@ def test_a_run_without_its_settings_does_not_go_on_with_others(trained: Path, co
     again = command("train", "--run", trained, "--steps", 8, *QUICK)
     assert again.returncode == 1
     assert "config.toml is missing" in again.stderr
+    (trained / "config.toml").write_text("")
+    again = command("train", "--run", trained, "--steps", 8, *QUICK)
+    assert again.returncode == 1
+    assert "config.toml: decoder_layers, dim, encoder_layers" in again.stderr
 
 
 def test_a_run_that_is_a_file_is_refused(command: Program, corpus: Corpus) -> None:

@@ -24,6 +24,7 @@ SMALL = {
     "dropout": 0.1,
     "batch-tokens": 120,
     "warmup": 4,
+    "schedule": "inverse-sqrt",
     "log-every": 1,
     "patience": 0,
     "average": 1,

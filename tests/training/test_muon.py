@@ -65,7 +65,7 @@ def test_a_step_is_half_as_long_as_one_of_adam() -> None:
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_it_is_for_the_matrices_of_the_layers_and_queries_keys_and_values_are_three(shared: bool) -> None:
+def test_it_is_for_the_matrices_of_the_layers_and_each_head_has_its_own(shared: bool) -> None:
     shape = dict(dim=8, feed_forward=16, heads=2, encoder_layers=1, decoder_layers=1, max_length=32)
     config = ModelConfig(source_vocabulary=20, target_vocabulary=20, shared_vocabulary=shared, tied=shared, **shape)
     model = Transformer(config)
@@ -78,7 +78,7 @@ def test_it_is_for_the_matrices_of_the_layers_and_queries_keys_and_values_are_th
     assert master.muon is not None
     assert len(master.muon.momentum) == sum(parameter.numel() for parameter in hidden.values())
     stacks = {tuple(size): len(starts) for size, starts in master.muon.stacks.items()}
-    assert stacks == {(8, 8): 3 * 4, (16, 8): 2, (8, 16): 2}  # three times attention, each of four; two feed-forward
+    assert stacks == {(4, 8): 3 * 3 * 2, (8, 8): 3, (16, 8): 2, (8, 16): 2}  # three times attention, two feed-forward
     before = master.master.clone()
     master.muon.gradient.copy_(torch.randn_like(master.muon.gradient))
     master.muon.step(1.0, torch.tensor(1.0), torch.tensor(1.0))

@@ -29,7 +29,7 @@ VALIDATION = dict(step=71_000.0, loss=1.6646, perplexity=5.283, bleu=37.16, chrf
 def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> None:
     output = io.StringIO()
     reporter = RichReporter(Console(file=output, width=width, force_terminal=True, color_system=None))
-    reporter.start(71_000, 100_000)
+    reporter.start(71_000)
     reporter.train(TRAINING)
     reporter.validation(VALIDATION, [Sample("ein [Satz]", "a sentence", "one")], best=True)
     reporter.stop()
@@ -53,7 +53,7 @@ def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> N
 def test_a_log_gets_a_line_now_and_then_and_each_validation(caplog: pytest.LogCaptureFixture) -> None:
     reporter = PlainReporter()
     with caplog.at_level(logging.INFO, logger="nmt"):
-        reporter.start(0, 100)
+        reporter.start(0)
         for _ in range(5):
             reporter.train(TRAINING)
         reporter.validation(VALIDATION, [Sample("ein Satz", "a sentence", "one")], best=False)

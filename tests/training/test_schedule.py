@@ -23,6 +23,16 @@ def test_linear_rises_holds_and_falls_to_zero_behind_the_last_step() -> None:
     assert learning_rate(101, config) == 0.0
 
 
+def test_linear_falls_to_zero_when_time_is_up_where_that_is_before_the_last_step() -> None:
+    config = TrainingConfig(schedule="linear", peak_rate=1.0, warmup=10, steps=1000, decay_start=0.2, minutes=10)
+    assert [learning_rate(100, config, seconds) for seconds in (0, 60, 120)] == [1.0, 1.0, 1.0]
+    assert learning_rate(100, config, 360) == pytest.approx(0.5)
+    assert learning_rate(100, config, 600) == 0.0
+    assert learning_rate(100, config, 601) == 0.0
+    assert learning_rate(5, config, 540) == pytest.approx(0.125)  # still warming up, but the end is near
+    assert learning_rate(601, config, 60) == pytest.approx(0.5)  # the steps end first
+
+
 def test_constant_stays() -> None:
     config = TrainingConfig(schedule="constant", peak_rate=0.3, warmup=10)
     assert [learning_rate(step, config) for step in (10, 10_000)] == [0.3, 0.3]

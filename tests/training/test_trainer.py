@@ -417,6 +417,24 @@ def test_the_best_checkpoints_are_kept_and_averaged(tmp_path: Path) -> None:
     assert [name for name, path in found.items() if (path / "optimizer.safetensors").exists()] == ["step-000007"]
 
 
+@pytest.mark.parametrize(("loss", "averaged"), [(1.9, True), (2.1, False)])
+def test_the_mean_of_checkpoints_becomes_the_model_where_its_loss_is_lower_whatever_bleu_says(
+    tmp_path: Path, loss: float, averaged: bool
+) -> None:
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(steps=2, batch_tokens=400, validate_every=2, save_every=1, average=2))
+    found = iter([(2.0, 30.0), (loss, 29.0 if averaged else 31.0)])  # of the last step, and of the mean
+
+    def validate(model: Transformer, parts: int) -> Validation:
+        loss, bleu = next(found)
+        return Validation({"loss": loss, "perplexity": 1.0, "bleu": bleu, "chrf": 0.0}, [])
+
+    made.validator.validate = validate  # type: ignore[method-assign, assignment]
+    made.train(PlainReporter())
+    kept = json.loads((tmp_path / "model" / "config.json").read_text("utf-8"))["made"]
+    assert ("averaged" in kept) == averaged
+
+
 def test_a_validation_shows_the_same_sentences_each_time(tmp_path: Path) -> None:
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(steps=4, batch_tokens=400, validate_every=2, average=1))
@@ -456,6 +474,26 @@ def test_a_signal_finishes_the_step_and_saves(tmp_path: Path, number: int) -> No
     assert stop.value.number == number
     assert signal.getsignal(number) is handler
     assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step-000004"]
+
+
+def test_a_signal_that_other_processes_tell_first_and_that_comes_while_saving_does_not_stop_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second signal ends a process at once; one that was told and then sent is not a second one."""
+    write_task(tmp_path, 320, "copy", seed=1)
+    made = trainer(tmp_path, TrainingConfig(steps=50, batch_tokens=400, save_every=1000, validate_every=1000))
+    monkeypatch.setattr(made.processes, "agree", lambda value: max(value, signal.SIGTERM))
+    save = made.save
+
+    def signalled() -> None:
+        signal.raise_signal(signal.SIGTERM)
+        save()
+
+    monkeypatch.setattr(made, "save", signalled)
+    with pytest.raises(StoppedBySignal) as stop:
+        made.train(PlainReporter())
+    assert stop.value.number == signal.SIGTERM
+    assert [path.name for path in list_checkpoints(tmp_path / "checkpoints")] == ["step-000001"]
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json", "manifest.json"])

@@ -12,7 +12,10 @@ from conftest import environment
 from nmt.training.state import load_newest
 
 KILLS = 50
-SMALL = "--dim 16 --feed-forward 16 --heads 2 --encoder-layers 1 --decoder-layers 1 --batch-tokens 100 --log-every 1"
+SMALL = (
+    "--dim 16 --feed-forward 16 --heads 2 --encoder-layers 1 --decoder-layers 1 --batch-tokens 100 --log-every 1 "
+    "--schedule inverse-sqrt"
+)
 
 KILLER = """
 import os, random, signal, sys, time

@@ -1,0 +1,75 @@
+"""Planning a training: how many updates it will make and how often they read the text, before the first one is made.
+
+A learning rate that is zero at the end is worth one to three BLEU over one that is cut off, so the end must be known:
+by the clock, or by how often a text of its size is worth reading.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from nmt.config import planned_dropout, planned_passes
+from nmt.data.prepare import read_description
+from nmt.settings import AUTO, Value
+from nmt.training.distributed import Processes
+from nmt.training.run import make_trainer
+
+logger = logging.getLogger("nmt")
+
+FULL = 0.9
+"""Share of a batch that is tokens of its longer side, about; the rest is padding and what no further pair fits into."""
+
+DECAY_START = 0.2
+"""Share of the training after which the rate falls."""
+
+
+class Plan(NamedTuple):
+    """A training to come."""
+
+    steps: int  # about, where it goes by the clock
+    pairs: int
+    passes: float  # over them
+
+
+def plan_by_time(run: Path, settings: Mapping[str, Value], processes: Processes) -> Plan:
+    """As many updates as `minutes` have room for on this machine; found by some seconds of training."""
+    logger.info("measuring how long an update takes")
+    seconds = make_trainer(run, {**settings, "tensorboard": False}, processes).pace()
+    steps = processes.agree(max(1, int(60 * float(str(settings["minutes"])) / seconds)))
+    pairs, updates = _reading(run, settings, processes)
+    return Plan(steps, pairs, steps / updates)
+
+
+def plan_by_text(run: Path, settings: Mapping[str, Value], processes: Processes, steps: int | None) -> Plan:
+    """These steps, or as many as `epochs` take, or as many passes as a text of its size is worth."""
+    pairs, updates = _reading(run, settings, processes)
+    if steps is None:
+        steps = max(1, round(int(str(settings["epochs"] or planned_passes(pairs))) * updates))
+    return Plan(steps, pairs, steps / updates)
+
+
+def _reading(run: Path, settings: Mapping[str, Value], processes: Processes) -> tuple[int, float]:
+    """How many pairs there are, and about how many updates read all of them once."""
+    described = read_description(run / "data")["sets"]["train"]
+    batches = max(1, *described["tokens"].values()) / (FULL * float(str(settings["batch_tokens"])))
+    return described["pairs"], batches / (processes.world * float(str(settings["accumulate"])))
+
+
+def suiting(plan: Plan, settings: Mapping[str, Value]) -> dict[str, Value]:
+    """What suits a plan: a rate that falls to zero, a warm-up that is a small part of it, some lines in the log,
+    checkpoints so close to each other that the last ones are worth averaging and, of auto, dropout by its passes.
+
+    Patience has no place in it: scores rise again when the rate falls.
+    """
+    found: dict[str, Value] = {
+        "schedule": "linear",
+        "decay_start": DECAY_START,
+        "patience": 0,
+        "warmup": max(1, min(int(str(settings["warmup"])), plan.steps // 8)),
+        "log_every": min(int(str(settings["log_every"])), -(-plan.steps // 20)),
+        "save_every": min(int(str(settings["save_every"])), -(-plan.steps // 40)),
+    }
+    if settings["preset"] == AUTO:
+        found["dropout"] = planned_dropout(plan.pairs, plan.passes)
+    return found
