@@ -10,14 +10,14 @@ sacrebleu scores both: raw text, cased, 13a. --system runs one of the two alone.
 
 import argparse
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
+import eole
 import sacrebleu
 import sentencepiece
-from training_speed import SHAPES, eole_environment, eole_settings, make_data, nmt, nmt_options, write_pieces
+from training_speed import SHAPES, make_data, nmt, nmt_options
 
 SIZE, PEAK, WARMUP = "small", 2e-3, 400
 
@@ -41,30 +41,19 @@ def train_nmt(work: Path, updates: int, source: Path) -> list[str]:
     return (work / "nmt.txt").read_text(encoding="utf-8").split("\n")[:-1]
 
 
-def write_eole_settings(path: Path, **changes: object) -> Path:
-    """Eole's settings for the folder that `path` lies in, with nmt's learning rate and with these changes."""
-    text = eole_settings(path.parent, SIZE)
-    factor = PEAK * (SHAPES[SIZE][0] * WARMUP) ** 0.5  # of its schedule, factor * (width * step)^-0.5 after the warm-up
-    changes = {"learning_rate": f"{factor:.4f}", "warmup_steps": WARMUP, "report_every": 50, **changes}
-    for key, value in changes.items():
-        text = re.sub(rf"\b{key}: [^,\n]+", f"{key}: {value}", text)
-    path.write_text("\n".join(line.removeprefix("        ") for line in text.splitlines()), encoding="utf-8")
-    return path
-
-
 def train_eole(work: Path, updates: int, source: Path) -> list[str]:
     """Translations of the test set by Eole."""
-    program = eole_environment(work)
-    settings = write_eole_settings(work / "eole-quality.yaml", train_steps=updates, save_checkpoint_steps=updates)
+    program, shape = eole.environment(work), SHAPES[SIZE]
+    rate = {"learning_rate": eole.noam_factor(PEAK, shape, WARMUP), "warmup_steps": WARMUP}
+    limits = {"train_steps": updates, "save_checkpoint_steps": updates}
+    settings = eole.write_settings(work / "eole-quality.yaml", shape, **rate, **limits)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(work / "nmt" / "tokenizer.model"))
-    write_pieces(pieces, source, work / "test.pieces")
+    eole.write_pieces(pieces, source, work / "test.pieces")
     with open(work / "eole-quality.out", "w", encoding="utf-8") as output:
-        subprocess.run([program, "train", "-c", settings], stdout=output, stderr=subprocess.STDOUT, check=True)
-        files = ["-src", work / "test.pieces", "-output", work / "eole.pieces", "-model_path", work / "eole-model"]
-        options = ["-beam_size", "5", "-batch_size", "32", "-gpu_ranks", "-1"]
-        subprocess.run([program, "predict", *files, *options], stdout=output, stderr=subprocess.STDOUT, check=True)
-    found = (work / "eole.pieces").read_text(encoding="utf-8").split("\n")[:-1]
-    return [pieces.decode(line.split()) for line in found]
+        translating = eole.translating(program, work, work / "test.pieces", work / "eole.pieces")
+        for command in (eole.training(program, settings), translating):
+            subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, check=True)
+    return eole.read_pieces(pieces, work / "eole.pieces")
 
 
 def main() -> None:

@@ -19,16 +19,16 @@ import statistics
 import subprocess
 import sys
 import time
-import venv
 from pathlib import Path
 
+import eole
 import sentencepiece
 import torch
+from eole import Shape
 
-SHAPES = {"small": (256, 1024, 4, 3), "base": (512, 2048, 8, 6)}  # width, feed-forward width, heads, layers of a side
+SHAPES = {"small": Shape(256, 1024, 4, 3, 4096), "base": Shape(512, 2048, 8, 6, 4096)}
 MEGAFLOP = {"small": 23.1, "base": 145.7}  # of a token in training: 3 * 2 * weights that it is multiplied with
-VOCABULARY, BATCH = 8000, 4096
-EOLE = "eole==0.6.4"
+VOCABULARY = 8000
 
 
 def make_data(corpora: Path, work: Path) -> None:
@@ -41,82 +41,25 @@ def make_data(corpora: Path, work: Path) -> None:
     nmt("prepare", *files, "--no-clean", "--run", run)
     pieces = sentencepiece.SentencePieceProcessor(model_file=str(work / "nmt" / "tokenizer.model"))
     for file, side in zip(files, ("source", "target"), strict=True):
-        write_pieces(pieces, Path(file), work / f"train.{side}")
-    write_vocabulary(pieces, work / "vocabulary.txt")
-
-
-def write_pieces(pieces: sentencepiece.SentencePieceProcessor, text: Path, output: Path) -> None:
-    """The lines of a text cut into pieces, as Eole reads them."""
-    rows = pieces.encode(text.read_text(encoding="utf-8").split("\n")[:-1], out_type=str)
-    output.write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def write_vocabulary(pieces: sentencepiece.SentencePieceProcessor, output: Path) -> None:
-    """The pieces that were learnt, as Eole reads them."""
-    learnt = [pieces.id_to_piece(i) for i in range(4, len(pieces))]
-    counts = (f"{piece}\t{len(learnt) - i}\n" for i, piece in enumerate(learnt))
-    output.write_text("".join(counts), encoding="utf-8")
+        eole.write_pieces(pieces, Path(file), work / f"train.{side}")
+    eole.write_vocabulary(pieces, work / "vocabulary.txt")
 
 
 def nmt(*arguments: str) -> None:
     subprocess.run([sys.executable, "-m", "nmt", *arguments], check=True)
 
 
-def eole_environment(work: Path) -> Path:
-    """The program of Eole, installed where it is not yet, with the torch that nmt runs on."""
-    home = work / "eole"
-    if not (home / "bin" / "eole").exists():
-        venv.create(home, with_pip=True)
-        version = torch.__version__.split("+")[0]
-        for packages in ([f"torch=={version}"], [f"torch=={version}", EOLE, "aiohttp"]):
-            subprocess.run([home / "bin" / "pip", "install", "--quiet", *packages], check=True)
-    return home / "bin" / "eole"
-
-
-def eole_settings(work: Path, size: str) -> str:
-    """Eole's settings for the model and batches that nmt trains."""
-    width, feed_forward, heads, layers = SHAPES[size]
-    return f"""
-        seed: 1
-        share_vocab: true
-        src_vocab: {work}/vocabulary.txt
-        src_vocab_size: {VOCABULARY + 200}
-        tgt_vocab_size: {VOCABULARY + 200}
-        overwrite: true
-        report_every: 2
-        data: {{train: {{path_src: {work}/train.source, path_tgt: {work}/train.target}}}}
-        training: {{model_path: {work}/eole-model, world_size: 0, gpu_ranks: [], num_workers: 0, compute_dtype: bf16,
-            batch_type: tokens, batch_size: {BATCH}, batch_size_multiple: 1, normalization: tokens, accum_count: [1],
-            bucket_size: 262144, optim: adam, adam_beta2: 0.98, learning_rate: 2, decay_method: noam, warmup_steps: 800,
-            max_grad_norm: 1.0, label_smoothing: 0.1, dropout: [0.1], attention_dropout: [0.1], dropout_steps: [0],
-            param_init: 0, param_init_method: xavier_uniform, train_steps: 1000000, valid_steps: 10000000,
-            save_checkpoint_steps: 1000000, keep_checkpoint: 1}}
-        model: {{architecture: transformer, layers: {layers}, hidden_size: {width}, heads: {heads},
-            transformer_ff: {feed_forward}, share_embeddings: true, share_decoder_embeddings: true,
-            embeddings: {{word_vec_size: {width}, position_encoding: true,
-                position_encoding_type: SinusoidalInterleaved}}}}
-    """
-
-
-def eole_command(work: Path, size: str, program: Path) -> tuple[list[str], Path]:
-    """How Eole is started, and where its log goes."""
-    settings = work / f"eole-{size}.yaml"
-    text = "\n".join(line.removeprefix("        ") for line in eole_settings(work, size).splitlines())
-    settings.write_text(text, encoding="utf-8")
-    return [str(program), "train", "-c", str(settings)], work / "eole.log"
-
-
 def nmt_options(size: str) -> dict[str, object]:
     """nmt's options for the model and batches that Eole trains."""
-    width, feed_forward, heads, layers = SHAPES[size]
+    shape = SHAPES[size]
     options: dict[str, object] = {
-        "preset": "small" if size == "small" else "base",
+        "preset": size,
         "optimizer": "adam",
-        "dim": width,
-        "feed-forward": feed_forward,
+        "dim": shape.width,
+        "feed-forward": shape.feed_forward,
     }
-    options |= {"heads": heads, "encoder-layers": layers, "decoder-layers": layers, "norm": "post"}
-    return options | {"batch-tokens": BATCH, "dropout": 0.1, "attention-dropout": 0.1, "precision": "bfloat16"}
+    options |= {"heads": shape.heads, "encoder-layers": shape.layers, "decoder-layers": shape.layers, "norm": "post"}
+    return options | {"batch-tokens": shape.batch, "dropout": 0.1, "attention-dropout": 0.1, "precision": "bfloat16"}
 
 
 def nmt_command(work: Path, size: str) -> tuple[list[str], Path]:
@@ -168,14 +111,17 @@ def measure(command: list[str], log: Path, system: str, warm: float, seconds: fl
 
 def matrix_rate(size: str) -> float:
     """bfloat16 GFLOP/s of the feed-forward product of a batch."""
-    width, feed_forward, _, _ = SHAPES[size]
-    x, weight = torch.randn(BATCH, width).bfloat16(), torch.randn(feed_forward, width).bfloat16()
+    shape = SHAPES[size]
+    x, weight = (
+        torch.randn(shape.batch, shape.width).bfloat16(),
+        torch.randn(shape.feed_forward, shape.width).bfloat16(),
+    )
     times = []
     for _ in range(200):
         begin = time.perf_counter()
         torch.nn.functional.linear(x, weight)
         times.append(time.perf_counter() - begin)
-    return 2 * BATCH * width * feed_forward / statistics.median(times) / 1e9
+    return 2 * shape.batch * shape.width * shape.feed_forward / statistics.median(times) / 1e9
 
 
 def main() -> None:
@@ -189,14 +135,15 @@ def main() -> None:
     given.work.mkdir(exist_ok=True)
     work = given.work.resolve()
     make_data(Path(os.environ["NMT_CORPORA"]), work)
-    eole = eole_environment(work)
+    settings = eole.write_settings(work / "eole.yaml", SHAPES[given.size])
+    theirs = eole.training(eole.environment(work), settings), work / "eole.log"
     found: dict[str, list[float]] = {"nmt": [], "eole": []}
     memory: dict[str, float] = {}
     matrix = []
     for number in range(given.rounds):
         matrix.append(matrix_rate(given.size))
         for system in found:
-            command, log = nmt_command(work, given.size) if system == "nmt" else eole_command(work, given.size, eole)
+            command, log = nmt_command(work, given.size) if system == "nmt" else theirs
             rate, memory[system] = measure(command, log, system, given.warm, given.seconds)
             found[system].append(rate)
             print(f"round {number + 1} {system:5} {rate:8,.0f} tokens/s, peak {memory[system]:,.0f} MB", flush=True)

@@ -98,7 +98,7 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
     """The settings of a training whose rate is zero when time is up or, of auto, when the text is read often enough."""
     from nmt.training.plan import plan_by_text, plan_by_time, suiting
 
-    settings = given.values()
+    settings, steps = given.values(), given.build(TrainingConfig).steps
     if by_time:
         log("--minutes: schedule linear, the rate is zero when time is up")
         try:
@@ -107,9 +107,9 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
             log("stopped before training began")
             raise
         # time will be up before the last step; and validations take time, too
-        limits = {"steps": max(int(str(settings["steps"])), 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
+        limits = {"steps": max(steps, 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
     else:
-        plan = plan_by_text(run, settings, processes, int(str(settings["steps"])) if "steps" in given.chosen else None)
+        plan = plan_by_text(run, settings, processes, steps if "steps" in given.chosen else None)
         limits = {"steps": plan.steps}
     given = given.over({**limits, **suiting(plan, settings)})
     dropout = given.values()["dropout"]

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt.config import planned_dropout, planned_passes
+from nmt.config import TrainingConfig, planned_dropout, planned_passes
 from nmt.data.prepare import read_description
-from nmt.settings import AUTO, Value
+from nmt.settings import AUTO, Value, build
 from nmt.training.distributed import Processes
 from nmt.training.run import make_trainer
 
@@ -35,25 +35,28 @@ class Plan(NamedTuple):
 def plan_by_time(run: Path, settings: Mapping[str, Value], processes: Processes) -> Plan:
     """As many updates as `minutes` have room for on this machine; found by some seconds of training."""
     logger.info("measuring how long an update takes")
+    config = build(TrainingConfig, settings)
+    assert config.minutes is not None
     seconds = make_trainer(run, {**settings, "tensorboard": False}, processes).pace()
-    steps = processes.agree(max(1, int(60 * float(str(settings["minutes"])) / seconds)))
-    pairs, updates = _reading(run, settings, processes)
+    steps = processes.agree(max(1, int(60 * config.minutes / seconds)))
+    pairs, updates = _reading(run, config, processes)
     return Plan(steps, pairs, steps / updates)
 
 
 def plan_by_text(run: Path, settings: Mapping[str, Value], processes: Processes, steps: int | None) -> Plan:
     """These steps, or as many as `epochs` take, or as many passes as a text of its size is worth."""
-    pairs, updates = _reading(run, settings, processes)
+    config = build(TrainingConfig, settings)
+    pairs, updates = _reading(run, config, processes)
     if steps is None:
-        steps = max(1, round(int(str(settings["epochs"] or planned_passes(pairs))) * updates))
+        steps = max(1, round((config.epochs or planned_passes(pairs)) * updates))
     return Plan(steps, pairs, steps / updates)
 
 
-def _reading(run: Path, settings: Mapping[str, Value], processes: Processes) -> tuple[int, float]:
+def _reading(run: Path, config: TrainingConfig, processes: Processes) -> tuple[int, float]:
     """How many pairs there are, and about how many updates read all of them once."""
     described = read_description(run / "data")["sets"]["train"]
-    batches = max(1, *described["tokens"].values()) / (FULL * float(str(settings["batch_tokens"])))
-    return described["pairs"], batches / (processes.world * float(str(settings["accumulate"])))
+    batches = max(1, *described["tokens"].values()) / (FULL * config.batch_tokens)
+    return described["pairs"], batches / (processes.world * config.accumulate)
 
 
 def suiting(plan: Plan, settings: Mapping[str, Value]) -> dict[str, Value]:
@@ -62,13 +65,14 @@ def suiting(plan: Plan, settings: Mapping[str, Value]) -> dict[str, Value]:
 
     Patience has no place in it: scores rise again when the rate falls.
     """
+    config = build(TrainingConfig, settings)
     found: dict[str, Value] = {
         "schedule": "linear",
         "decay_start": DECAY_START,
         "patience": 0,
-        "warmup": max(1, min(int(str(settings["warmup"])), plan.steps // 8)),
-        "log_every": min(int(str(settings["log_every"])), -(-plan.steps // 20)),
-        "save_every": min(int(str(settings["save_every"])), -(-plan.steps // 40)),
+        "warmup": max(1, min(config.warmup, plan.steps // 8)),
+        "log_every": min(config.log_every, -(-plan.steps // 20)),
+        "save_every": min(config.save_every, -(-plan.steps // 40)),
     }
     if settings["preset"] == AUTO:
         found["dropout"] = planned_dropout(plan.pairs, plan.passes)
