@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -70,8 +71,9 @@ def evaluate(
     Without arguments the run's model translates its prepared test set. With --reference alone, stdin is scored.
     """
     config = given.build(EvalConfig)
-    _check_purpose(config, hypothesis, comet_model, sentence=sentence, diff=diff, alignment=bool(alignment))
-    _check_ignored(given, files=bool(hypothesis or reference), sentence=sentence, diff=diff, alignment=bool(alignment))
+    purpose = _purpose(config, sentence=sentence, diff=diff, alignment=bool(alignment))
+    _check_needs(purpose, config, hypothesis, comet_model)
+    _check_ignored(purpose, given, files=bool(hypothesis or reference))
     if sentence and json_output:
         raise UsageError("--sentence prints a line for each, and no JSON", "leave out --json")
 
@@ -136,41 +138,49 @@ class _Judge(NamedTuple):
         return comet_scores(self.comet_model, sources, lines, references, choose_device(str(given.values()["device"])))
 
 
-def _check_purpose(
-    config: EvalConfig,
-    hypothesis: list[Path] | None,
-    comet_model: Path | None,
-    *,
-    sentence: bool,
-    diff: bool,
-    alignment: bool,
-) -> None:
-    """UsageError where options ask for several things at once, or for one that lacks something."""
-    asked = {"--sentence": sentence, "--diff": diff, "--alignment": alignment}
-    asked["--significance"] = config.significance != "off"
-    names = [name for name, given in asked.items() if given]
+class _Purpose(Enum):
+    """What is printed, by the option that asks for it."""
+
+    SCORES = "--metric"
+    SENTENCE = "--sentence"
+    DIFF = "--diff"
+    ALIGNMENT = "--alignment"
+
+
+def _purpose(config: EvalConfig, *, sentence: bool, diff: bool, alignment: bool) -> _Purpose:
+    """What options ask for; UsageError where they ask for several things at once."""
+    asked = {_Purpose.SENTENCE: sentence, _Purpose.DIFF: diff, _Purpose.ALIGNMENT: alignment}
+    purposes = [purpose for purpose, given in asked.items() if given]
+    names = [purpose.value for purpose in purposes] + ["--significance"] * (config.significance != "off")
     if len(names) > 1:
         raise UsageError(f"{' and '.join(names)} each print something of their own", "give one of them")
-    if diff and len(hypothesis or []) != 2:
+    return purposes[0] if purposes else _Purpose.SCORES
+
+
+def _check_needs(
+    purpose: _Purpose, config: EvalConfig, hypothesis: list[Path] | None, comet_model: Path | None
+) -> None:
+    """UsageError where what is asked for lacks something, or cannot be had."""
+    if purpose is _Purpose.DIFF and len(hypothesis or []) != 2:
         raise UsageError(f"--diff compares two systems, and there are {len(hypothesis or [])}", "name two files")
-    if diff and "comet" in config.metrics:
+    if purpose is _Purpose.DIFF and "comet" in config.metrics:
         raise UsageError("--diff compares by bleu, chrf, chrf++ and ter, not by comet", "choose with --metric")
-    if alignment and hypothesis:
+    if purpose is _Purpose.ALIGNMENT and hypothesis:
         raise UsageError("--alignment scores the run's model, not translations", "leave out the files")
-    if config.show is not None and not diff:
+    if config.show is not None and purpose is not _Purpose.DIFF:
         raise UsageError("--show is of --diff", "give it, too")
     if ("comet" in config.metrics) != (comet_model is not None):
         raise UsageError("--metric comet and --comet-model FILE belong together", "give both")
 
 
-def _check_ignored(given: Given, *, files: bool, sentence: bool, diff: bool, alignment: bool) -> None:
+def _check_ignored(purpose: _Purpose, given: Given, *, files: bool) -> None:
     """UsageError for an option that would do nothing."""
     ignored: set[str] = set()
-    if files or alignment:
+    if files or purpose is _Purpose.ALIGNMENT:
         ignored |= settings_of(SearchConfig).keys()
-    if sentence or diff or alignment:
+    if purpose is not _Purpose.SCORES:
         ignored |= {"confidence", "details"}
-    if alignment:
+    if purpose is _Purpose.ALIGNMENT:
         ignored |= {"metric", "tokenize"}
     if found := sorted(ignored & given.flags.keys()):
         raise UsageError(f"--{found[0].replace('_', '-')} has no meaning here", "leave it out")

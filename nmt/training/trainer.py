@@ -9,7 +9,6 @@ import logging
 import math
 import signal
 import time
-from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -23,27 +22,19 @@ from nmt.data.pairs import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
 from nmt.model.device import keep_freed_memory
 from nmt.model.transformer import Transformer
-from nmt.model.weights import LoadedModel, check_shapes, save_model
+from nmt.model.weights import LoadedModel, check_shapes
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes
 from nmt.training.hardware import describe_machine, matrix_rate, peak_memory, training_flops
 from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
-from nmt.training.progress import Numbers, Reporter
+from nmt.training.progress import Reporter
 from nmt.training.schedule import learning_rate
-from nmt.training.state import (
-    Checkpoint,
-    TrainingState,
-    average_weights,
-    checkpoint_name,
-    list_checkpoints,
-    load_weights,
-    prune,
-    save_checkpoint,
-)
+from nmt.training.selection import Selection
+from nmt.training.state import Checkpoint, TrainingState, checkpoint_name, list_checkpoints, prune, save_checkpoint
 from nmt.training.transfer import freeze, transfer
 from nmt.training.update import Updater
-from nmt.training.validation import Validation, Validator
+from nmt.training.validation import Validator
 
 logger = logging.getLogger("nmt")
 
@@ -73,7 +64,7 @@ class Trainer:
         """`made` is what the model directory says of how it was made, beside step and scores."""
         self.processes = processes or Processes()
         self.run_directory, self.config, self.data, self.tokenizers = run, training, data, tokenizers
-        self.device, self.made = device, made
+        self.device = device
         torch.manual_seed(training.seed)
         self.model = Transformer(model).to(device)
         self.model.place_positions(device, dtype)
@@ -85,6 +76,7 @@ class Trainer:
         both = (tokenizers.source, tokenizers.target)
         noise = Noise(both, training.subword_sampling, training.token_masking, model.max_length)
         self.log = Log(run / "metrics.jsonl", run / "tensorboard" if training.tensorboard else None)
+        self.selection = Selection(run, self.model, self.master, self.validator, training, self.log, made)
         self.state = TrainingState()
         self.updater = Updater(self.model, self.master, training, data.train, noise, self.processes)
         self.norms: list[torch.Tensor] = []  # of the gradients that were not looked at yet
@@ -187,7 +179,7 @@ class Trainer:
             if self.state.step % self.config.validate_every == 0 and not self._time_is_short():
                 self.validate(reporter)
                 self.state.worse_in_a_row = self.processes.agree(self.state.worse_in_a_row)
-                ranked = checkpoint_name(self.state.step) in self._best_checkpoints()
+                ranked = checkpoint_name(self.state.step) in self.selection.best_checkpoints(self.state)
                 self._count_seconds()
                 window = Window(self.state.seconds)
             if self.state.step % self.config.save_every == 0 or ranked or stopping:
@@ -255,52 +247,14 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------------------- validation
 
-    def validate(self, reporter: Reporter) -> bool:
-        """Score the weights that the model would be made of; the best ones so far become it."""
-        state, weights = self.state, self.master.best()
-        self.validated = state.step
+    def validate(self, reporter: Reporter) -> None:
+        """Let the selection look at the present weights, in the first process."""
+        self.validated = self.state.step
         self._look_at_norms()
-        if not self.processes.first:
-            state.worse_in_a_row = 0  # the first process knows, see `_loop`
-            return False
-        if self.data.valid is None:
-            self._publish(weights, self.made, {})
-            return True
-        scored = self._score(weights)
-        rank = self._rank(scored.numbers)
-        best = not state.ranking or rank[:2] > state.ranking[0][:2]
-        state.worse_in_a_row = 0 if best else state.worse_in_a_row + 1
-        state.ranking = sorted([*state.ranking, rank], key=lambda one: one[:2], reverse=True)[: self.config.average]
-        if best:
-            self._publish(weights, self.made, scored.numbers)
-        self._tell_validation("valid", scored, reporter, best=best)
-        return best
-
-    def _score(self, weights: torch.Tensor) -> Validation:
-        with self.master.showing(weights):
-            return self.validator.validate(self.model, self.state.parts)
-
-    def _rank(self, numbers: Numbers) -> list[float]:
-        """What is larger for better weights: their score, their loss where scores are equal, as BLEU 0 is at first."""
-        value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
-        rank = [value, -numbers["loss"], self.state.step]
-        if not all(map(math.isfinite, rank)):
-            raise NmtError(
-                f"the validation loss is {numbers['loss']} at step {self.state.step:,}: training has diverged",
-                "go on in another --run with a lower --peak-rate or a longer --warmup",
-            )
-        return rank
-
-    def _tell_validation(self, kind: str, scored: Validation, reporter: Reporter, *, best: bool) -> None:
-        step, shown = self.state.step, [one._asdict() for one in scored.samples]
-        self.log.append(kind, {"step": step, "seconds": self.state.seconds, **scored.numbers, "samples": shown})
-        reporter.validation({"step": step, **scored.numbers}, scored.samples, best=best)
-
-    def _publish(self, weights: torch.Tensor, made: dict[str, Any], numbers: Numbers) -> None:
-        """Make weights the run's model."""
-        made = {**made, "step": self.state.step, "validation": numbers}
-        named = self.master.named(weights)
-        save_model(self.run_directory / "model", self.model.config, named, self.tokenizers, made)
+        if self.processes.first:
+            self.selection.validate(self.state, reporter)
+        else:
+            self.state.worse_in_a_row = 0  # the first process knows, see `_loop`
 
     def _finish(self, reason: str, reporter: Reporter) -> None:
         """Validate what was not, try the average of checkpoints, and save that the run is finished."""
@@ -309,45 +263,10 @@ class Trainer:
                 self.state.step % self.config.validate_every or self._time_is_short()
             ):
                 self.validate(reporter)
-            self._try_average(reporter)
+            self.selection.try_average(self.state, reporter)
             self.state.finished = reason
         self.save()
         self.processes.agree(0)  # wait for the first
-
-    def _try_average(self, reporter: Reporter) -> None:
-        """Validate the mean of the present weights and those of kept checkpoints: it is often the best model.
-
-        Beside the present weights it is the loss that decides: between models as near each other as these, the noise of
-        BLEU is larger than what differs. Where weights of an earlier step are the best, the mean must be better still.
-        """
-        present = checkpoint_name(self.state.step)
-        paths = self._to_average()
-        if not paths or self.data.valid is None:
-            return
-        logger.info("averaging the weights of %d checkpoints:", len(paths) + 1)
-        own = self.master.named(self.master.best())
-        mean = self.master.flatten(average_weights(chain(map(load_weights, paths), [own])))
-        scored = self._score(mean)
-        rank, so_far = self._rank(scored.numbers), self.state.ranking[0]
-        deciding = slice(1, 2) if so_far[2] == self.state.step else slice(2)
-        best = rank[deciding] > so_far[deciding]
-        if best:
-            self.state.ranking = [rank, *self.state.ranking][: self.config.average]
-            self._publish(mean, {**self.made, "averaged": [*(path.name for path in paths), present]}, scored.numbers)
-        self._tell_validation("mean", scored, reporter, best=best)
-
-    def _to_average(self) -> list[Path]:
-        """The checkpoints whose weights are averaged in the end, the present one apart."""
-        older = [path for path in list_checkpoints(self.checkpoints) if path.name != checkpoint_name(self.state.step)]
-        if self.config.average_of == "best":
-            return [path for path in older if path.name in self._best_checkpoints()]
-        return older[len(older) - min(len(older), self.config.average - 1) :]
-
-    def _best_checkpoints(self) -> set[str]:
-        """The names of the checkpoints with the best validations, where those are kept."""
-        if self.config.average_of == "last":
-            return set()
-        return {checkpoint_name(int(step)) for _, _, step in self.state.ranking}
 
     # ------------------------------------------------------------------------------------------------ state and the log
 
@@ -358,7 +277,7 @@ class Trainer:
             return
         save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
         last = self.config.average if self.config.average_of == "last" else 1
-        prune(self.checkpoints, self.config.keep, last, self._best_checkpoints())
+        prune(self.checkpoints, self.config.keep, last, self.selection.best_checkpoints(self.state))
 
     def _log_start(self) -> None:
         """What training begins with, or goes on with."""
