@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 
 import eole
@@ -64,7 +65,7 @@ class Task:
                 eole.write_pieces(self.pieces, Path(file), self.work / f"{name}.{side}")
         eole.write_vocabulary(self.pieces, self.work / "vocabulary.txt")
 
-    @property
+    @cached_property
     def pieces(self) -> sentencepiece.SentencePieceProcessor:
         return sentencepiece.SentencePieceProcessor(model_file=str(self.run / "tokenizer.model"))
 

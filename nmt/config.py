@@ -141,11 +141,7 @@ class TrainingConfig:
         0.3, "share of the training after which the linear schedule falls", minimum=0, below=1, group=_OPTIMISER
     )
     schedule_start: int = setting(
-        0,
-        "updates that the schedule counts as done before the first one",
-        minimum=0,
-        maximum=10**9,
-        group=_OPTIMISER,
+        0, "updates that the schedule counts as done before the first one", minimum=0, maximum=10**9, group=_OPTIMISER
     )
     beta1: float = setting(0.9, "Adam's decay of the mean gradient", minimum=0, below=1, group=_OPTIMISER)
     beta2: float = setting(0.98, "Adam's decay of the mean squared gradient", minimum=0, below=1, group=_OPTIMISER)

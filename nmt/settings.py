@@ -76,6 +76,11 @@ def default_of(one: Field[Any]) -> Value:
     return value
 
 
+def defaults(configs: Iterable[type[Any]]) -> dict[str, Value]:
+    """The default of each setting of `configs`."""
+    return {name: default_of(one) for config in configs for name, one in settings_of(config).items()}
+
+
 def resolve(
     configs: Iterable[type[Any]],
     flags: Mapping[str, Value],
@@ -87,15 +92,13 @@ def resolve(
     `flags` and `file` hold what was given, and nothing else; unknown keys in `file` were refused by `read_settings`.
     A preset is chosen by the setting of that name, where `configs` have one.
     """
-    known = {name: one for config in configs for name, one in settings_of(config).items()}
-    given = {**file, **flags}
+    values, given = defaults(configs), {**file, **flags}
     preset: Mapping[str, Value] = {}
-    if "preset" in known:
-        name = str(given.get("preset", default_of(known["preset"])))
+    if "preset" in values:
+        name = str(given.get("preset", values["preset"]))
         if name not in presets:
             raise UsageError(f"--preset {name} is unknown", f"choose from {', '.join(presets)}")
         preset = presets[name]
-    values = {name: default_of(one) for name, one in known.items()}
     return {**values, **preset, **given}
 
 

@@ -98,20 +98,20 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
     """The settings of a training whose rate is zero when time is up or, of auto, when the text is read often enough."""
     from nmt.training.plan import plan_by_text, plan_by_time, suiting
 
-    settings, steps = given.values(), given.build(TrainingConfig).steps
+    config = given.build(TrainingConfig)
     if by_time:
         log("--minutes: schedule linear, the rate is zero when time is up")
         try:
-            plan = plan_by_time(run, settings, processes)
+            plan = plan_by_time(run, given.values(), processes)
         except KeyboardInterrupt:
             log("stopped before training began")
             raise
         # time will be up before the last step; and validations take time, too
-        limits = {"steps": max(steps, 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
+        limits = {"steps": max(config.steps, 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
     else:
-        plan = plan_by_text(run, settings, processes, steps if "steps" in given.chosen else None)
+        plan = plan_by_text(run, config, processes, config.steps if "steps" in given.chosen else None)
         limits = {"steps": plan.steps}
-    given = given.over({**limits, **suiting(plan, settings)})
+    given = given.over({**limits, **suiting(plan, config)})
     dropout = given.values()["dropout"]
     log(f"about {plan.steps:,} steps, which read the text {plan.passes:.1f} times; dropout {dropout}")
     return given

@@ -43,9 +43,8 @@ def plan_by_time(run: Path, settings: Mapping[str, Value], processes: Processes)
     return Plan(steps, pairs, steps / updates)
 
 
-def plan_by_text(run: Path, settings: Mapping[str, Value], processes: Processes, steps: int | None) -> Plan:
+def plan_by_text(run: Path, config: TrainingConfig, processes: Processes, steps: int | None) -> Plan:
     """These steps, or as many as `epochs` take, or as many passes as a text of its size is worth."""
-    config = build(TrainingConfig, settings)
     pairs, updates = _reading(run, config, processes)
     if steps is None:
         steps = max(1, round((config.epochs or planned_passes(pairs)) * updates))
@@ -59,13 +58,12 @@ def _reading(run: Path, config: TrainingConfig, processes: Processes) -> tuple[i
     return described["pairs"], batches / (processes.world * config.accumulate)
 
 
-def suiting(plan: Plan, settings: Mapping[str, Value]) -> dict[str, Value]:
+def suiting(plan: Plan, config: TrainingConfig) -> dict[str, Value]:
     """What suits a plan: a rate that falls to zero, a warm-up that is a small part of it, some lines in the log,
     checkpoints so close to each other that the last ones are worth averaging and, of auto, dropout by its passes.
 
     Patience has no place in it: scores rise again when the rate falls.
     """
-    config = build(TrainingConfig, settings)
     found: dict[str, Value] = {
         "schedule": "linear",
         "decay_start": DECAY_START,
@@ -74,6 +72,6 @@ def suiting(plan: Plan, settings: Mapping[str, Value]) -> dict[str, Value]:
         "log_every": min(config.log_every, -(-plan.steps // 20)),
         "save_every": min(config.save_every, -(-plan.steps // 40)),
     }
-    if settings["preset"] == AUTO:
+    if config.preset == AUTO:
         found["dropout"] = planned_dropout(plan.pairs, plan.passes)
     return found

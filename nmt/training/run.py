@@ -14,7 +14,7 @@ from nmt.data.prepare import corpora_of, fingerprint, read_description
 from nmt.errors import NmtError, UsageError
 from nmt.files import available_threads, write_text
 from nmt.model.device import prepare_runtime
-from nmt.settings import Value, build, default_of, format_settings, read_settings, settings_of
+from nmt.settings import Value, build, defaults, format_settings, read_settings, settings_of
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes, local_rank, local_world
 from nmt.training.memory import fitting_batch_tokens
@@ -50,8 +50,7 @@ def settings_of_run(run: Path, configs: Iterable[type[Any]]) -> dict[str, Value]
             f"{path}: {', '.join(sorted(missing))} missing: with other settings than before a run cannot go on",
             "put the file back, or move the run's checkpoints away to train from the start",
         )
-    defaults = {name: default_of(one) for config in configs for name, one in settings_of(config).items()}
-    return {**defaults, **kept}
+    return {**defaults(configs), **kept}
 
 
 def keep_settings(run: Path, settings: Mapping[str, Value]) -> None:
