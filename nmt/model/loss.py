@@ -74,7 +74,7 @@ class _ProjectedLoss(torch.autograd.Function):
             log_normalizers = [_log_normalizer(*both) for both in zip(logits, probabilities, strict=True)]
             pulls: list[Tensor] = []
             if r_drop:
-                divergence, *pulls = _divergence(*logits, *log_normalizers)
+                divergence, *pulls = _divergence(*logits, *probabilities)
                 smoothed += r_drop / 2 * divergence
             for i, piece in enumerate(pieces):
                 gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
@@ -86,7 +86,7 @@ class _ProjectedLoss(torch.autograd.Function):
                     gradient = probabilities[i]
                     gradient[gold] -= 1 - smoothing
                     if r_drop:
-                        gradient = gradient / passes + (r_drop / 2 * pulls[i]).to(gradient.dtype)
+                        gradient.div_(passes).add_(pulls[i], alpha=r_drop / 2)
                     torch.mm(gradient, weight, out=hidden_gradient[piece])
                     weight_gradient += gradient.T @ hidden[piece]
         if any(ctx.needs_input_grad):
@@ -102,18 +102,19 @@ class _ProjectedLoss(torch.autograd.Function):
         return hidden, weight, None, None, None
 
 
-def _divergence(first: Tensor, second: Tensor, first_log_z: Tensor, second_log_z: Tensor) -> tuple[Tensor, ...]:
-    """(KL(p || q) + KL(q || p)) / 2 of two sets of logits, summed over rows, and its gradients by both logits.
+def _divergence(first: Tensor, second: Tensor, p: Tensor, q: Tensor) -> tuple[Tensor, ...]:
+    """(KL(p || q) + KL(q || p)) / 2 of two sets of logits with softmax p and q, summed over rows, and its gradients.
 
-    With d = log p - log q, KL(p || q) = sum of p d. By the logits of p, its gradient is p (d - KL(p || q)), and by
-    those of q it is q - p.
+    With d = first - second the sum of both is sum of (p - q) d: log p - log q is d but for a number that is the same in
+    all of a row, and p - q sums to 0. The gradient of both by the first logits is p (d - sum of p d) + p - q, by the
+    second -q (d - sum of q d) + q - p.
     """
-    p_log, q_log = first.float() - first_log_z, second.float() - second_log_z
-    p, q, d = p_log.exp(), q_log.exp(), p_log - q_log
-    p_divergence, q_divergence = (p * d).sum(-1, keepdim=True), -(q * d).sum(-1, keepdim=True)
-    by_first = (p * (d - p_divergence) + p - q) / 2
-    by_second = (q * (-d - q_divergence) + q - p) / 2
-    return (p_divergence + q_divergence).sum() / 2, by_first, by_second
+    d = first - second
+    pd, qd = p * d, q * d
+    p_mean, q_mean = (each.sum(-1, keepdim=True, dtype=torch.float32) for each in (pd, qd))
+    by_first = pd.addcmul_(p, (1 - p_mean).to(p.dtype)).sub_(q).div_(2)
+    by_second = q.addcmul(q, q_mean.to(q.dtype)).sub_(qd).sub_(p).div_(2)
+    return (p_mean - q_mean).sum() / 2, by_first, by_second
 
 
 def _log_normalizer(logits: Tensor, probabilities: Tensor) -> Tensor:
