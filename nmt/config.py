@@ -283,13 +283,28 @@ _PASSES = ((FEW, 60), (MANY, 12), (math.inf, 6))
 
 
 def planned_dropout(pairs: int, passes: float) -> float:
-    """How much dropout suits a training that reads so many pairs so often: what is read often is learnt by heart."""
+    """How much dropout suits a training that reads so many pairs so often: what is read often is learnt by heart.
+
+    With R-Drop, which computes what it reads twice, each reading counts as two.
+    """
     rate = next((rate for most, rate in _DROPOUT_BY_PASSES if passes < most), 0.3)
     return rate if pairs < SOME else min(rate, 0.1)
 
 
 _DROPOUT_BY_PASSES = ((5, 0.05), (8, 0.1), (16, 0.15), (35, 0.2))
 """Fewer passes than the first number: the second. From trainings of 5, 20 and 108 minutes, docs/experiments.md."""
+
+
+def planned_r_drop(pairs: int, passes: float) -> float:
+    """The weight of R-Drop in a training that has time to read so many pairs so often, each time twice; 0: without it.
+
+    A text that is read often teaches more when it is read half as often and each batch is computed twice.
+    """
+    return 3.0 if FEW <= pairs < SOME and passes >= _R_DROP_FROM else 0.0
+
+
+_R_DROP_FROM = 6.5
+"""Found on Multi30k, docs/experiments.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def _settled(run: Path, given: Given, processes: "Processes") -> Given:
 
 def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) -> Given:
     """The settings of a training whose rate is zero when time is up or, of auto, when the text is read often enough."""
-    from nmt.training.plan import plan_by_text, plan_by_time, suiting
+    from nmt.training.plan import plan_by_text, plan_by_time, suiting, with_r_drop
 
     config = given.build(TrainingConfig)
     if by_time:
@@ -106,14 +106,13 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
         except KeyboardInterrupt:
             log("stopped before training began")
             raise
-        # time will be up before the last step; and validations take time, too
-        limits = {"steps": max(config.steps, 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
     else:
         plan = plan_by_text(run, config, processes, config.steps if "steps" in given.chosen else None)
-        limits = {"steps": plan.steps}
-    given = given.over({**limits, **suiting(plan, config)})
-    dropout = given.values()["dropout"]
-    log(f"about {plan.steps:,} steps, which read the text {plan.passes:.1f} times; dropout {dropout}")
+    if config.preset == AUTO and "r_drop" not in given.chosen:
+        plan = with_r_drop(plan, by_time=by_time)
+    given = given.over(suiting(plan, config, by_time=by_time))
+    noise = f"dropout {given.values()['dropout']}" + (f", R-Drop {plan.r_drop:g}" if plan.r_drop else "")
+    log(f"about {plan.steps:,} steps, which read the text {plan.passes:.1f} times; {noise}")
     return given
 
 

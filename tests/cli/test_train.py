@@ -135,6 +135,29 @@ def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_t
     assert "times; dropout 0.12\n" in chosen.stderr
 
 
+@pytest.mark.parametrize("limit", [["--minutes", "0.1"], ["--epochs", "7"]])
+def test_auto_takes_r_drop_where_the_text_is_read_often_unless_told_otherwise(
+    limit: list[str], run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.config.FEW", 100)
+    monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
+    shutil.rmtree(run_copy / "model")
+    options = ["--run", run_copy, "--dim", 16, "--feed-forward", 16, "--batch-tokens", 1024, "--average", 1, *limit]
+    done = command("train", *options)
+    assert done.returncode == 0, done.stderr
+    told = TOLD.search(done.stderr)
+    assert told is not None
+    assert "R-Drop 3\n" in done.stderr
+    settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
+    assert settings["r_drop"] == 3
+    assert settings["dropout"] == planned_dropout(200, 2 * float(told[2])) == float(told[3])
+    shutil.rmtree(run_copy / "checkpoints")
+    plain = command("train", "--r-drop", 0, *options)
+    assert plain.returncode == 0, plain.stderr
+    assert "R-Drop" not in plain.stderr
+    assert tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]["r_drop"] == 0
+
+
 def test_without_a_limit_auto_reads_the_text_often_enough_and_the_rate_is_zero_then(
     run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
