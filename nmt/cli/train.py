@@ -109,8 +109,8 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
     else:
         plan = plan_by_text(run, config, processes, config.steps if "steps" in given.chosen else None)
     if config.preset == AUTO and "r_drop" not in given.chosen:
-        plan = with_r_drop(plan, by_time=by_time)
-    given = given.over(suiting(plan, config, by_time=by_time))
+        plan = with_r_drop(plan)
+    given = given.over(suiting(plan, config))
     noise = f"dropout {given.values()['dropout']}" + (f", R-Drop {plan.r_drop:g}" if plan.r_drop else "")
     log(f"about {plan.steps:,} steps, which read the text {plan.passes:.1f} times; {noise}")
     return given

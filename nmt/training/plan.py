@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     pairs: int
     passes: float  # over them
     r_drop: float  # weight of R-Drop
+    by_time: bool  # whether the clock ends it
 
 
 def plan_by_time(run: Path, settings: Mapping[str, Value], processes: Processes) -> Plan:
@@ -41,7 +42,7 @@ def plan_by_time(run: Path, settings: Mapping[str, Value], processes: Processes)
     seconds = make_trainer(run, {**settings, "tensorboard": False}, processes).pace()
     steps = processes.agree(max(1, int(60 * config.minutes / seconds)))
     pairs, updates = _reading(run, config, processes)
-    return Plan(steps, pairs, steps / updates, config.r_drop)
+    return Plan(steps, pairs, steps / updates, config.r_drop, by_time=True)
 
 
 def plan_by_text(run: Path, config: TrainingConfig, processes: Processes, steps: int | None) -> Plan:
@@ -49,7 +50,7 @@ def plan_by_text(run: Path, config: TrainingConfig, processes: Processes, steps:
     pairs, updates = _reading(run, config, processes)
     if steps is None:
         steps = max(1, round((config.epochs or planned_passes(pairs)) * updates))
-    return Plan(steps, pairs, steps / updates, config.r_drop)
+    return Plan(steps, pairs, steps / updates, config.r_drop, by_time=False)
 
 
 def _reading(run: Path, config: TrainingConfig, processes: Processes) -> tuple[int, float]:
@@ -59,14 +60,14 @@ def _reading(run: Path, config: TrainingConfig, processes: Processes) -> tuple[i
     return described["pairs"], batches / (processes.world * config.accumulate)
 
 
-def with_r_drop(plan: Plan, *, by_time: bool) -> Plan:
-    """The same with R-Drop where that pays: in the same time then half as many updates, which take twice as long."""
-    drawn = plan._replace(steps=-(-plan.steps // 2), passes=plan.passes / 2) if by_time else plan
+def with_r_drop(plan: Plan) -> Plan:
+    """The same with R-Drop where that pays: by the clock half as many updates then, which take twice as long."""
+    drawn = plan._replace(steps=-(-plan.steps // 2), passes=plan.passes / 2) if plan.by_time else plan
     weight = planned_r_drop(drawn.pairs, drawn.passes)
     return drawn._replace(r_drop=weight) if weight else plan
 
 
-def suiting(plan: Plan, config: TrainingConfig, *, by_time: bool) -> dict[str, Value]:
+def suiting(plan: Plan, config: TrainingConfig) -> dict[str, Value]:
     """What suits a plan: a rate that falls to zero, a warm-up that is a small part of it, some lines in the log,
     checkpoints so close to each other that the last ones are worth averaging and, of auto, dropout by its passes.
 
@@ -81,7 +82,7 @@ def suiting(plan: Plan, config: TrainingConfig, *, by_time: bool) -> dict[str, V
         "log_every": min(config.log_every, -(-plan.steps // 20)),
         "save_every": min(config.save_every, -(-plan.steps // 40)),
     }
-    if by_time:  # that will be up before the last step; and validations take time, too
+    if plan.by_time:  # time will be up before the last step; and validations take time, too
         found |= {"steps": max(config.steps, 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
     if config.preset == AUTO:
         found |= {
