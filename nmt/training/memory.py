@@ -20,7 +20,7 @@ USED = 0.7
 """Share of the free memory that is planned for; the rest is for what other programs and the allocator may take."""
 
 
-def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch.dtype) -> int:
+def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch.dtype, r_drop: float = 0.0) -> int:
     """The most tokens of a batch, on its longer side, that a training step of such a model has memory for.
 
     One small batch goes forward, and what it keeps for the backward pass is counted. As much again is reckoned for
@@ -39,7 +39,7 @@ def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch
     rows = [np.full(LENGTH, END, dtype=np.int64)] * SENTENCES
     batch = make_batch(rows, rows, config.source_vocabulary, config.target_vocabulary).to(device)
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        loss = model.loss(batch, smoothing=0.1)
+        loss = model.loss(batch, smoothing=0.1, r_drop=r_drop)
     for parameter in model.parameters():
         kept.pop(parameter.untyped_storage().data_ptr(), None)
     parameters = sum(parameter.numel() for parameter in model.parameters())

@@ -94,9 +94,11 @@ def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Process
     """
     tokenizers = Tokenizers.load(run)
     counts = read_description(run / "data", tokenizers)["sets"]["train"]["tokens"]
-    fitting = fitting_batch_tokens(_model_config(settings, tokenizers), *training_device(settings))
+    device, dtype = training_device(settings)
+    config = build(TrainingConfig, {**settings, "batch_tokens": MINIMUM})
+    fitting = fitting_batch_tokens(_model_config(settings, tokenizers), device, dtype, config.r_drop)
     fitting = -processes.agree(-fitting)  # the least of any
-    wanted = max(SMALL, max(counts.values()) // (UPDATES * processes.world * int(str(settings["accumulate"]))))
+    wanted = max(SMALL, max(counts.values()) // (UPDATES * processes.world * config.accumulate))
     tokens = max(MINIMUM, min(fitting, wanted) // ROUND * ROUND)
     reason = f"room for {fitting:,}" + (
         "" if fitting < wanted else ", but more would learn less from a corpus this small"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Corpus, Program, environment
 
-from nmt.config import planned_dropout
+from nmt.config import FEW, SOME, planned_dropout, planned_r_drop
 
 SMALL = [
     "--dim",
@@ -135,11 +135,20 @@ def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_t
     assert "times; dropout 0.12\n" in chosen.stderr
 
 
-@pytest.mark.parametrize("limit", [["--minutes", "0.1"], ["--epochs", "7"]])
+@pytest.mark.parametrize(
+    ("pairs", "passes", "pays"),
+    [(FEW, 7, True), (FEW, 6, False), (FEW - 1, 60, False), (SOME - 1, 7, True), (SOME, 12, False)],
+)
+def test_r_drop_pays_where_a_text_of_middling_size_is_read_often(pairs: int, passes: float, *, pays: bool) -> None:
+    assert bool(planned_r_drop(pairs, passes)) is pays
+
+
+@pytest.mark.parametrize("limit", [["--minutes", "0.1"], ["--epochs", "1"]])
 def test_auto_takes_r_drop_where_the_text_is_read_often_unless_told_otherwise(
     limit: list[str], run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nmt.config.FEW", 100)
+    monkeypatch.setattr("nmt.config._R_DROP_FROM", 0.5)  # however slow the machine is
     monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
     shutil.rmtree(run_copy / "model")
     options = ["--run", run_copy, "--dim", 16, "--feed-forward", 16, "--batch-tokens", 1024, "--average", 1, *limit]

@@ -30,6 +30,12 @@ def test_twice_the_model_fits_half_the_tokens(monkeypatch: pytest.MonkeyPatch) -
     assert 1.8 < few / many < 2.2
 
 
+def test_r_drop_which_computes_each_batch_twice_fits_half_the_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "available_memory", lambda device: 1 << 34)
+    once, twice = (fitting_batch_tokens(ModelConfig(**SHAPE), CPU, torch.float32, r_drop) for r_drop in (0.0, 3.0))
+    assert 1.8 < once / twice < 2.2
+
+
 def test_a_model_that_does_not_fit_at_all_has_room_for_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "available_memory", lambda device: 1 << 20)
     assert fitting_batch_tokens(ModelConfig(**SHAPE), CPU, torch.float32) == 0
