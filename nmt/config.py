@@ -261,7 +261,7 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     if pairs < FEW:
         name, changes = "tiny", dict[str, Value](batch_tokens=1024)
     elif pairs < SOME:
-        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, batch_tokens=2048)
+        name, changes = "small", dict[str, Value](dim=192, feed_forward=384)
     elif pairs < MANY or not gpu:
         name, changes = "small", dict[str, Value](batch_tokens=4096)
     else:
@@ -305,6 +305,18 @@ def planned_r_drop(pairs: int, passes: float) -> float:
 
 _R_DROP_FROM = 6.5
 """Found on Multi30k, docs/experiments.md."""
+
+
+def planned_batch_tokens(pairs: int, batch_tokens: int, steps: int) -> int:
+    """The tokens of a batch in a training that has room for so many updates with batches of `batch_tokens`.
+
+    Batches twice as large are computed faster and a long training learns more from them; a short one needs its updates.
+    """
+    return 2 * batch_tokens if FEW <= pairs < SOME and steps >= _LARGER_BATCHES_FROM else batch_tokens
+
+
+_LARGER_BATCHES_FROM = 1600
+"""Found on Multi30k with batches of 2,048 tokens, docs/experiments.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ def _settled(run: Path, given: Given, processes: "Processes") -> Given:
 
 def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) -> Given:
     """The settings of a training whose rate is zero when time is up or, of auto, when the text is read often enough."""
-    from nmt.training.plan import plan_by_text, plan_by_time, suiting, with_r_drop
+    from nmt.training.plan import plan_by_text, plan_by_time, suiting, with_larger_batches, with_r_drop
 
     config = given.build(TrainingConfig)
     if by_time:
@@ -110,9 +110,12 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
         plan = plan_by_text(run, config, processes, config.steps if "steps" in given.chosen else None)
     if config.preset == AUTO and "r_drop" not in given.chosen:
         plan = with_r_drop(plan)
+    if config.preset == AUTO and not given.chosen & {"batch_tokens", "steps"}:
+        plan = with_larger_batches(plan)
     given = given.over(suiting(plan, config))
+    reading = f"about {plan.steps:,} steps of {plan.batch_tokens:,} tokens, which read the text {plan.passes:.1f} times"
     noise = f"dropout {given.values()['dropout']}" + (f", R-Drop {plan.r_drop:g}" if plan.r_drop else "")
-    log(f"about {plan.steps:,} steps, which read the text {plan.passes:.1f} times; {noise}")
+    log(f"{reading}; {noise}")
     return given
 
 

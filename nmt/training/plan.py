@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from nmt.config import TrainingConfig, planned_dropout, planned_passes, planned_r_drop
+from nmt.config import TrainingConfig, planned_batch_tokens, planned_dropout, planned_passes, planned_r_drop
 from nmt.data.prepare import read_description
 from nmt.settings import AUTO, Value, build
 from nmt.training.distributed import Processes
@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     """A training to come."""
 
     steps: int  # about, where it goes by the clock
+    batch_tokens: int
     pairs: int
     passes: float  # over them
     r_drop: float  # weight of R-Drop
@@ -42,7 +43,7 @@ def plan_by_time(run: Path, settings: Mapping[str, Value], processes: Processes)
     seconds = make_trainer(run, {**settings, "tensorboard": False}, processes).pace()
     steps = processes.agree(max(1, int(60 * config.minutes / seconds)))
     pairs, updates = _reading(run, config, processes)
-    return Plan(steps, pairs, steps / updates, config.r_drop, by_time=True)
+    return Plan(steps, config.batch_tokens, pairs, steps / updates, config.r_drop, by_time=True)
 
 
 def plan_by_text(run: Path, config: TrainingConfig, processes: Processes, steps: int | None) -> Plan:
@@ -50,7 +51,7 @@ def plan_by_text(run: Path, config: TrainingConfig, processes: Processes, steps:
     pairs, updates = _reading(run, config, processes)
     if steps is None:
         steps = max(1, round((config.epochs or planned_passes(pairs)) * updates))
-    return Plan(steps, pairs, steps / updates, config.r_drop, by_time=False)
+    return Plan(steps, config.batch_tokens, pairs, steps / updates, config.r_drop, by_time=False)
 
 
 def _reading(run: Path, config: TrainingConfig, processes: Processes) -> tuple[int, float]:
@@ -65,6 +66,14 @@ def with_r_drop(plan: Plan) -> Plan:
     drawn = plan._replace(steps=-(-plan.steps // 2), passes=plan.passes / 2) if plan.by_time else plan
     weight = planned_r_drop(drawn.pairs, drawn.passes)
     return drawn._replace(r_drop=weight) if weight else plan
+
+
+def with_larger_batches(plan: Plan) -> Plan:
+    """The same text in fewer updates, where that pays: not with R-Drop, whose batches are computed twice already."""
+    if plan.r_drop:
+        return plan
+    larger = planned_batch_tokens(plan.pairs, plan.batch_tokens, plan.steps)
+    return plan._replace(steps=-(-plan.steps * plan.batch_tokens // larger), batch_tokens=larger)
 
 
 def suiting(plan: Plan, config: TrainingConfig) -> dict[str, Value]:
@@ -83,10 +92,11 @@ def suiting(plan: Plan, config: TrainingConfig) -> dict[str, Value]:
         "save_every": min(config.save_every, -(-plan.steps // 40)),
     }
     if plan.by_time:  # time will be up before the last step; and validations take time, too
-        found |= {"steps": max(config.steps, 10 * plan.steps), "validate_every": -(-plan.steps // 2)}
+        found |= {"steps": max(config.steps, 10 * plan.steps), "validate_every": -(-plan.steps * 3 // 5)}
     if config.preset == AUTO:
         found |= {
             "dropout": planned_dropout(plan.pairs, plan.passes * (2 if plan.r_drop else 1)),
             "r_drop": plan.r_drop,
+            "batch_tokens": plan.batch_tokens,
         }
     return found

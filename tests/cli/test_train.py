@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Corpus, Program, environment
 
-from nmt.config import FEW, SOME, planned_dropout, planned_r_drop
+from nmt.config import FEW, SOME, planned_batch_tokens, planned_dropout, planned_r_drop
 
 SMALL = [
     "--dim",
@@ -110,7 +110,7 @@ def test_the_preset_is_told_with_what_it_sets_and_kept(run_copy: Path, command: 
     assert "preset" in named.stderr
 
 
-TOLD = re.compile(r"about ([0-9,]+) steps, which read the text ([0-9.]+) times; dropout ([0-9.]+)")
+TOLD = re.compile(r"about ([0-9,]+) steps of [0-9,]+ tokens, which read the text ([0-9.]+) times; dropout ([0-9.]+)")
 
 
 @pytest.mark.parametrize("limit", [["--minutes", "0.02"], ["--epochs", "1"], ["--steps", "2"]])
@@ -141,6 +141,36 @@ def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_t
 )
 def test_r_drop_pays_where_a_text_of_middling_size_is_read_often(pairs: int, passes: float, *, pays: bool) -> None:
     assert bool(planned_r_drop(pairs, passes)) is pays
+
+
+@pytest.mark.parametrize(
+    ("pairs", "steps", "tokens"), [(FEW, 2400, 4096), (FEW, 1000, 2048), (FEW - 1, 2400, 2048), (SOME, 2400, 2048)]
+)
+def test_a_text_of_middling_size_is_read_in_larger_batches_where_there_is_time_for_many(
+    pairs: int, steps: int, tokens: int
+) -> None:
+    assert planned_batch_tokens(pairs, 2048, steps) == tokens
+
+
+def test_auto_makes_half_as_many_updates_of_larger_batches_unless_told_otherwise(
+    run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nmt.config.FEW", 100)
+    monkeypatch.setattr("nmt.config._LARGER_BATCHES_FROM", 3)
+    shutil.rmtree(run_copy / "model")
+    options = ["--run", run_copy, "--dim", 16, "--average", 1, "--r-drop", 0]
+    steps = []
+    for chosen, tokens in (([], 4096), (["--batch-tokens", 2048], 2048)):
+        done = command("train", *options, "--epochs", 4, *chosen)
+        assert done.returncode == 0, done.stderr
+        assert f" steps of {tokens:,} tokens, " in done.stderr
+        settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
+        assert settings["batch_tokens"] == tokens
+        steps.append(settings["steps"])
+        shutil.rmtree(run_copy / "checkpoints")
+    assert steps[0] == -(-steps[1] // 2)
+    exact = command("train", *options, "--steps", 5)
+    assert "about 5 steps of 2,048 tokens, " in exact.stderr
 
 
 @pytest.mark.parametrize("limit", [["--minutes", "0.1"], ["--epochs", "1"]])
@@ -313,7 +343,7 @@ def test_a_training_with_minutes_alone_has_a_rate_that_is_zero_when_time_is_up(
     foreseen = int(told[1].replace(",", ""))
     settings = tomllib.loads((run_copy / "config.toml").read_text("utf-8"))["train"]
     assert (settings["schedule"], settings["minutes"]) == ("linear", 0.05)
-    assert settings["validate_every"] == -(-foreseen // 2)
+    assert settings["validate_every"] == -(-foreseen * 3 // 5)
     assert settings["warmup"] <= max(1, foreseen // 8)
     lines = [json.loads(line) for line in (run_copy / "metrics.jsonl").read_text("utf-8").splitlines()]
     for line in (line for line in lines if line["kind"] == "train"):
