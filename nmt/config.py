@@ -303,7 +303,7 @@ def planned_r_drop(pairs: int, passes: float) -> float:
     return 3.0 if FEW <= pairs < SOME and passes >= _R_DROP_FROM else 0.0
 
 
-_R_DROP_FROM = 6.5
+_R_DROP_FROM = 8
 """Found on Multi30k, docs/experiments.md."""
 
 

@@ -137,7 +137,7 @@ def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_t
 
 @pytest.mark.parametrize(
     ("pairs", "passes", "pays"),
-    [(FEW, 7, True), (FEW, 6, False), (FEW - 1, 60, False), (SOME - 1, 7, True), (SOME, 12, False)],
+    [(FEW, 8.5, True), (FEW, 7, False), (FEW - 1, 60, False), (SOME - 1, 12, True), (SOME, 12, False)],
 )
 def test_r_drop_pays_where_a_text_of_middling_size_is_read_often(pairs: int, passes: float, *, pays: bool) -> None:
     assert bool(planned_r_drop(pairs, passes)) is pays
