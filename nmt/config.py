@@ -261,7 +261,7 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     if pairs < FEW:
         name, changes = "tiny", dict[str, Value](batch_tokens=1024)
     elif pairs < SOME:
-        name, changes = "small", dict[str, Value](dim=192, feed_forward=384)
+        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, batch_tokens=2048)
     elif pairs < MANY or not gpu:
         name, changes = "small", dict[str, Value](batch_tokens=4096)
     else:
@@ -307,16 +307,14 @@ _R_DROP_FROM = 8
 """Found on Multi30k, docs/experiments.md."""
 
 
-def planned_batch_tokens(pairs: int, batch_tokens: int, steps: int) -> int:
-    """The tokens of a batch in a training that has room for so many updates with batches of `batch_tokens`.
+def planned_batch_tokens(batch_tokens: int, pairs: int, passes: float, steps: int) -> int:
+    """The tokens of a batch in a training that reads so many pairs so often, in so many updates with `batch_tokens`.
 
-    Batches twice as large are computed faster and a long training learns more from them; a short one needs its updates.
+    Of a text that is read often a long training learns more from batches twice as large, which are computed faster,
+    too; a short one needs its updates.
     """
-    return 2 * batch_tokens if FEW <= pairs < SOME and steps >= _LARGER_BATCHES_FROM else batch_tokens
-
-
-_LARGER_BATCHES_FROM = 1600
-"""Found on Multi30k with batches of 2,048 tokens, docs/experiments.md."""
+    larger = FEW <= pairs < SOME and passes >= 6 and steps >= 1600
+    return 2 * batch_tokens if larger else batch_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,7 +72,7 @@ def with_larger_batches(plan: Plan) -> Plan:
     """The same text in fewer updates, where that pays: not with R-Drop, whose batches are computed twice already."""
     if plan.r_drop:
         return plan
-    larger = planned_batch_tokens(plan.pairs, plan.batch_tokens, plan.steps)
+    larger = planned_batch_tokens(plan.batch_tokens, plan.pairs, plan.passes, plan.steps)
     return plan._replace(steps=-(-plan.steps * plan.batch_tokens // larger), batch_tokens=larger)
 
 

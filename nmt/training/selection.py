@@ -98,8 +98,11 @@ class Selection:
             return self.validator.validate(self.model, state.parts)
 
     def _rank(self, numbers: Numbers, state: TrainingState) -> list[float]:
-        """What is larger for better weights: their score, their loss where scores are equal, as BLEU 0 is at first."""
-        value = -numbers["loss"] if self.config.metric == "loss" else numbers[self.config.metric]
+        """What is larger for better weights: their score and, where that is the same to one decimal, their loss.
+
+        What scores of some hundred sentences differ by in the second decimal is noise; and at first BLEU is always 0.
+        """
+        value = -numbers["loss"] if self.config.metric == "loss" else round(numbers[self.config.metric], 1)
         rank = [value, -numbers["loss"], state.step]
         if not all(map(math.isfinite, rank)):
             raise NmtError(

@@ -144,19 +144,26 @@ def test_r_drop_pays_where_a_text_of_middling_size_is_read_often(pairs: int, pas
 
 
 @pytest.mark.parametrize(
-    ("pairs", "steps", "tokens"), [(FEW, 2400, 4096), (FEW, 1000, 2048), (FEW - 1, 2400, 2048), (SOME, 2400, 2048)]
+    ("pairs", "passes", "steps", "tokens"),
+    [
+        (FEW, 10, 2400, 4096),
+        (FEW, 10, 1000, 2048),
+        (FEW, 5, 2400, 2048),
+        (FEW - 1, 10, 2400, 2048),
+        (SOME, 10, 2400, 2048),
+    ],
 )
 def test_a_text_of_middling_size_is_read_in_larger_batches_where_there_is_time_for_many(
-    pairs: int, steps: int, tokens: int
+    pairs: int, passes: float, steps: int, tokens: int
 ) -> None:
-    assert planned_batch_tokens(pairs, 2048, steps) == tokens
+    assert planned_batch_tokens(2048, pairs, passes, steps) == tokens
 
 
 def test_auto_makes_half_as_many_updates_of_larger_batches_unless_told_otherwise(
     run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("nmt.config.FEW", 100)
-    monkeypatch.setattr("nmt.config._LARGER_BATCHES_FROM", 3)
+    monkeypatch.setattr("nmt.training.plan.planned_batch_tokens", lambda batch_tokens, *reading: 2 * batch_tokens)
     shutil.rmtree(run_copy / "model")
     options = ["--run", run_copy, "--dim", 16, "--average", 1, "--r-drop", 0]
     steps = []
