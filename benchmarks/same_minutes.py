@@ -4,7 +4,8 @@
 
 Both train at the same time, each on one core of its own, with the vocabulary that `nmt tokenizer train` chooses; the
 cores change hands from one direction to the next. nmt has no option but --minutes, and its minutes include looking at
-its pace and averaging. Eole trains a model of the shape that nmt chose, on batches of the same size, with Adam and a
+its pace and averaging. Eole trains a model of the shape that nmt chose, on batches of the size that it chose by the
+pairs (its plan may double them, as results/same-minutes.txt then tells), with Adam and a
 rate of 2e-3 after as long a warm-up, then the inverse square root. It is at work until the time is up and translates
 with its last checkpoint, at most 50 updates older. Both translate with a beam of 5, and `nmt eval` scores them (Korean
 with `pip install 'sacrebleu[ko]'`).

@@ -313,8 +313,13 @@ def planned_batch_tokens(batch_tokens: int, pairs: int, passes: float, steps: in
     Of a text that is read often a long training learns more from batches twice as large, which are computed faster,
     too; a short one needs its updates.
     """
-    larger = FEW <= pairs < SOME and passes >= 6 and steps >= 1600
+    passes_from, steps_from = _LARGER_BATCHES_FROM
+    larger = FEW <= pairs < SOME and passes >= passes_from and steps >= steps_from
     return 2 * batch_tokens if larger else batch_tokens
+
+
+_LARGER_BATCHES_FROM = (6, 1600)
+"""Passes and updates. Found on Multi30k, docs/experiments.md."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

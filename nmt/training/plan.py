@@ -78,7 +78,7 @@ def with_larger_batches(plan: Plan) -> Plan:
 
 def suiting(plan: Plan, config: TrainingConfig) -> dict[str, Value]:
     """What suits a plan: a rate that falls to zero, a warm-up that is a small part of it, some lines in the log,
-    checkpoints so close to each other that the last ones are worth averaging and, of auto, dropout by its passes.
+    checkpoints so close to each other that the last ones are worth averaging and, of auto, dropout, R-Drop and batches.
 
     Patience has no place in it: scores rise again when the rate falls.
     """
