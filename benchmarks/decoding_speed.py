@@ -48,7 +48,7 @@ import json, sys, time
 from pathlib import Path
 from nmt import Translator
 from nmt.config import SearchConfig
-from nmt.model.device import keep_freed_memory
+from nmt.runtime import keep_freed_memory
 directory, text, precision, beam, threads, single = sys.argv[1:]
 keep_freed_memory()
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]

@@ -563,9 +563,9 @@ class SearchConfig:
         """Hypotheses of each sentence that search gives."""
         return self.n_best if self.mbr == "off" else self.hypotheses
 
-    def source_tokens(self, device: str) -> int:
-        """Source tokens of a batch, on this type of device."""
-        tokens = self.batch_tokens or (50_000 if device == "cuda" else 5_000)
+    def source_tokens(self, *, gpu: bool) -> int:
+        """Source tokens of a batch."""
+        tokens = self.batch_tokens or (50_000 if gpu else 5_000)
         return max(1, tokens // self.hypotheses)
 
     def problems(self) -> list[str]:
@@ -666,11 +666,11 @@ class ScoreConfig:
 class RuntimeConfig:
     """Where and how to compute."""
 
-    device: str = setting("auto", "cpu, cuda, cuda:1 ..., or auto: a GPU where there is one", group=_RUNTIME)
+    device: str = setting("auto", "cpu, cuda, cuda:1 ..., mps, xpu, or auto: a GPU where there is one", group=_RUNTIME)
     precision: str = setting(
         "auto",
         "number format of the arithmetic; auto takes what suits command and hardware",
-        choices=("auto", "float32", "bfloat16", "int8"),
+        choices=("auto", "float32", "bfloat16", "float16", "int8"),
         group=_RUNTIME,
     )
     threads: int = setting(0, "CPU threads (0: one for each core)", minimum=0, maximum=1024, group=_RUNTIME)

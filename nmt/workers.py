@@ -8,15 +8,18 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, count, islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from nmt.errors import NmtError
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
+
+T = TypeVar("T")
 
 _RESULT, _PROBLEM = b"+", b"-"
 
@@ -144,3 +147,13 @@ def _send(connection: Connection, item: bytes) -> None:
 
 def _lost() -> NmtError:
     return NmtError("a worker process has gone", "was there too little memory? use fewer --threads or --batch-tokens")
+
+
+def one_ahead(items: Iterator[T]) -> Iterator[T]:
+    """Items as they come; each is made by a thread of its own while the one before it is used."""
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        following = executor.submit(next, items)
+        while True:
+            item = following.result()
+            following = executor.submit(next, items)
+            yield item

@@ -19,6 +19,7 @@ ROOMS = (
     "files",
     "workers",
     "text",
+    "runtime",
     "data",
     "model",
     "decoding",

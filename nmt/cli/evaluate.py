@@ -129,7 +129,7 @@ class _Judge(NamedTuple):
     def comet(self, lines: Sequence[str], given: Given) -> list[float]:
         """The COMET score of each line."""
         from nmt.evaluation.comet import comet_scores
-        from nmt.model.device import choose_device
+        from nmt.runtime import choose_device
 
         sources, references = self.test.sources, self.test.references[0]
         if sources is None:

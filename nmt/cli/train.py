@@ -122,7 +122,7 @@ def _planned(run: Path, given: Given, processes: "Processes", *, by_time: bool) 
 def _with_its_preset(common: Common, given: Given) -> Given:
     """Tell what the preset sets; auto gets the values that suit the run's data."""
     from nmt.data.prepare import read_description
-    from nmt.model.device import choose_device
+    from nmt.runtime import choose_device, on_gpu
     from nmt.text.tokenizer import Tokenizers
 
     name = str(given.values()["preset"])
@@ -132,7 +132,7 @@ def _with_its_preset(common: Common, given: Given) -> Given:
         log(f"--preset {name}: {', '.join(used) or 'every value of it is overridden'}")
         return given
     pairs = read_description(common.data, Tokenizers.load(common.run))["sets"]["train"]["pairs"]
-    values, reason = auto_preset(pairs, gpu=choose_device(str(given.values()["device"])).type == "cuda")
+    values, reason = auto_preset(pairs, gpu=on_gpu(choose_device(str(given.values()["device"]))))
     log(reason)
     return given.with_preset(AUTO, values)
 

@@ -106,7 +106,7 @@ def open_translator(
 ) -> "Translator":
     """The translator of a model directory, or of several as an ensemble, computing as the runtime settings say."""
     from nmt.decoding.translate import Translator
-    from nmt.model.device import keep_freed_memory, use_threads
+    from nmt.runtime import keep_freed_memory, use_threads
 
     keep_freed_memory()
     threads = use_threads(runtime)
@@ -119,7 +119,7 @@ def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Transl
     """The translator of an export for CTranslate2."""
     from nmt.decoding.translate import Translator
     from nmt.export.ctranslate2 import CTranslate2Engine
-    from nmt.model.device import use_threads
+    from nmt.runtime import use_threads
 
     if len(directories) != 1:
         raise UsageError("--engine ctranslate2 runs one export", "name its directory with --model")

@@ -16,6 +16,7 @@ from torch import Tensor
 from nmt.data.binary import Ids
 from nmt.data.order import Corpus, Indices, mix, rows_in_order
 from nmt.errors import NmtError
+from nmt.runtime import aligned, alignment, to_device
 from nmt.text.tokenizer import BEGIN, PAD
 
 WINDOW = 1 << 17
@@ -40,14 +41,22 @@ class Batch(NamedTuple):
     source_mask: Tensor  # [batch, source], True at real tokens
     target_input: Tensor  # [batch, target]
     target_output: Tensor  # [batch, target], PAD where there is none
-    source_tokens: int  # real tokens, a host integer so that nothing waits for the device
-    target_tokens: int
+    lengths: tuple[list[int], list[int]]  # of source and target rows, on the host, so that nothing waits for the device
+
+    @property
+    def source_tokens(self) -> int:
+        """Real tokens of the source."""
+        return sum(self.lengths[0])
+
+    @property
+    def target_tokens(self) -> int:
+        """Real tokens of the target."""
+        return sum(self.lengths[1])
 
     def to(self, device: torch.device) -> "Batch":
         """The same batch on another device; on its way to a GPU the host does not wait for it."""
-        parts = [part.pin_memory() if device.type == "cuda" else part for part in self[:4]]
-        source, source_mask, target_input, target_output = (part.to(device, non_blocking=True) for part in parts)
-        return Batch(source, source_mask, target_input, target_output, self.source_tokens, self.target_tokens)
+        source, source_mask, target_input, target_output = (to_device(tensor, device) for tensor in self[:4])
+        return Batch(source, source_mask, target_input, target_output, self.lengths)
 
     def parts(self, count: int) -> Iterator["Batch"]:
         """The same sentence pairs in `count` batches, or as many as there are pairs, each padded for itself."""
@@ -55,17 +64,17 @@ class Batch(NamedTuple):
         if size == len(self.source):
             yield self
             return
+        multiple = alignment(self.source.device)
         for start in range(0, len(self.source), size):
-            mask, output = (side[start : start + size] for side in (self.source_mask, self.target_output))
-            real = output != PAD
-            source, target = int(mask.any(0).sum()), int(real.any(0).sum())
+            rows = slice(start, start + size)
+            lengths = self.lengths[0][rows], self.lengths[1][rows]
+            source, target = (aligned(max(side), multiple) for side in lengths)
             yield Batch(
-                source=self.source[start : start + size, :source],
-                source_mask=mask[:, :source],
-                target_input=self.target_input[start : start + size, :target],
-                target_output=output[:, :target],
-                source_tokens=int(mask.sum()),
-                target_tokens=int(real.sum()),
+                source=self.source[rows, :source],
+                source_mask=self.source_mask[rows, :source],
+                target_input=self.target_input[rows, :target],
+                target_output=self.target_output[rows, :target],
+                lengths=lengths,
             )
 
 
@@ -148,27 +157,31 @@ def _cut(order: Indices, source: Indices, target: Indices, budget: int) -> list[
     return batches
 
 
-def make_batch(source: Sequence[Ids], target: Sequence[Ids], source_size: int, target_size: int) -> Batch:
+def make_batch(
+    source: Sequence[Ids], target: Sequence[Ids], source_size: int, target_size: int, multiple: int = 1
+) -> Batch:
     """Rows of tokens as the tensors of a batch; the sizes are those of the vocabularies.
+
+    Both sides are padded to a multiple of `multiple` tokens.
 
     Raises NmtError when a row holds a token beyond its vocabulary, which would read outside the embeddings.
     """
-    inputs, output = _padded(source, source_size), _padded(target, target_size)
+    inputs, output = _padded(source, source_size, multiple), _padded(target, target_size, multiple)
     begin = torch.full((len(target), 1), BEGIN)
-    lengths = torch.tensor([len(row) for row in source])
+    lengths = [len(row) for row in source], [len(row) for row in target]
     return Batch(
         source=inputs,
-        source_mask=torch.arange(inputs.shape[1]) < lengths[:, None],
+        source_mask=torch.arange(inputs.shape[1]) < torch.tensor(lengths[0])[:, None],
         target_input=torch.cat([begin, output[:, :-1]], dim=1),
         target_output=output,
-        source_tokens=int(lengths.sum()),
-        target_tokens=sum(len(row) for row in target),
+        lengths=lengths,
     )
 
 
-def _padded(rows: Sequence[Ids], vocabulary: int) -> Tensor:
+def _padded(rows: Sequence[Ids], vocabulary: int, multiple: int) -> Tensor:
     """Rows of unequal length -> [row, longest], filled up with PAD."""
-    padded = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
+    longest = aligned(max(map(len, rows)), multiple)
+    padded = np.full((len(rows), longest), PAD, dtype=np.int64)
     for i, row in enumerate(rows):
         padded[i, : len(row)] = row
     if padded.max() >= vocabulary:

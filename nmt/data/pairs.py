@@ -46,9 +46,9 @@ class Pairs(NamedTuple):
         """The source and target rows of pairs."""
         return [self.source[row] for row in chosen], [self.target[row] for row in chosen]
 
-    def batch(self, chosen: Indices, model: ModelConfig) -> Batch:
-        """A batch of pairs."""
-        return make_batch(*self.rows(chosen), model.source_vocabulary, model.target_vocabulary)
+    def batch(self, chosen: Indices, model: ModelConfig, multiple: int = 1) -> Batch:
+        """A batch of pairs, padded to a multiple of `multiple` tokens."""
+        return make_batch(*self.rows(chosen), model.source_vocabulary, model.target_vocabulary, multiple)
 
 
 class TrainingData(NamedTuple):

@@ -6,10 +6,8 @@ make room for a term survive beside those that are more probable without it.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
-
-from torch import Tensor
 
 from nmt.text.tokenizer import END
 
@@ -44,32 +42,51 @@ def _stands_in(term: Sequence[int], written: Sequence[int]) -> bool:
     return any(list(term) == list(written[start : start + size]) for start in range(len(written) - size + 1))
 
 
-def choose_constrained(
-    total: Tensor, tokens: Sequence[Sequence[int]], required: Sequence[Sequence[int]], width: int, *, last: bool
-) -> list[tuple[float, int, int]]:
-    """The extensions of one sentence's hypotheses: rank, hypothesis and token, `width` that end and `width` that go on.
+class Candidate(NamedTuple):
+    """An extension of a hypothesis."""
 
-    `total` [beam, vocab] is what each extension would rank by, `tokens` what each hypothesis has written. Those that
-    end stand first; the others are chosen in turn from each degree of progress, the highest first. At the `last`
-    position a hypothesis that has all terms may end however improbable that is.
-    """
-    vocab = total.size(1)
-    progress = [progress_of(list(written), required) for written in tokens]
-    index = set(total.flatten().topk(min(2 * width, total.numel())).indices.tolist())
-    index |= {parent * vocab + int(token) for parent, token in enumerate(total.argmax(dim=1).tolist())}
-    index |= {parent * vocab + token for parent, one in enumerate(progress) for token in one.next_tokens}
-    index |= {parent * vocab + END for parent, one in enumerate(progress) if last and one.complete}
-    candidates = sorted(((float(total[i // vocab, i % vocab]), i // vocab, i % vocab) for i in index), reverse=True)
-    candidates = [one for one in candidates if one[0] > -math.inf and (one[2] != END or progress[one[1]].complete)]
-    ending = [one for one in candidates if one[2] == END][:width]
-    banks: dict[int, list[tuple[float, int, int]]] = {}
-    for one in candidates:
-        if one[2] != END:
-            banks.setdefault(progress_of([*tokens[one[1]], one[2]], required).tokens, []).append(one)
-    chosen: list[tuple[float, int, int]] = []
-    while banks and len(chosen) < width:
-        for degree in sorted(banks, reverse=True):
-            chosen.append(banks[degree].pop(0))
-            if not banks[degree]:
-                del banks[degree]
-    return ending + chosen[:width]
+    rank: float  # what search ranks by
+    log_prob: float
+    parent: int  # the hypothesis
+    token: int
+
+
+class Terms:
+    """The terms of one sentence at one position of its translation, and how far its hypotheses are with them."""
+
+    def __init__(self, required: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]], *, last: bool) -> None:
+        """`tokens` are what each hypothesis has written; `last` says that the translation cannot become longer."""
+        self.required, self.tokens = required, [list(written) for written in tokens]
+        self.progress = [progress_of(written, required) for written in self.tokens]
+        self.last = last
+
+    @property
+    def wanted(self) -> list[tuple[int, int]]:
+        """The extensions that must be candidates however improbable they are: hypothesis and token.
+
+        What goes on with a term or begins one, and at the last position the end of a hypothesis that has all terms.
+        """
+        found = [(parent, token) for parent, one in enumerate(self.progress) for token in sorted(one.next_tokens)]
+        ends = [(parent, END) for parent, one in enumerate(self.progress) if self.last and one.complete]
+        return found + ends
+
+    def choose(self, candidates: Iterable[Candidate], width: int) -> tuple[list[Candidate], list[Candidate]]:
+        """Of the candidates `width` that end here and `width` that go on.
+
+        The latter are chosen in turn from each degree of progress, the highest first.
+        """
+        each = {(one.parent, one.token): one for one in candidates if one.rank > -math.inf}.values()
+        ranked = sorted(each, key=lambda one: (one.rank, one.parent, one.token), reverse=True)
+        ending = [one for one in ranked if one.token == END and self.progress[one.parent].complete]
+        banks: dict[int, list[Candidate]] = {}
+        for one in ranked:
+            if one.token != END:
+                written = [*self.tokens[one.parent], one.token]
+                banks.setdefault(progress_of(written, self.required).tokens, []).append(one)
+        chosen: list[Candidate] = []
+        while banks and len(chosen) < width:
+            for degree in sorted(banks, reverse=True):
+                chosen.append(banks[degree].pop(0))
+                if not banks[degree]:
+                    del banks[degree]
+        return ending[:width], chosen[:width]

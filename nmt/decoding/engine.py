@@ -7,14 +7,17 @@ and not only the matrix products, and a translation does not depend on how many 
 from collections.abc import Sequence
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from nmt.config import SearchConfig
-from nmt.decoding.beam import Hypothesis, Request, beam_search
+from nmt.decoding.beam import beam_search
+from nmt.decoding.hypotheses import Hypothesis, Request
 from nmt.decoding.rules import ForbiddenWords
 from nmt.decoding.step import EnsembleStep, ModelStep
 from nmt.model.transformer import Transformer
+from nmt.runtime import aligned, alignment, to_device
 from nmt.text.tokenizer import BEGIN, PAD
 
 
@@ -86,5 +89,5 @@ class TorchEngine:
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     """Rows of tokens as one tensor [batch, time], padded at their ends."""
-    longest = max(map(len, rows))
-    return torch.tensor([[*row, *[PAD] * (longest - len(row))] for row in rows], device=device)
+    longest = aligned(max(map(len, rows)), alignment(device))
+    return to_device(np.array([[*row, *[PAD] * (longest - len(row))] for row in rows]), device)

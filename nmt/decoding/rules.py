@@ -1,38 +1,55 @@
 """What search may not write, and what it had better not: functions that change scores [batch, beam, vocab] in place.
 
-`tokens` [batch, beam, length] are those that the hypotheses have so far. A token that may not follow gets -inf.
+`tokens` [batch, beam, length] are those that the hypotheses have so far. A token that may not follow gets -inf. None
+of them makes the host wait for the device.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from nmt.runtime import to_device
 from nmt.text.sentences import folded, writes_without_spaces
 from nmt.text.tokenizer import END
 
 
 def penalise_repetition(scores: Tensor, tokens: Tensor, penalty: float) -> None:
     """Multiply the log-probability of the tokens that a hypothesis has already (Keskar et al. 2019, section 4.1)."""
+    if penalty == 1:
+        return
     scores.scatter_(2, tokens, scores.gather(2, tokens) * penalty)
 
 
 def forbid_repeated_ngrams(scores: Tensor, tokens: Tensor, n: int) -> None:
-    """Forbid what would complete n tokens in a row that a hypothesis has already (Paulus et al. 2018, section 2.5)."""
-    if tokens.size(2) < n:
+    """Forbid what would complete n tokens in a row that a hypothesis has already (Paulus et al. 2018, section 2.5).
+
+    0 forbids nothing.
+    """
+    if n == 0 or tokens.size(2) < n:
         return
     ngrams = tokens.unfold(2, n, 1)  # [batch, beam, start, n]
     newest = tokens[:, :, None, tokens.size(2) - n + 1 :]
-    row, hypothesis, start = (ngrams[..., :-1] == newest).all(dim=3).nonzero(as_tuple=True)
-    scores[row, hypothesis, ngrams[row, hypothesis, start, -1]] = -math.inf
+    again = (ngrams[..., :-1] == newest).all(dim=3)
+    scores.scatter_add_(2, ngrams[..., -1], torch.zeros_like(again, dtype=scores.dtype).masked_fill_(again, -math.inf))
 
 
-def force(scores: Tensor, log_probs: Tensor, token: int) -> None:
-    """Leave one sentence's hypotheses [beam, vocab] nothing but this token."""
-    scores.fill_(-math.inf)
-    scores[:, token] = log_probs[:, token]
+def forbid_end(scores: Tensor, rows: Sequence[int]) -> None:
+    """Forbid the end of these sentences."""
+    if rows:
+        scores[:, :, END].index_fill_(0, to_device(np.array(rows), scores.device), -math.inf)
+
+
+def force(scores: Tensor, log_probs: Tensor, tokens: Mapping[int, int]) -> None:
+    """Leave these sentences, by their row, nothing but one token each."""
+    if tokens:
+        rows, forced = to_device(np.array([list(tokens), list(tokens.values())]), scores.device)
+        scores.index_fill_(0, rows, -math.inf)
+        scores[rows, :, forced] = log_probs[rows, :, forced]
 
 
 class ForbiddenWords:
@@ -55,13 +72,13 @@ class ForbiddenWords:
                         self.completing[start].append(token)
         self.longest = max(map(len, self.completing), default=0) + 1
 
-    def forbid(self, scores: Tensor, tokens: Tensor) -> None:
+    def forbid(self, scores: Tensor, tokens: "np.ndarray[Any, Any]") -> None:
         """Forbid the tokens that would complete a phrase."""
-        for row, beam in enumerate(tokens.tolist()):
-            for hypothesis, written in enumerate(beam):
-                found = self._after(written)
-                if found:
-                    scores[row, hypothesis, torch.tensor(found, device=scores.device)] = -math.inf
+        vocab = scores.size(2)
+        hypotheses = enumerate(written for beam in tokens.tolist() for written in beam)
+        found = [row * vocab + token for row, written in hypotheses for token in self._after(written)]
+        if found:
+            scores.view(-1).index_fill_(0, to_device(np.array(found), scores.device), -math.inf)
 
     def _after(self, written: Sequence[int]) -> list[int]:
         text = ""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nmt.config import SearchConfig
+from nmt.runtime import widest_float
 
 
 class Seeded(Protocol):
@@ -27,13 +28,13 @@ class Seeded(Protocol):
 
 
 def uniform_numbers(requests: Sequence[Seeded], config: SearchConfig, device: torch.device) -> Tensor:
-    """Numbers in [0, 1) for each sentence, sample and position: [batch, samples, time] in float64."""
+    """Numbers in [0, 1) for each sentence, sample and position: [batch, samples, time]."""
     longest = max(request.max_length for request in requests)
     drawn = [
         [np.random.default_rng([request.seed, sample]).random(longest) for sample in range(config.hypotheses)]
         for request in requests
     ]
-    return torch.from_numpy(np.array(drawn)).to(device)
+    return torch.from_numpy(np.array(drawn)).to(device, widest_float(device))
 
 
 def draw(scores: Tensor, uniform: Tensor, config: SearchConfig) -> Tensor:
@@ -42,7 +43,7 @@ def draw(scores: Tensor, uniform: Tensor, config: SearchConfig) -> Tensor:
     They are divided by the temperature first; then only the `top_k` best tokens can be drawn, and of these only the
     best that together have the probability `top_p`.
     """
-    logits, tokens = scores.double() / config.temperature, None
+    logits, tokens = scores.to(uniform) / config.temperature, None
     if config.top_k or config.top_p < 1:
         logits, tokens = logits.topk(min(config.top_k or scores.size(-1), scores.size(-1)), dim=-1)
     probabilities = logits.softmax(dim=-1)

@@ -12,9 +12,10 @@ import torch
 
 from nmt.config import ScoreConfig
 from nmt.data.batches import make_batch
-from nmt.decoding.beam import length_penalty
+from nmt.decoding.hypotheses import length_penalty
 from nmt.decoding.translate import BUFFER_LINES, Translator, length_batches
 from nmt.files import chunks
+from nmt.runtime import alignment
 from nmt.text.tokenizer import END
 
 
@@ -57,8 +58,8 @@ def token_log_probs(
     model = translator.model
     model.reach(max(map(len, [*sources, *targets])))
     source, target = ([np.array(row) for row in side] for side in (sources, targets))
-    batch = make_batch(source, target, model.config.source_vocabulary, model.config.target_vocabulary)
-    batch = batch.to(translator.device)
+    sizes = model.config.source_vocabulary, model.config.target_vocabulary
+    batch = make_batch(source, target, *sizes, alignment(translator.device)).to(translator.device)
     log_probs = model.log_probs(model(batch.source, batch.source_mask, batch.target_input))
-    found = log_probs.gather(2, batch.target_output[:, :, None]).squeeze(2).double().cpu()
+    found = log_probs.gather(2, batch.target_output[:, :, None]).squeeze(2).cpu().double()
     return [row[: len(target)].tolist() for row, target in zip(found, targets, strict=True)]

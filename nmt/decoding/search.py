@@ -9,8 +9,8 @@ from typing import Any
 
 from nmt.config import SearchConfig
 from nmt.decoding.align import align
-from nmt.decoding.beam import Hypothesis, Request
 from nmt.decoding.engine import Engine
+from nmt.decoding.hypotheses import Hypothesis, Request
 from nmt.decoding.lines import Alternative
 from nmt.decoding.loops import is_loop
 from nmt.decoding.mbr import expected_utilities

@@ -8,7 +8,9 @@ from torch import Tensor
 
 from nmt.decoding.beam import Step
 from nmt.model.attention import padding_bias
+from nmt.model.layers import POSITIONS
 from nmt.model.transformer import Transformer
+from nmt.runtime import aligned
 
 
 class Known:
@@ -51,23 +53,33 @@ class ModelStep:
         self.padding = padding_bias(source_mask, memory.dtype)
         self.caches = model.start(memory)
         self.past = memory.new_empty((len(source), 1, 1, 0))  # whose past each slot is, see `DecoderLayer.step`
+        self.used = 0  # slots, of those that there is room for
         self.position = 0
         self.observe = observe
         self.observed: Tensor | None = None
 
     def __call__(self, tokens: Tensor) -> Projected:
         """What follows the newest tokens [batch, beam]."""
-        batch, beam = tokens.shape
-        own = torch.full((beam, beam), -math.inf, dtype=self.past.dtype, device=tokens.device).fill_diagonal_(0.0)
-        self.past = torch.cat([self.past.expand(-1, -1, beam, -1), own.expand(batch, 1, beam, beam)], dim=3)
+        past = self._with_newest(tokens.size(1))
         if self.observe:
             cache = self.caches[self.model.alignment_layer]
             cache.observed = []
-        x = self.model.step(tokens, self.position, self.caches, self.past, self.padding)
+        x = self.model.step(tokens, self.position, self.caches, past, self.padding)
         if self.observe and cache.observed:
             self.observed = cache.observed[0].mean(dim=1).float()
         self.position += 1
         return Projected(self.model, x)
+
+    def _with_newest(self, beam: int) -> Tensor:
+        """The past of each hypothesis, and its newest token's slot: [batch, 1, beam, slots]."""
+        start, self.used = self.used, self.used + beam
+        if self.used > self.past.size(3):  # room for more positions, in rows that are aligned for a GPU's kernels
+            room = aligned(start + POSITIONS * beam)
+            larger = self.past.new_empty((len(self.past), 1, beam, room))
+            larger[..., :start] = self.past[..., :start]
+            self.past = larger
+        self.past[..., start : self.used].fill_(-math.inf).diagonal(dim1=-2, dim2=-1).fill_(0)
+        return self.past[..., : self.used]
 
     def select(self, rows: Tensor, sentences: Tensor | None) -> None:
         """Go on with these hypotheses (flat indices into batch * beam) of these sentences (None: of all)."""

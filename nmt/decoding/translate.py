@@ -16,16 +16,16 @@ import torch
 
 from nmt.config import SearchConfig
 from nmt.decoding.align import Alignment, words
-from nmt.decoding.beam import Request
 from nmt.decoding.engine import Engine, TorchEngine
+from nmt.decoding.hypotheses import Request
 from nmt.decoding.lines import Alternative, Line, Translation, without_surrogates
 from nmt.decoding.search import SentenceSearch
 from nmt.errors import NmtError, UsageError
 from nmt.files import chunks
-from nmt.model.device import choose_device, choose_dtype, in_one_thread
 from nmt.model.linear import can_pack
 from nmt.model.transformer import Transformer
 from nmt.model.weights import load_model
+from nmt.runtime import choose_device, choose_dtype, in_one_thread, on_gpu, use_device
 from nmt.settings import Value, build
 from nmt.text.sentences import fit, folded, join
 from nmt.text.tokenizer import END, Tokenizers
@@ -72,17 +72,18 @@ class Translator:
         no model, when the models have other vocabularies, or when the device is not there.
         """
         chosen = choose_device(device)
+        use_device(chosen)
         threads = torch.get_num_threads() if threads is None else threads
         dtype = choose_dtype(precision, chosen, exact=True)
         loaded = [load_model(Path(one), chosen, dtype) for one in directories]
-        if chosen.type == "cpu" and can_pack(dtype):
+        if not on_gpu(chosen) and can_pack(dtype):
             for one in loaded:
                 one.model.pack(int8=precision == "int8")
         for path, one in zip(directories, loaded, strict=True):
             if one.tokenizers != loaded[0].tokenizers:
                 raise NmtError(f"{path}: other tokenizers than those of {directories[0]}", "average like with like")
         engine = TorchEngine([one.model for one in loaded], chosen, average)
-        return cls(engine, loaded[0].tokenizers, threads if chosen.type == "cpu" else 1)
+        return cls(engine, loaded[0].tokenizers, 1 if on_gpu(chosen) else threads)
 
     @property
     def model(self) -> Transformer:
@@ -147,7 +148,7 @@ class Translator:
         parts = [self.sentences(line, config) for line in lines]
         flat = [(number, part) for number, line in enumerate(parts, start=first) for part in line]
         lengths = [len(part.source) for _, part in flat]
-        budget = config.source_tokens(self.engine.device.type) * self.engine.batches
+        budget = config.source_tokens(gpu=on_gpu(self.engine.device)) * self.engine.batches
         budget = max(1, min(budget, -(-sum(lengths) // self.threads)))
         batches = list(length_batches(lengths, budget))
         items = [[[flat[index][1].source, asdict(flat[index][1].request)] for index in batch] for batch in batches]

@@ -10,6 +10,7 @@ import torch
 
 from nmt.errors import NmtError
 from nmt.evaluation.metrics import Score
+from nmt.runtime import on_gpu
 
 _BATCH = 16  # sentences
 
@@ -31,7 +32,7 @@ def comet_scores(
     with warnings.catch_warnings(action="ignore"):  # those of the packages under COMET, about each other
         logging.disable(logging.INFO)  # they also tell what they found and advertise
         try:
-            return _predict(checkpoint, samples, gpus=int(device.type == "cuda"))
+            return _predict(checkpoint, samples, gpus=int(on_gpu(device)))
         finally:
             logging.disable(logging.NOTSET)
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from nmt.config import SearchConfig
-from nmt.decoding.beam import Hypothesis, Request, length_penalty
+from nmt.decoding.hypotheses import Hypothesis, Request, length_penalty
 from nmt.decoding.rules import ForbiddenWords
 from nmt.decoding.translate import Translator
 from nmt.errors import NmtError, UsageError
@@ -23,6 +23,7 @@ from nmt.model.attention import MultiHeadAttention
 from nmt.model.layers import DecoderLayer, EncoderLayer, FeedForward
 from nmt.model.positions import sinusoidal_positions
 from nmt.model.weights import LoadedModel
+from nmt.runtime import on_gpu
 from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizers
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ class CTranslate2Engine:
         package = import_ctranslate2()
         if not (directory / "model.bin").exists():
             raise NmtError(f"{directory}: no model of CTranslate2 there", "nmt export ctranslate2 --output DIR")
-        kind = "cuda" if device == "auto" and package.get_cuda_device_count() else device.replace("auto", "cpu")
-        kind, _, index = kind.partition(":")
+        kind, _, index = device.partition(":")
         try:
             self.translator = package.Translator(
                 str(directory),
@@ -152,7 +152,7 @@ class CTranslate2Engine:
         except (RuntimeError, ValueError) as error:
             raise NmtError(f"{directory}: CTranslate2: {error}") from None
         self.tokenizers = Tokenizers.load(directory)
-        self.max_length, self.device, self.batches = _LONGEST, torch.device(kind), threads
+        self.max_length, self.device, self.batches = _LONGEST, torch.device(self.translator.device), threads
 
     def search(
         self,
@@ -177,7 +177,7 @@ class CTranslate2Engine:
             max_decoding_length=max(one.max_length for one in requests),
             min_decoding_length=max(one.min_length for one in requests),
             max_input_length=0,
-            max_batch_size=config.source_tokens(self.device.type),
+            max_batch_size=config.source_tokens(gpu=on_gpu(self.device)),
             batch_type="tokens",
             return_end_token=True,
             return_scores=True,

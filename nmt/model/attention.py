@@ -1,8 +1,8 @@
 """Attention (Vaswani et al. 2017, section 3.2): one query's weighted mean of values, and many heads of it at once.
 
-Queries, keys and values are always named and passed in that order. Which key a query may see is said by a bias that
-is added to the scores, 0 where it may and -inf where it may not. Dimensions: batch, heads, query, key, dim; in a head
-dim is d_model / heads.
+Queries, keys and values are always named and passed in that order. Which keys a query may attend to is a bias that is
+added to the scores, 0 where it may and -inf where it may not, or `causal`: those up to its own position. Dimensions:
+batch, heads, query, key, dim; in a head dim is d_model / heads.
 """
 
 import math
@@ -21,13 +21,14 @@ def padding_bias(mask: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, -math.inf)[:, None, None, :]
 
 
-def causal_bias(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Hide the future: a position sees itself and what is before it -> [1, 1, query, key].
+def causal_bias(query: Tensor) -> Tensor:
+    """Hide the future: a position attends to itself and to those before it -> [1, 1, query, key].
 
-    >>> causal_bias(3, torch.float32, torch.device("cpu"))[0, 0].tolist()
+    >>> causal_bias(torch.zeros(1, 1, 3, 2))[0, 0].tolist()
     [[0.0, -inf, -inf], [0.0, 0.0, -inf], [0.0, 0.0, 0.0]]
     """
-    return torch.full((length, length), -math.inf, dtype=dtype, device=device).triu_(1)[None, None]
+    length = query.size(2)
+    return torch.full((length, length), -math.inf, dtype=query.dtype, device=query.device).triu_(1)[None, None]
 
 
 def attention_weights(query: Tensor, key: Tensor, bias: Tensor | None) -> Tensor:
@@ -58,11 +59,17 @@ class MultiHeadAttention(nn.Module):
         self.dropout = Dropout(config.attention_dropout)
 
     def forward(
-        self, queries: Tensor, memory: Tensor, bias: Tensor | None, observed: list[Tensor] | None = None
+        self,
+        queries: Tensor,
+        memory: Tensor,
+        bias: Tensor | None = None,
+        observed: list[Tensor] | None = None,
+        *,
+        causal: bool = False,
     ) -> Tensor:
         """Each of `queries` [batch, query, dim] attends to `memory` [batch, key, dim]; they may be the same tensor."""
         if queries is memory:
-            return self.attend(*self.queries_keys_values(queries), bias, observed)
+            return self.attend(*self.queries_keys_values(queries), bias, observed, causal=causal)
         return self.attend(self.queries(queries), *self.keys_values(memory), bias, observed)
 
     def queries(self, x: Tensor) -> Tensor:
@@ -87,19 +94,28 @@ class MultiHeadAttention(nn.Module):
         return x.view(batch, time, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
     def attend(
-        self, query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, observed: list[Tensor] | None = None
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        bias: Tensor | None,
+        observed: list[Tensor] | None = None,
+        *,
+        causal: bool = False,
     ) -> Tensor:
         """Attention in each head (equation 1), heads merged again and projected: [batch, query, dim].
 
         Whoever wants to see the weights gives a list, to which they are added. On a CPU the equation is computed as it
-        is written: at a sentence's length that is faster, backward above all, than the fused kernel, which is for the
-        memory of an accelerator.
+        is written: at a sentence's length that is faster, backward above all, than a fused kernel. On a GPU the kernel
+        is FlashAttention where there is no bias, and else the memory-efficient one.
         """
+        if causal and (query.is_cpu or observed is not None):
+            bias, causal = causal_bias(query), False
         if observed is not None:
             observed.append(attention_weights(query, key, bias))
-        if query.is_cuda:
-            rate = self.dropout.rate if self.training else 0.0
-            heads = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=rate)
-        else:
+        if query.is_cpu:
             heads = self.dropout(attention_weights(query, key, bias)) @ value
+        else:
+            rate = self.dropout.rate if self.training else 0.0
+            heads = F.scaled_dot_product_attention(query, key, value, bias, rate, is_causal=causal)
         return self.project_out(heads.transpose(1, 2).flatten(2))

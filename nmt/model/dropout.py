@@ -25,7 +25,7 @@ class Dropout(nn.Module):
         """x, or while training x with elements dropped."""
         if not self.training or self.rate == 0:
             return x
-        if x.is_cuda:
+        if not x.is_cpu:
             return F.dropout(x, self.rate)
         threshold = max(1, round(256 * self.rate))
         dropped: Tensor = _DropByBytes.apply(x, threshold)  # type: ignore[no-untyped-call]

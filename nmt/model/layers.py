@@ -64,8 +64,8 @@ class EncoderLayer(nn.Module):
         return self.feed_forward_residual(x, self.feed_forward)
 
 
-_ROOM = 16
-"""Positions for which a cache makes room at a time."""
+POSITIONS = 16
+"""For so many a cache makes room at a time."""
 
 
 class Observed(NamedTuple):
@@ -98,7 +98,7 @@ class LayerCache:
         """Add the present position [batch, heads, beam, dim / heads] and return all keys and values."""
         used = self.used + key.size(2)
         if used > self.keys.size(2):
-            self.keys, self.values = (self._with_room(one, _ROOM * key.size(2)) for one in (self.keys, self.values))
+            self.keys, self.values = (self._with_room(one, POSITIONS * key.size(2)) for one in (self.keys, self.values))
         self.keys[:, :, self.used : used] = key
         self.values[:, :, self.used : used] = value
         self.used = used
@@ -136,16 +136,14 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(config)
         self.feed_forward_residual = Residual(config)
 
-    def forward(
-        self, x: Tensor, memory: Tensor, causal: Tensor, padding: Tensor, observed: Observed | None = None
-    ) -> Tensor:
+    def forward(self, x: Tensor, memory: Tensor, padding: Tensor, observed: Observed | None = None) -> Tensor:
         """All positions at once: [batch, target, dim] -> [batch, target, dim].
 
-        `causal` hides the future of the target, `padding` the padding of `memory` [batch, source, dim]. The weights
-        of both attentions are added to `observed`, if given.
+        `padding` hides the padding of `memory` [batch, source, dim]. The weights of both attentions are added to
+        `observed`, if given.
         """
         to_self, to_source = (observed.decoder, observed.cross) if observed else (None, None)
-        x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, causal, to_self))
+        x = self.self_attention_residual(x, lambda x: self.self_attention(x, x, observed=to_self, causal=True))
         x = self.cross_attention_residual(x, lambda x: self.cross_attention(x, memory, padding, to_source))
         return self.feed_forward_residual(x, self.feed_forward)
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_ENGINE = "fbgemm"
+from nmt.runtime import INT8_ENGINE
 
 _ROWS = 320
 """Rows that a product of decoding has, about; a layout suits others as well."""
@@ -63,11 +63,6 @@ def can_pack(dtype: torch.dtype) -> bool:
     return dtype == torch.float32 or torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
-def can_compute_int8() -> bool:
-    """Whether torch has kernels for products of 8-bit integers here."""
-    return _ENGINE in torch.backends.quantized.supported_engines
-
-
 def _has_vnni() -> bool:
     """Whether the processor adds products of 8-bit integers in 32 bits."""
     found: bool = torch.cpu._is_vnni_supported()
@@ -80,7 +75,7 @@ def _pack(weight: Tensor) -> Any:
 
 def _pack_int8(weight: Tensor, bias: Tensor | None) -> Any:
     """8-bit weights with a scale for each output; inputs are quantised when they come, with one scale for all."""
-    torch.backends.quantized.engine = _ENGINE
+    torch.backends.quantized.engine = INT8_ENGINE
     scale = weight.abs().amax(dim=1).clamp_min(1e-8).double() / 127
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # tensors of quantised types go away in some later torch

@@ -5,7 +5,7 @@ The target distribution puts 1 - smoothing on the right token and spreads smooth
     loss = -(1 - smoothing) * log p(token) - smoothing / vocab * sum over v of log p(v)
 
 The projection onto the vocabulary is the largest product of a small model and its result the largest tensor. So it is
-computed over real tokens only and in pieces that stay in the cache, and each piece's gradient,
+computed over real tokens only and in pieces, which stay in a processor's cache, and each piece's gradient,
 
     d loss / d logits = p - (1 - smoothing) * one_hot(token) - smoothing / vocab
 
@@ -19,8 +19,8 @@ from torch import Tensor
 
 from nmt.text.tokenizer import PAD
 
-PIECE = 1 << 22
-"""Logits in a piece: of the order of a processor's last cache."""
+PIECE, GPU_PIECE = 1 << 22, 1 << 27
+"""Logits in a piece: of the order of a processor's last cache, and on a GPU so many that its launches do not count."""
 
 
 class LossSum(NamedTuple):
@@ -64,7 +64,7 @@ class _ProjectedLoss(torch.autograd.Function):
         mean_weight = weight.mean(dim=0, dtype=torch.float32)  # the mean of a row's logits is this times hidden
         passes = 2 if r_drop else 1
         even = smoothing / passes  # the same for all tokens of the vocabulary, it needs no large product
-        length, step = len(hidden) // passes, max(1, PIECE // weight.size(0))
+        length, step = len(hidden) // passes, max(1, (PIECE if hidden.is_cpu else GPU_PIECE) // weight.size(0))
         for start in range(0, length, step):
             pieces = [
                 slice(i * length + start, min(i * length + start + step, (i + 1) * length)) for i in range(passes)

@@ -14,7 +14,7 @@ def top_k(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """
     rows, n = scores.shape
     blocks = n // _BLOCK
-    if scores.is_cuda or blocks < 4 * count:
+    if not scores.is_cpu or blocks < 4 * count:
         values, index = scores.topk(count, dim=1)
         return values, index
     cut = blocks * _BLOCK

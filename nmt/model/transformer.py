@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from nmt.config import ModelConfig
 from nmt.data.batches import Batch
-from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
+from nmt.model.attention import MultiHeadAttention, padding_bias
 from nmt.model.dropout import Dropout, keep_out_of_compilation
 from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache, Observed
 from nmt.model.linear import Linear, PackedLinear
 from nmt.model.loss import LossSum, label_smoothed_loss
 from nmt.model.positions import sinusoidal_positions
 from nmt.model.top_k import top_k
+from nmt.runtime import aligned
 
 _ROWS_IN_CACHE = 64
 
@@ -45,17 +46,17 @@ class Transformer(nn.Module):
         self.projection = Linear(config.dim, config.target_vocabulary, bias=False)
         if config.tied:
             self.projection.weight = self.target_embedding.weight
-        self.positions = sinusoidal_positions(config.max_length, config.dim)
+        self.positions = sinusoidal_positions(aligned(config.max_length), config.dim)
         self._initialise()
 
     def place_positions(self, device: torch.device, dtype: torch.dtype) -> None:
         """Place the position encodings, which are computed and never stored, where the parameters are."""
-        self.positions = sinusoidal_positions(self.config.max_length, self.config.dim).to(device, dtype)
+        self.positions = sinusoidal_positions(aligned(self.config.max_length), self.config.dim).to(device, dtype)
 
     def reach(self, length: int) -> None:
         """Have position encodings for so many tokens, where a sentence is longer than those of training."""
         if length > len(self.positions):
-            self.positions = sinusoidal_positions(length, self.config.dim).to(self.positions)
+            self.positions = sinusoidal_positions(aligned(length), self.config.dim).to(self.positions)
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Let torch.compile make the layers' kernels when they first run, for any batch size and length."""
@@ -99,9 +100,9 @@ class Transformer(nn.Module):
         Each layer adds its weights of attention to `observed`, if given.
         """
         x = self._embed(target_input, self.target_embedding)
-        causal, padding = causal_bias(x.size(1), x.dtype, x.device), padding_bias(source_mask, x.dtype)
+        padding = padding_bias(source_mask, x.dtype)
         for layer in self.decoder:
-            x = layer(x, memory, causal, padding, observed)
+            x = layer(x, memory, padding, observed)
         return self.decoder_norm(x)
 
     def attention(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Observed:
@@ -125,7 +126,7 @@ class Transformer(nn.Module):
         On a CPU a few rows at a time, so that their logits are still in its cache when they are looked through.
         """
         rows = x.flatten(0, -2)
-        parts = [top_k(self.log_probs(part), count) for part in ([rows] if x.is_cuda else rows.split(_ROWS_IN_CACHE))]
+        parts = [top_k(self.log_probs(part), count) for part in (rows.split(_ROWS_IN_CACHE) if x.is_cpu else [rows])]
         log_probs, tokens = (torch.cat(both).view(*x.shape[:-1], -1) for both in zip(*parts, strict=True))
         return log_probs, tokens
 

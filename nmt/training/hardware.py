@@ -1,38 +1,37 @@
-"""What the machine gives: the rate of its matrix products, the share of it that training uses, and memory."""
+"""What the machine gives: the rate of its matrix products, and how many of them training makes."""
 
-import platform
 import statistics
-import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from nmt import __version__
 from nmt.config import ModelConfig
+from nmt.runtime import device_name, on_gpu, synchronize
 
 
 def matrix_rate(device: torch.device, dtype: torch.dtype, width: int) -> float:
     """Floating-point operations a second in a product of the size that a model of this width makes: measured."""
-    rows = 1024 if device.type == "cpu" else 16_384
+    products, rows = (50, 16_384) if on_gpu(device) else (1, 1024)  # between two waits, which take time themselves
     x, weight = torch.randn(rows, width), torch.randn(4 * width, width)
     x, weight = x.to(device, dtype), weight.to(device, dtype)
     times = []
     for _ in range(20):
+        synchronize(device)
         begin = time.perf_counter()
-        torch.nn.functional.linear(x, weight)
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        times.append(time.perf_counter() - begin)
+        for _ in range(products):
+            torch.nn.functional.linear(x, weight)
+        synchronize(device)
+        times.append((time.perf_counter() - begin) / products)
     return 2 * rows * 4 * width * width / statistics.median(times)
 
 
 def describe_machine(device: torch.device, dtype: torch.dtype, processes: int) -> dict[str, Any]:
     """What training runs on, for the log: with it a figure of speed means something."""
     return {
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name(),
+        "device": device_name(device),
         "precision": str(dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "processes": processes,
@@ -40,16 +39,6 @@ def describe_machine(device: torch.device, dtype: torch.dtype, processes: int) -
         "nmt": __version__,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def processor_name() -> str:
-    """What the processor calls itself, as far as the system tells."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def training_flops(config: ModelConfig, source_tokens: int, target_tokens: int) -> float:
@@ -62,18 +51,3 @@ def training_flops(config: ModelConfig, source_tokens: int, target_tokens: int) 
     source = config.encoder_layers * (4 * square + feed_forward) + config.decoder_layers * 2 * square
     target = config.decoder_layers * (6 * square + feed_forward) + config.dim * config.target_vocabulary
     return 6.0 * (source * source_tokens + target * target_tokens)
-
-
-def peak_memory(device: torch.device) -> float:
-    """The most memory used so far in MB: of the GPU, or of this process (0 where the system does not say)."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    if sys.platform == "win32":
-        return 0.0
-    if sys.platform == "linux":  # where getrusage also counts what the process was forked from
-        status = Path("/proc/self/status").read_text(encoding="ascii")
-        return int(status.split("VmHWM:")[1].split()[0]) / 2**10
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10

@@ -7,9 +7,10 @@ before it, and `valid` the scores of a validation with some of its translations.
 import json
 import logging
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -72,43 +73,34 @@ def _open_board(directory: Path) -> Any:
     return SummaryWriter(directory)
 
 
+class Means(NamedTuple):
+    """What a line of the log says of the steps since the line before it."""
+
+    loss: float  # for each target token, of the steps where losses were finite; else not a number
+    cross_entropy: float
+    source_tokens: int
+    target_tokens: int
+    gradient_norm: float  # before clipping, of the gradients that are finite; else not a number
+
+
 class Window:
-    """Sums since the last line of the log; what is on the device stays there until the line is written."""
+    """The steps since the last line of the log; what is on the device stays there until the line is written."""
 
-    def __init__(self, start: float) -> None:
-        self.start = start  # seconds of training before
-        self.losses: list[Tensor] = []
-        self.cross_entropies: list[Tensor] = []
-        self.norms: list[Tensor] = []  # of the gradients
-        self.target_tokens: list[int] = []
-        self.source_tokens = 0
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.steps: list[Tensor] = []  # [5] of each: its totals and the norm of its gradient, see `Update`
 
-    def add(
-        self, smoothed: Tensor, cross_entropy: Tensor, source_tokens: int, target_tokens: int, norm: Tensor
-    ) -> None:
-        """Take in one update."""
-        self.losses.append(smoothed)
-        self.cross_entropies.append(cross_entropy)
-        self.norms.append(norm)
-        self.target_tokens.append(target_tokens)
-        self.source_tokens += source_tokens
+    def add(self, totals: Tensor, norm: Tensor) -> None:
+        """Take in one step."""
+        self.steps.append(torch.cat([totals, norm[None]]))
 
-    def tokens(self) -> tuple[int, int]:
-        """Source and target tokens."""
-        return self.source_tokens, sum(self.target_tokens)
-
-    def means(self) -> tuple[float, float]:
-        """Loss and cross-entropy for each target token, of the updates where they were finite; else not a number."""
-        losses, cross_entropies = (torch.stack(parts).double() for parts in (self.losses, self.cross_entropies))
+    def means(self) -> Means:
+        """What is logged of the steps, in one transfer."""
+        losses, cross_entropies, source, target, norms = torch.stack(self.steps).cpu().double().unbind(dim=1)
         finite = losses.isfinite() & cross_entropies.isfinite()
-        tokens = torch.tensor(self.target_tokens, device=losses.device)[finite].sum()
-        loss, cross_entropy = (float(parts[finite].sum() / tokens) for parts in (losses, cross_entropies))
-        return loss, cross_entropy
-
-    def gradient_norm(self) -> float:
-        """Mean norm of the gradients before they are clipped, of those that are finite; else not a number."""
-        norms = torch.stack(self.norms).double()
-        return float(norms[norms.isfinite()].mean())
+        loss, cross_entropy = (float(one[finite].sum() / target[finite].sum()) for one in (losses, cross_entropies))
+        norm = float(norms[norms.isfinite()].mean())
+        return Means(loss, cross_entropy, int(source.sum()), int(target.sum()), norm)
 
 
 def perplexity(cross_entropy: float) -> float:

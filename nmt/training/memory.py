@@ -1,16 +1,14 @@
 """How large a batch may be: what training keeps in memory for each token, and how much memory is free."""
 
-import os
-from contextlib import suppress
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from nmt.config import ModelConfig
 from nmt.data.batches import make_batch
+from nmt.model.loss import GPU_PIECE
 from nmt.model.transformer import Transformer
+from nmt.runtime import available_memory, on_gpu
 from nmt.text.tokenizer import END
 
 SENTENCES, LENGTH = 8, 64
@@ -45,21 +43,7 @@ def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch
     parameters = sum(parameter.numel() for parameter in model.parameters())
     del loss
     held = parameters * (2 * dtype.itemsize + 5 * torch.float32.itemsize)
+    if on_gpu(device):  # where a piece of the logits is large: itself, its softmax and with R-Drop what is between two
+        held += (8 if r_drop else 2) * GPU_PIECE * dtype.itemsize
     a_token = 2 * sum(kept.values()) / (SENTENCES * LENGTH)
     return max(0, int((USED * available_memory(device) - held) / a_token))
-
-
-def available_memory(device: torch.device) -> int:
-    """Bytes that are free on a GPU, or that this process may still take of the machine's memory."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    found = []
-    with suppress(OSError, ValueError, IndexError):
-        meminfo = Path("/proc/meminfo").read_text(encoding="ascii")
-        found.append(1024 * int(meminfo.split("MemAvailable:")[1].split()[0]))
-    with suppress(OSError, ValueError):  # the limit of a container
-        limit, used = (Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii") for name in ("max", "current"))
-        found.append(int(limit) - int(used))
-    with suppress(AttributeError, OSError, ValueError):
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    return max(0, min(found, default=4 << 30))

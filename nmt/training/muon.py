@@ -8,6 +8,7 @@ layers; embeddings, which are looked up by row, and vectors stay with Adam.
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +27,13 @@ ITERATIONS, LINEAR, CUBIC, QUINTIC = 5, 3.4445, -4.7750, 2.0315
 """Of the iteration that makes matrices orthogonal; the coefficients are those of Jordan et al. 2024."""
 
 
+class _Stack(NamedTuple):
+    """The matrices of one shape, as views of the flat vectors."""
+
+    weights: list[Tensor]
+    gradients: list[Tensor]
+
+
 class Muon:
     """The optimiser of some matrices, which lie one behind the other in a flat vector."""
 
@@ -36,9 +44,11 @@ class Muon:
         self.weights, self.gradient, self.decay, self.dtype = weights, gradient, decay, dtype
         self.momentum = torch.zeros_like(weights)
         starts = accumulate((shape.numel() for shape in shapes), initial=0)
-        self.stacks: dict[torch.Size, list[int]] = {}  # where the matrices of a shape begin
+        self.stacks: dict[torch.Size, _Stack] = {}  # the matrices of each shape
         for start, shape in zip(starts, shapes, strict=False):
-            self.stacks.setdefault(shape, []).append(start)
+            part, stack = slice(start, start + shape.numel()), self.stacks.setdefault(shape, _Stack([], []))
+            stack.weights.append(weights[part].view(shape))
+            stack.gradients.append(gradient[part].view(shape))
 
     def step(self, rate: float, scale: Tensor, finite: Tensor) -> None:
         """A step along the momentum of the gradient times `scale`; none where `finite` is 0 instead of 1.
@@ -47,15 +57,13 @@ class Muon:
         """
         gradient = self.gradient.mul_(scale).nan_to_num_(0, 0, 0)
         self.momentum.lerp_(gradient, (1 - MOMENTUM) * finite)
-        ahead = gradient.lerp_(self.momentum, MOMENTUM)  # Nesterov's: where the momentum will be after this gradient
+        gradient.lerp_(self.momentum, MOMENTUM)  # Nesterov's: where the momentum will be after this gradient
         if self.decay:
             self.weights.mul_(1 - rate * self.decay * finite)
-        for shape, starts in self.stacks.items():
-            parts = [slice(start, start + shape.numel()) for start in starts]
-            steps = orthogonal(torch.stack([ahead[part].view(shape) for part in parts]).to(self.dtype)).float()
+        for shape, stack in self.stacks.items():
+            steps = orthogonal(torch.stack(stack.gradients).to(self.dtype)).float()
             steps *= -LENGTH * max(shape) ** 0.5 * rate * finite
-            for part, step in zip(parts, steps, strict=True):
-                self.weights[part].view(shape).add_(step)
+            torch._foreach_add_(stack.weights, steps.unbind())
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ copy, the gradient and the optimisers' moments are long vectors too, so that an 
 however many layers there are.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
@@ -15,13 +15,17 @@ from torch import Tensor, nn
 
 from nmt.config import PARTS, TrainingConfig
 from nmt.model.transformer import Transformer
+from nmt.training.distributed import Processes
+from nmt.training.gradient import Gradient
 from nmt.training.muon import Muon
 
 
 class MasterWeights:
     """The float32 master of a model's parameters, with their optimiser."""
 
-    def __init__(self, model: Transformer, config: TrainingConfig, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: Transformer, config: TrainingConfig, dtype: torch.dtype, processes: Processes | None = None
+    ) -> None:
         """Move the model's parameters into a flat tensor of `dtype`; its values become the master's."""
         named = sorted(model.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # matrices first
         self.names = [name for name, _ in named]
@@ -29,14 +33,10 @@ class MasterWeights:
         self.clip = config.clip
         self.master = torch.cat([parameter.detach().flatten().float() for parameter in self.parameters])
         self.working = self.master if dtype == torch.float32 else self.master.to(dtype)
-        self.gradient = torch.zeros_like(self.master)
-        self.collected: set[Tensor] = set()  # parameters whose gradient of this update is there
-        for parameter, value, gradient in zip(
-            self.parameters, self.views(self.working), self.views(self.gradient), strict=True
-        ):
+        for parameter, value in zip(self.parameters, self.views(self.working), strict=True):
             parameter.data = value
-            if parameter.requires_grad:
-                parameter.register_post_accumulate_grad_hook(self._collector(gradient))
+        self.gradient = Gradient(self.parameters, processes or Processes())
+        self.loss_scale = LossScale(self.master.device) if dtype == torch.float16 else None
         self._divide(config, model.config.heads, dtype)
         self.decay = config.ema
         self.average = self.master.clone() if config.ema else None
@@ -51,7 +51,7 @@ class MasterWeights:
             shapes = [shape for name, parameter in members for shape in _matrices(name, parameter, heads)]
             stretch = slice(start, start + sum(shape.numel() for shape in shapes))
             start = stretch.stop
-            weights, gradient = self.master[stretch], self.gradient[stretch]
+            weights, gradient = self.master[stretch], self.gradient.flat[stretch]
             if kind == "hidden" and config.optimizer == "muon":
                 self.muon = Muon(weights, gradient, shapes, config.weight_decay, dtype)
                 continue
@@ -72,43 +72,26 @@ class MasterWeights:
         """A flat vector as tensors by parameter name."""
         return dict(zip(self.names, self.views(flat), strict=True))
 
-    def _collector(self, gradient: Tensor) -> Callable[[Tensor], None]:
-        """What backward does with a parameter's gradient as soon as it has it: add it to the sum and free it."""
+    def update(self, rate: float, tokens: Tensor, step: int) -> Tensor:
+        """Step number `step` by the gradient divided by `tokens`; returns its norm before clipping.
 
-        def collect(parameter: Tensor) -> None:
-            assert parameter.grad is not None
-            if parameter in self.collected:
-                gradient.add_(parameter.grad)
-            else:
-                gradient.copy_(parameter.grad)
-                self.collected.add(parameter)
-            parameter.grad = None
-
-        return collect
-
-    def drop_gradient(self) -> None:
-        """Forget the gradient collected so far."""
-        self.collected.clear()
-        for parameter in self.parameters:
-            parameter.grad = None
-
-    def update(self, rate: float, tokens: int, step: int) -> Tensor:
-        """Update number `step` by the collected gradient divided by `tokens`; returns its norm before clipping.
-
-        A gradient that is not finite changes nothing; the norm that is returned tells. The host never waits for it.
+        A gradient that is not finite changes nothing; the norm that is returned says so. The host never waits for it.
         """
-        norm = self.gradient.norm() / tokens
+        if self.loss_scale is not None:
+            tokens = tokens * self.loss_scale.value
+        norm = self.gradient.flat.norm() / tokens
         scale = (self.clip / norm).clamp(max=1.0) if self.clip else torch.ones_like(norm)
         finite = norm.isfinite().float()
         # torch's protocol for scaled gradients: Adam divides by grad_scale, and does nothing where found_inf is 1
-        self.adam.grad_scale = tokens / scale  # type: ignore[attr-defined]
+        self.adam.grad_scale = scale.reciprocal() * tokens  # type: ignore[attr-defined]
         self.adam.found_inf = 1.0 - finite  # type: ignore[attr-defined]
         for group in self.adam.param_groups:
             group["lr"] = rate
         self.adam.step()
         if self.muon is not None:
             self.muon.step(rate, scale / tokens, finite)
-        self.collected.clear()
+        if self.loss_scale is not None:
+            self.loss_scale.update(finite)
         self.publish()
         if self.average is not None:  # young, it decays faster: else the random start would stay in it
             self.average.lerp_(self.master, 1 - min(self.decay, (1 + step) / (10 + step)))
@@ -142,13 +125,21 @@ class MasterWeights:
         found = {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
         if self.muon is not None:
             found["momentum"] = self.muon.momentum
+        if self.loss_scale is not None:
+            found["loss_scale"] = self.loss_scale.state
         return found if self.average is None else {**found, "average": self.average}
 
     def fits(self, moments: Mapping[str, Tensor]) -> bool:
         """Whether these are the moments of such a model and its optimisers."""
         hidden = len(self.muon.momentum) if self.muon is not None else 0
         adam = len(self.master) - hidden
-        lengths = {"exp_avg": adam, "exp_avg_sq": adam, "momentum": hidden, "average": len(self.master)}
+        lengths = {
+            "exp_avg": adam,
+            "exp_avg_sq": adam,
+            "momentum": hidden,
+            "average": len(self.master),
+            "loss_scale": 2,
+        }
         return all(len(moment) == lengths.get(name) for name, moment in moments.items())
 
     def load(self, weights: Mapping[str, Tensor]) -> None:
@@ -167,11 +158,34 @@ class MasterWeights:
             self.average.copy_(moments.get("average", self.master))
         if self.muon is not None and "momentum" in moments:
             self.muon.momentum.copy_(moments["momentum"])
+        if self.loss_scale is not None and "loss_scale" in moments:
+            self.loss_scale.state.copy_(moments["loss_scale"])
         lengths = [len(group) for group in self.groups]
         split = {key: moments[key].split(lengths) for key in ("exp_avg", "exp_avg_sq") if key in moments}
         for i, group in enumerate(self.groups if split else []):
             state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
             self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}
+
+
+class LossScale:
+    """What the loss is multiplied by before backward, so that gradients lie in the range of float16.
+
+    It is halved where the gradient overflowed, a step that is skipped, and doubled after GROW_AFTER good steps in a row
+    (Micikevicius et al. 2018, section 3.2). The loss is a sum over tokens, not their mean, so that it begins at 1.
+    """
+
+    GROW_AFTER, LARGEST = 1000, 2.0**15
+
+    def __init__(self, device: torch.device) -> None:
+        self.state = torch.tensor([1.0, 0.0]).to(device)  # the scale, and good steps since it changed
+        self.value, self._good = self.state.unbind()
+
+    def update(self, finite: Tensor) -> None:
+        """After a step whose gradient was finite (1) or not (0)."""
+        self._good.add_(1).mul_(finite)
+        grows = self._good >= self.GROW_AFTER
+        self.value.mul_((0.5 + 0.5 * finite) * (1.0 + grows.float())).clamp_(max=self.LARGEST)
+        self._good.masked_fill_(grows, 0.0)
 
 
 def _kind(name: str, parameter: Tensor) -> str:

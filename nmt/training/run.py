@@ -12,8 +12,8 @@ from nmt.data.order import Corpus, mix
 from nmt.data.pairs import TrainingData
 from nmt.data.prepare import corpora_of, fingerprint, read_description
 from nmt.errors import NmtError, UsageError
-from nmt.files import available_threads, write_text
-from nmt.model.device import prepare_runtime
+from nmt.files import write_text
+from nmt.runtime import choose_device, choose_dtype, gpu_of_rank, on_gpu, use_device, use_threads
 from nmt.settings import Value, build, defaults, format_settings, read_settings, settings_of
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes, local_rank, local_world
@@ -75,22 +75,21 @@ def changes(before: Mapping[str, Value], now: Mapping[str, Value]) -> list[str]:
 
 def training_device(settings: Mapping[str, Value]) -> tuple[torch.device, torch.dtype]:
     """Device and number format of this process; of several on one machine each has its GPU, or its share of cores."""
-    runtime = build(RuntimeConfig, settings)
-    device, dtype = prepare_runtime(runtime)
-    rank = local_rank()
-    if rank is not None and device.type == "cuda":
-        device = torch.device("cuda", rank)
-        torch.cuda.set_device(device)
-    elif rank is not None and not runtime.threads:
-        torch.set_num_threads(max(1, available_threads() // local_world()))
-    return device, dtype
+    runtime, rank = build(RuntimeConfig, settings), local_rank()
+    device = choose_device(runtime.device)
+    if rank is not None and on_gpu(device):
+        device = gpu_of_rank(device, rank, local_world())
+    use_device(device)
+    use_threads(runtime, local_world() if rank is not None else 1)
+    return device, choose_dtype(runtime.precision, device, exact=False)
 
 
 def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Processes) -> int:
     """What `--batch-tokens auto` means for this model, corpus and machine, and told why.
 
-    As many tokens as fit into memory, but above SMALL not so many that an epoch is less than UPDATES updates: a batch
-    that large learns less from the same text.
+    As many tokens as fit into memory, but above SMALL not so many that an epoch is less than UPDATES steps: a batch
+    that large learns less from the same text. Nor more than LARGEST in a step, or BUSY, which keep a GPU busy, in each
+    process.
     """
     tokenizers = Tokenizers.load(run)
     counts = read_description(run / "data", tokenizers)["sets"]["train"]["tokens"]
@@ -98,16 +97,22 @@ def fitting_batches(run: Path, settings: Mapping[str, Value], processes: Process
     config = build(TrainingConfig, {**settings, "batch_tokens": MINIMUM})
     fitting = fitting_batch_tokens(_model_config(settings, tokenizers), device, dtype, config.r_drop)
     fitting = -processes.agree(-fitting)  # the least of any
-    wanted = max(SMALL, max(counts.values()) // (UPDATES * processes.world * config.accumulate))
-    tokens = max(MINIMUM, min(fitting, wanted) // ROUND * ROUND)
-    reason = f"room for {fitting:,}" + (
-        "" if fitting < wanted else ", but more would learn less from a corpus this small"
-    )
+    share = processes.world * config.accumulate
+    by_text, by_step = max(SMALL, max(counts.values()) // (UPDATES * share)), max(BUSY, LARGEST // share)
+    tokens = max(MINIMUM, min(fitting, by_text, by_step) // ROUND * ROUND)
+    limits = {
+        fitting: "",
+        by_text: ", but more would learn less from a corpus this small",
+        by_step: ", but larger batches are not faster and learn less from each token",
+    }
+    reason = f"room for {fitting:,}{limits[min(limits)]}"
     logger.info("--batch-tokens auto: %s (%s)", f"{tokens:,}", reason)
     return tokens
 
 
 UPDATES, SMALL, ROUND, MINIMUM = 200, 1024, 256, 16
+LARGEST, BUSY = 1 << 15, 1 << 13
+"""Of the order of the paper's 25,000 tokens in a step (section 5.1), for which learning rates are known."""
 
 
 def _model_config(settings: Mapping[str, Value], tokenizers: Tokenizers) -> ModelConfig:

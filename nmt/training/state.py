@@ -151,7 +151,7 @@ def _check(path: Path, name: str, manifest: Mapping[str, Any]) -> None:
 
 
 def average_weights(checkpoints: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of the weights of several checkpoints (Vaswani et al. 2017, section 6.1), summed in float64.
+    """The mean of the weights of several checkpoints (Vaswani et al. 2017, section 6.1), summed in float64 on the CPU.
 
     Raises NmtError when they are not checkpoints of the same model.
     """
@@ -160,7 +160,8 @@ def average_weights(checkpoints: Iterable[Mapping[str, Tensor]]) -> dict[str, Te
     for count, weights in enumerate(checkpoints, start=1):
         if count > 1 and _shapes(weights) != _shapes(total):
             raise NmtError("the checkpoints are not of one model", "average checkpoints of one run")
-        total = {name: total[name] + tensor if total else tensor.double() for name, tensor in weights.items()}
+        on_host = {name: tensor.cpu().double() for name, tensor in weights.items()}
+        total = {name: total[name] + tensor for name, tensor in on_host.items()} if total else on_host
     return {name: (tensor / count).float() for name, tensor in total.items()}
 
 

@@ -20,12 +20,12 @@ from nmt.data.batches import Position
 from nmt.data.noise import Noise
 from nmt.data.pairs import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
-from nmt.model.device import keep_freed_memory
 from nmt.model.transformer import Transformer
 from nmt.model.weights import LoadedModel, check_shapes
+from nmt.runtime import keep_freed_memory, peak_memory, synchronize
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.distributed import Processes
-from nmt.training.hardware import describe_machine, matrix_rate, peak_memory, training_flops
+from nmt.training.hardware import describe_machine, matrix_rate, training_flops
 from nmt.training.log import Log, Window, perplexity
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Reporter
@@ -71,7 +71,7 @@ class Trainer:
         freeze(self.model, training.freeze or ())
         if training.compiled:
             self.model.compile_layers()
-        self.master = MasterWeights(self.model, training, dtype)
+        self.master = MasterWeights(self.model, training, dtype, self.processes)
         self.validator = Validator(training, data, tokenizers, device)
         both = (tokenizers.source, tokenizers.target)
         noise = Noise(both, training.subword_sampling, training.token_masking, model.max_length)
@@ -112,22 +112,18 @@ class Trainer:
 
     def pace(self) -> float:
         """How long an update takes: the mean of some seconds, after which this trainer is of no more use."""
-        batches = self.updater.batches(Position(0, 0))
+        shares = self.updater.shares(Position(0, 0))
         keep_freed_memory()
         self.model.train()
         for _ in range(TRIED_BEFORE):
-            self.updater.update(batches, self.state)
-        self._wait_for_device()
+            self.updater.update(shares, self.state)
+        synchronize(self.device)
         begin = time.perf_counter()
         while not self.processes.agree(time.perf_counter() - begin > TRIED_SECONDS):
-            self.updater.update(batches, self.state)
+            self.updater.update(shares, self.state)
             self.state.step += 1
-        self._wait_for_device()
+        synchronize(self.device)
         return (time.perf_counter() - begin) / self.state.step
-
-    def _wait_for_device(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
 
     # --------------------------------------------------------------------------------------------------------- the loop
 
@@ -156,8 +152,8 @@ class Trainer:
         self.signal = number
 
     def _loop(self, reporter: Reporter) -> str:
-        batches = self.updater.batches(Position(self.state.epoch, self.state.batch))
-        window = Window(self.state.seconds)
+        shares = self.updater.shares(Position(self.state.epoch, self.state.batch))
+        window = Window()
         keep_freed_memory()
         self.matrix_rate = matrix_rate(self.device, self.master.working.dtype, self.model.config.dim)
         self.matrix_rate *= self.processes.world
@@ -166,36 +162,40 @@ class Trainer:
         self.model.train()
         self.clock = time.perf_counter()
         while not (reason := self.reason_to_stop()):
-            update = self.updater.update(batches, self.state)
+            update = self.updater.update(shares, self.state)
             self.norms.append(update.norm)
-            stopping = self.processes.agree(self.signal)
             self.state.step += 1
             ranked = False
-            self._count_seconds()
+            stopping = self._exchange()
             window.add(*update)
             if self.state.step % self.config.log_every == 0:
                 self._log_training(window, reporter)
-                window = Window(self.state.seconds)
+                window = Window()
             if self.state.step % self.config.validate_every == 0 and not self._time_is_short():
                 self.validate(reporter)
                 self.state.worse_in_a_row = self.processes.agree(self.state.worse_in_a_row)
                 ranked = checkpoint_name(self.state.step) in self.selection.best_checkpoints(self.state)
-                self._count_seconds()
-                window = Window(self.state.seconds)
+                self._exchange()
+                window = Window()
             if self.state.step % self.config.save_every == 0 or ranked or stopping:
                 self.save()
             if stopping:
                 raise StoppedBySignal(stopping)
-        if window.losses:
+        if window.steps:
             self._log_training(window, reporter)
         self._finish(reason, reporter)
         return reason
 
-    def _count_seconds(self) -> None:
-        """Add what passed since this was last done, by the slowest process's clock: the rate may depend on it."""
+    def _exchange(self) -> int:
+        """Add the seconds that passed since this was last done, on which the rate may depend; a signal, if one came.
+
+        Of both it is what all processes have agreed on.
+        """
         now = time.perf_counter()
-        self.state.seconds += self.processes.agree(round(1e6 * (now - self.clock))) / 1e6
+        stopping, seconds = self.processes.exchange(self.signal, now - self.clock)
         self.clock = now
+        self.state.seconds += seconds
+        return stopping
 
     def reason_to_stop(self) -> str:
         """The limit that training has reached, or nothing."""
@@ -233,7 +233,8 @@ class Trainer:
             if good:
                 continue
             self.state.skipped += 1
-            logger.warning("step %s: the gradient is not finite, the update is skipped", f"{step:,}")
+            if self.master.loss_scale is None or self.state.skipped_in_a_row > 1:  # else the scale was only tried
+                logger.warning("step %s: the gradient is not finite, the update is skipped", f"{step:,}")
             if self.state.skipped_in_a_row >= MOST_SKIPPED:
                 raise NmtError(
                     f"{MOST_SKIPPED} updates in a row without a finite gradient, up to step {step:,}: training has "
@@ -266,18 +267,20 @@ class Trainer:
             self.selection.try_average(self.state, reporter)
             self.state.finished = reason
         self.save()
-        self.processes.agree(0)  # wait for the first
 
     # ------------------------------------------------------------------------------------------------ state and the log
 
     def save(self) -> None:
-        """Write a checkpoint and remove those that the policy no longer keeps; none while the weights are in doubt."""
+        """Write a checkpoint and remove those that the policy no longer keeps; none while the weights are in doubt.
+
+        The first process does, and the others wait for it: in the middle of a step they would wait in vain.
+        """
         self._look_at_norms()
-        if self.state.skipped_in_a_row or not self.processes.first:
-            return
-        save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
-        last = self.config.average if self.config.average_of == "last" else 1
-        prune(self.checkpoints, self.config.keep, last, self.selection.best_checkpoints(self.state))
+        if self.processes.first and not self.state.skipped_in_a_row:
+            save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
+            last = self.config.average if self.config.average_of == "last" else 1
+            prune(self.checkpoints, self.config.keep, last, self.selection.best_checkpoints(self.state))
+        self.processes.barrier()
 
     def _log_start(self) -> None:
         """What training begins with, or goes on with."""
@@ -287,17 +290,19 @@ class Trainer:
 
     def _log_training(self, window: Window, reporter: Reporter) -> None:
         self._look_at_norms()
-        loss, cross_entropy = window.means()
-        seconds = max(1e-9, self.state.seconds - window.start)
+        means = window.means()
+        tokens = means.source_tokens, means.target_tokens
+        seconds = max(1e-9, time.perf_counter() - window.start)
+        flops = training_flops(self.model.config, *tokens) * (2 if self.config.r_drop else 1)
         numbers = {
             "step": self.state.step,
             "epoch": self.state.epoch,
-            "loss": loss,
-            "perplexity": perplexity(cross_entropy),
+            "loss": means.loss,
+            "perplexity": perplexity(means.cross_entropy),
             "rate": learning_rate(self.state.step, self.config, self.state.seconds),
-            "gradient_norm": window.gradient_norm(),
-            "tokens_per_second": sum(window.tokens()) / seconds,
-            "utilisation": training_flops(self.model.config, *window.tokens()) / seconds / self.matrix_rate,
+            "gradient_norm": means.gradient_norm,
+            "tokens_per_second": sum(tokens) / seconds,
+            "utilisation": flops / seconds / self.matrix_rate,
             "memory_mb": peak_memory(self.device),
             "seconds": self.state.seconds,
             "skipped": self.state.skipped,
@@ -307,7 +312,7 @@ class Trainer:
             steps = self._last_step()
             left = self.state.seconds / self.state.step * (steps - self.state.step)
             reporter.train({**numbers, "steps": steps, "seconds_left": left})
-            self._tell_divergence(loss)
+            self._tell_divergence(means.loss)
 
     def _tell_divergence(self, loss: float) -> None:
         """Warn where the loss has risen by more than one nat above its lowest, once each time."""

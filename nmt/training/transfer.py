@@ -58,7 +58,7 @@ def transfer(own: Mapping[str, Tensor], tokenizers: Tokenizers, loaded: LoadedMo
         (PROJECTION, tokenizers.target, [projection]),
     ):
         if name in own:
-            found[name] = own[name].clone()
+            found[name] = own[name].detach().to("cpu", copy=True)
             kept = set().union(*(_copy_rows(found[name], tokenizer, *origin) for origin in origins))
             logger.info("%s: %s of %s pieces keep their values", name, f"{len(kept):,}", f"{len(tokenizer):,}")
     return found

@@ -1,5 +1,6 @@
 """Validation: the loss of the validation set, and the scores of its translations as translating will make them."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from nmt.decoding.engine import TorchEngine
 from nmt.decoding.translate import Translator
 from nmt.evaluation.metrics import score
 from nmt.model.transformer import Transformer
+from nmt.runtime import alignment
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.log import perplexity
 
@@ -59,10 +61,9 @@ class Validator:
     def _loss(self, model: Transformer, parts: int) -> float:
         """Mean cross-entropy of a target token."""
         assert self.data.valid is not None
-        total, tokens = torch.zeros((), dtype=torch.float64), 0
+        losses, tokens, multiple = list[torch.Tensor](), 0, alignment(self.device)
         for rows in self.data.valid.plan(self.config.batch_tokens, seed=0).epoch(0):
-            for batch in self.data.valid.batch(rows, model.config).parts(parts):
-                loss = model.loss(batch.to(self.device), 0.0)
-                total += loss.cross_entropy.cpu()
+            for batch in self.data.valid.batch(rows, model.config, multiple).to(self.device).parts(parts):
+                losses.append(model.loss(batch, 0.0).cross_entropy)
                 tokens += batch.target_tokens
-        return float(total) / max(1, tokens)
+        return math.fsum(torch.stack(losses).tolist()) / max(1, tokens)

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from nmt.config import SearchConfig
-from nmt.decoding.beam import Hypothesis, Request, beam_search, length_penalty
+from nmt.decoding.beam import beam_search
+from nmt.decoding.hypotheses import Hypothesis, Request, length_penalty
 from nmt.decoding.sampling import draw
 from nmt.decoding.step import Known
 from nmt.text.tokenizer import END

@@ -9,7 +9,7 @@ from conftest import Program
 
 from nmt import Translator
 from nmt.config import SearchConfig
-from nmt.decoding.beam import length_penalty
+from nmt.decoding.hypotheses import length_penalty
 from nmt.decoding.lines import Line
 from nmt.decoding.score import score_pairs, token_log_probs
 from nmt.text.tokenizer import END

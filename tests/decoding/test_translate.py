@@ -20,8 +20,8 @@ from torch import Tensor
 from nmt import Translator
 from nmt.config import SearchConfig
 from nmt.decoding.align import align
-from nmt.decoding.beam import Hypothesis, Request
 from nmt.decoding.engine import TorchEngine
+from nmt.decoding.hypotheses import Hypothesis, Request
 from nmt.decoding.lines import Alternative, Glossary, Line
 from nmt.decoding.loops import is_loop
 from nmt.decoding.mbr import expected_utilities

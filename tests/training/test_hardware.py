@@ -6,7 +6,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from nmt.config import ModelConfig
 from nmt.model.transformer import Transformer
-from nmt.training.hardware import matrix_rate, peak_memory, training_flops
+from nmt.runtime import peak_memory
+from nmt.training.hardware import matrix_rate, training_flops
 
 
 def test_operations_are_those_that_torch_counts() -> None:

@@ -41,12 +41,13 @@ def test_every_line_is_json_also_without_a_finite_loss(tmp_path: Path) -> None:
 
 
 def test_a_windows_means_are_of_tokens_and_leave_out_what_is_not_finite() -> None:
-    window = Window(0.0)
+    window = Window()
     for loss, entropy, source, target in ((30.0, 20.0, 9, 10), (math.nan, math.nan, 50, 60), (90.0, 70.0, 21, 20)):
-        window.add(torch.tensor(loss), torch.tensor(entropy), source, target, torch.tensor(entropy / 10))
-    assert window.means() == (pytest.approx(120 / 30), pytest.approx(90 / 30))
-    assert window.tokens() == (80, 90)
-    assert window.gradient_norm() == pytest.approx((2 + 7) / 2)
+        window.add(torch.tensor([loss, entropy, source, target]), torch.tensor(entropy / 10))
+    means = window.means()
+    assert (means.loss, means.cross_entropy) == (pytest.approx(120 / 30), pytest.approx(90 / 30))
+    assert (means.source_tokens, means.target_tokens) == (80, 90)
+    assert means.gradient_norm == pytest.approx((2 + 7) / 2)
 
 
 def test_tensorboard_gets_the_same_numbers(tmp_path: Path) -> None:

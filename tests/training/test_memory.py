@@ -9,8 +9,9 @@ import torch
 from conftest import environment
 
 from nmt.config import ModelConfig
+from nmt.runtime import available_memory
 from nmt.training import memory
-from nmt.training.memory import available_memory, fitting_batch_tokens
+from nmt.training.memory import fitting_batch_tokens
 
 CPU = torch.device("cpu")
 SHAPE = dict(source_vocabulary=1000, target_vocabulary=1000, shared_vocabulary=True, feed_forward=512, dim=128)
@@ -49,7 +50,7 @@ from nmt.config import ModelConfig, TrainingConfig
 from nmt.data.batches import make_batch
 from nmt.model.transformer import Transformer
 from nmt.training import memory
-from nmt.training.hardware import peak_memory
+from nmt.runtime import peak_memory
 from nmt.training.optimizer import MasterWeights
 free, cpu = 600 << 20, torch.device("cpu")
 memory.available_memory = lambda device: free
@@ -61,7 +62,8 @@ master = MasterWeights(model, TrainingConfig(), torch.float32)
 rows = np.random.default_rng(0).integers(4, 1000, (fitting // 64, 64))
 batch = make_batch(rows, rows, 1000, 1000)
 model.loss(batch, 0.1).smoothed.backward()
-master.update(1e-3, batch.target_tokens, 1)
+master.gradient.collect()
+master.update(1e-3, torch.tensor(float(batch.target_tokens)), 1)
 print(json.dumps([fitting, peak_memory(cpu) - before, free / 2**20]))
 """
     done = subprocess.run(

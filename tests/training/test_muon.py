@@ -77,7 +77,7 @@ def test_it_is_for_the_matrices_of_the_layers_and_each_head_has_its_own(shared: 
     }
     assert master.muon is not None
     assert len(master.muon.momentum) == sum(parameter.numel() for parameter in hidden.values())
-    stacks = {tuple(size): len(starts) for size, starts in master.muon.stacks.items()}
+    stacks = {tuple(size): len(stack.weights) for size, stack in master.muon.stacks.items()}
     assert stacks == {(4, 8): 3 * 3 * 2, (8, 8): 3, (16, 8): 2, (8, 16): 2}  # three times attention, two feed-forward
     before = master.master.clone()
     master.muon.gradient.copy_(torch.randn_like(master.muon.gradient))

@@ -159,11 +159,11 @@ def test_accumulating_batches_gives_the_update_of_one_large_batch(tmp_path: Path
     write_task(tmp_path, 320, "copy", seed=1)
     one = trainer(tmp_path, TrainingConfig(batch_tokens=100_000), dropout=0.0)
     many = trainer(tmp_path, TrainingConfig(batch_tokens=300), dropout=0.0)
-    first = (position for position, _ in many.updater.batches(Position(0, 0)))
+    first = (share.end for share in many.updater.shares(Position(0, 0)))
     count = len(list(takewhile(lambda position: position.epoch == 0, first))) + 1
     many.updater.config = TrainingConfig(batch_tokens=300, accumulate=count)
     for each in (one, many):
-        _, cross_entropy, _, tokens, _ = each.updater.update(each.updater.batches(Position(0, 0)), each.state)
+        _, cross_entropy, _, tokens = each.updater.update(each.updater.shares(Position(0, 0)), each.state).totals
         each.summary = (float(cross_entropy), tokens)  # type: ignore[attr-defined]
     assert one.summary[1] == many.summary[1]  # type: ignore[attr-defined]
     assert one.summary[0] == pytest.approx(many.summary[0], rel=1e-5)  # type: ignore[attr-defined]
@@ -231,7 +231,7 @@ def spoil(made: Trainer, steps: Collection[int]) -> None:
     def spoiled(batches: Mapping[int, Batch], state: TrainingState) -> torch.Tensor | None:
         losses = collect(batches, state)
         if made.state.step + 1 in steps:
-            made.master.gradient[::7] = math.nan
+            made.master.gradient.flat[::7] = math.nan
         return losses
 
     made.updater.collect_gradient = spoiled  # type: ignore[method-assign]
@@ -307,7 +307,7 @@ def gradients_of(made: Trainer) -> list[torch.Tensor]:
     update = made.master.update
 
     def updated(*arguments: Any) -> torch.Tensor:
-        found.append(made.master.gradient.clone())
+        found.append(made.master.gradient.flat.clone())
         return update(*arguments)
 
     made.master.update = updated  # type: ignore[method-assign]
@@ -333,12 +333,12 @@ def test_a_batch_too_large_for_the_memory_is_computed_in_parts_to_the_same_updat
         return found
 
     little.model.loss = limited  # type: ignore[method-assign]
-    batches, plenty_batches = (each.updater.batches(Position(0, 0)) for each in (little, plenty))
+    batches, plenty_batches = (each.updater.shares(Position(0, 0)) for each in (little, plenty))
     for _ in range(3):
         found = little.updater.update(batches, little.state)
         right = plenty.updater.update(plenty_batches, plenty.state)
-        assert found[2:4] == right[2:4]
-        torch.testing.assert_close(found[:2], right[:2], rtol=1e-5, atol=1e-5)
+        assert torch.equal(found.totals[2:], right.totals[2:])
+        torch.testing.assert_close(found.totals[:2], right.totals[:2], rtol=1e-5, atol=1e-5)
     for right_gradient, found_gradient in zip(*gradients, strict=True):
         assert right_gradient.norm() > 1
         torch.testing.assert_close(found_gradient, right_gradient, rtol=1e-5, atol=1e-5)
@@ -372,7 +372,7 @@ def test_the_moving_average_is_that_of_the_weights(tmp_path: Path) -> None:
     """By hand: a <- d a + (1 - d) w after each update, with d = min(decay, (1 + t) / (10 + t)) while it is young."""
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(steps=30, batch_tokens=400, ema=0.5, warmup=2))
-    expected, batches = made.master.master.clone(), made.updater.batches(Position(0, 0))
+    expected, batches = made.master.master.clone(), made.updater.shares(Position(0, 0))
     for step in range(1, 31):
         made.updater.update(batches, made.state)
         made.state.step = step
@@ -486,7 +486,7 @@ def test_a_signal_that_other_processes_tell_first_and_that_comes_while_saving_do
     """A second signal ends a process at once; one that was told and then sent is not a second one."""
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(steps=50, batch_tokens=400, save_every=1000, validate_every=1000))
-    monkeypatch.setattr(made.processes, "agree", lambda value: max(value, signal.SIGTERM))
+    monkeypatch.setattr(made.processes, "exchange", lambda own, seconds: (max(own, signal.SIGTERM), seconds))
     save = made.save
 
     def signalled() -> None:

@@ -10,8 +10,8 @@ from conftest import Corpus, Program
 from torch import Tensor
 
 from nmt.config import TokenizerConfig
-from nmt.model.device import choose_device
 from nmt.model.weights import load_model, load_tensors
+from nmt.runtime import choose_device
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 from nmt.training.transfer import transfer
 
