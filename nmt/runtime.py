@@ -246,7 +246,7 @@ def peak_memory(device: torch.device) -> float:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed: torch's own, one of CUDA's libraries' or the host's, which torch has no type for."""
+    """Whether an allocation failed: torch's own, one of CUDA's libraries', or the host's."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
     )

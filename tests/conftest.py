@@ -9,8 +9,9 @@ import random
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -203,3 +204,63 @@ def run(corpus: Corpus, tokenizers: Any, tmp_path_factory: pytest.TempPathFactor
 def run_copy(run: Path, tmp_path: Path) -> Path:
     """A copy of the tiny run that a test may change."""
     return Path(shutil.copytree(run, tmp_path / "run"))
+
+
+# ---------------------------------------------------------------------------------------------------------------- a GPU
+
+
+@pytest.fixture(scope="session")
+def real_gpu() -> Any:
+    """The GPU of this machine; skips where there is none.
+
+    torch offers one accelerator to a process, so that a machine with a GPU tests the emulated one only where
+    NMT_EMULATED_GPU is set.
+    """
+    import torch
+
+    if not torch.accelerator.is_available() or os.environ.get("NMT_EMULATED_GPU"):
+        pytest.skip("there is no GPU here")
+    return torch.accelerator.current_accelerator()
+
+
+@pytest.fixture
+def gpu(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A GPU, real or emulated."""
+    import torch
+
+    if torch.accelerator.is_available() and not os.environ.get("NMT_EMULATED_GPU"):
+        yield request.getfixturevalue("real_gpu")
+    elif not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"):
+        pytest.skip("there is no GPU, and this torch is too old to emulate one")
+    else:
+        import emulated_gpu
+
+        with emulated_gpu.emulated_gpu() as device:
+            yield device
+
+
+@pytest.fixture
+def waits(gpu: Any) -> Callable[[], AbstractContextManager[list[str]]]:
+    """`with waits() as found:` says where the host waited for the device, when it is left."""
+
+    @contextmanager
+    def recorded() -> Iterator[list[str]]:
+        found: list[str] = []
+        if gpu.type == "cuda":
+            import torch
+
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                with warnings.catch_warnings(record=True, action="always") as told:
+                    yield found
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+            found += [str(one.message) for one in told if "synchronizing CUDA operation" in str(one.message)]
+            return
+        from emulated_gpu import counts
+
+        counts.clear()
+        yield found
+        found += counts.waits.elements()
+
+    return recorded

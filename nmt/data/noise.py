@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from nmt.data.batches import Batch
 from nmt.data.binary import Ids
@@ -49,11 +50,13 @@ class SubwordSampler:
 def mask_tokens(batch: Batch, rate: float, random: np.random.Generator) -> Batch:
     """Hide tokens of the source and of the target so far behind `<unk>`; what is to be predicted stays."""
 
-    def masked(tokens: torch.Tensor) -> torch.Tensor:
-        hidden = torch.from_numpy(random.random(tuple(tokens.shape)) < rate)
+    def masked(tokens: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
+        width = max(lengths)  # what is drawn does not depend on how far a device has the tokens padded
+        hidden = F.pad(torch.from_numpy(random.random((len(tokens), width)) < rate), (0, tokens.size(1) - width))
         return tokens.masked_fill(hidden & (tokens > END), UNKNOWN)
 
-    return batch._replace(source=masked(batch.source), target_input=masked(batch.target_input))
+    source, target = masked(batch.source, batch.lengths[0]), masked(batch.target_input, batch.lengths[1])
+    return batch._replace(source=source, target_input=target)
 
 
 class Noise:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nmt.config import SearchConfig
-from nmt.runtime import widest_float
+from nmt.runtime import to_device, widest_float
 
 
 class Seeded(Protocol):
@@ -34,7 +34,7 @@ def uniform_numbers(requests: Sequence[Seeded], config: SearchConfig, device: to
         [np.random.default_rng([request.seed, sample]).random(longest) for sample in range(config.hypotheses)]
         for request in requests
     ]
-    return torch.from_numpy(np.array(drawn)).to(device, widest_float(device))
+    return to_device(torch.from_numpy(np.array(drawn)).to(widest_float(device)), device)
 
 
 def draw(scores: Tensor, uniform: Tensor, config: SearchConfig) -> Tensor:

@@ -89,7 +89,8 @@ class Processes:
         """
         if self.world == 1:
             return signal, seconds
-        self._saying = [float(signal > 0), float(signal), self._saying[2] + (seconds if self.first else 0.0)]
+        seconds = self._saying[2] + (seconds if self.first else 0.0)
+        self._saying = [float(signal > 0), float(signal), seconds]
         heard, self._heard = self._heard, (0, 0.0)
         return heard
 

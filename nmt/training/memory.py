@@ -27,6 +27,7 @@ def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch
     torch.manual_seed(0)
     model = Transformer(config).to(device, dtype).train()
     model.place_positions(device, dtype)
+    model.reach(LENGTH)
     kept: dict[int, int] = {}  # bytes by address: the same tensor may be kept several times
 
     def count(tensor: Tensor) -> Tensor:
