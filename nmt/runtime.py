@@ -58,7 +58,7 @@ def on_gpu(device: torch.device) -> bool:
 
 
 def use_device(device: torch.device) -> None:
-    """Make a device ready, once for a process.
+    """Make a device ready, in the thread that will use it.
 
     Of the kernels for attention cuDNN's is left out: it plans anew for each new shape, which takes tens of
     milliseconds, and batches of sentences are of a new shape almost every time.

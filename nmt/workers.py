@@ -149,9 +149,9 @@ def _lost() -> NmtError:
     return NmtError("a worker process has gone", "was there too little memory? use fewer --threads or --batch-tokens")
 
 
-def one_ahead(items: Iterator[T]) -> Iterator[T]:
-    """Items as they come; each is made by a thread of its own while the one before it is used."""
-    with ThreadPoolExecutor(max_workers=1) as executor:
+def one_ahead(items: Iterator[T], prepare: Callable[[], None]) -> Iterator[T]:
+    """Items as they come; each is made by a thread of its own, after `prepare`, while the one before it is used."""
+    with ThreadPoolExecutor(max_workers=1, initializer=prepare) as executor:
         following = executor.submit(next, items)
         while True:
             item = following.result()

@@ -10,7 +10,7 @@ done leaves the batch, and its neighbours do not notice.
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -77,31 +77,43 @@ class _Found(NamedTuple):
     parent: Tensor  # the hypothesis that it extends
     token: Tensor  # and by what
 
+    def packed(self) -> Tensor:
+        """The bits of all as integers of 32 bits: [4, batch, count]."""
+        bits = (one.view(torch.int32) if one.is_floating_point() else one.int() for one in self)
+        return torch.stack(list(bits))
 
-class _Chosen(NamedTuple):
-    """The same on the host."""
 
-    rank: Array
-    log_prob: Array
-    parent: Array
-    token: Array
+class _Chosen:
+    """The same on the host, packed: [4, batch, count]."""
 
-    def first(self, order: Array, count: int) -> "_Chosen":
-        """The first `count` of each row in this order; where there are fewer, impossible ones at the end."""
-        rank, *others = (np.take_along_axis(one, order[:, :count], axis=1) for one in self)
-        missing = ((0, 0), (0, max(0, count - order.shape[1])))
-        return _Chosen(np.pad(rank, missing, constant_values=-math.inf), *(np.pad(one, missing) for one in others))
+    __slots__ = ("log_prob", "packed", "parent", "rank", "token")
+
+    def __init__(self, packed: Array) -> None:
+        self.packed = packed
+        self.rank, self.log_prob = packed[0].view(np.float32), packed[1].view(np.float32)
+        self.parent, self.token = packed[2], packed[3]
+
+    def take(self, *index: Any) -> "_Chosen":
+        """Those of an index of [batch, count]."""
+        return _Chosen(self.packed[(slice(None), *index)])
+
+    def widened(self, count: int) -> "_Chosen":
+        """The same with impossible ones at the end, if they are fewer than `count`."""
+        missing = count - self.rank.shape[1]
+        if missing <= 0:
+            return self
+        wide = _Chosen(np.pad(self.packed, ((0, 0), (0, 0), (0, missing))))
+        wide.rank[:, -missing:] = -math.inf
+        return wide
 
 
 def _fetch(tensors: Sequence[Tensor]) -> list[Array]:
-    """Tensors of float32 or integers on the host, in one transfer, as float32 and int32."""
-    bits = [one.view(torch.int32) if one.is_floating_point() else one.int() for one in tensors]
-    flat = torch.cat([one.flatten() for one in bits]).cpu().numpy()
+    """Tensors of integers of 32 bits on the host, in one transfer."""
+    if len(tensors) == 1:
+        return [tensors[0].cpu().numpy()]
+    flat = torch.cat([one.flatten() for one in tensors]).cpu().numpy()
     ends = np.cumsum([one.numel() for one in tensors])
-    return [
-        part.view(np.float32 if one.is_floating_point() else np.int32).reshape(one.shape)
-        for part, one in zip(np.split(flat, ends[:-1]), tensors, strict=True)
-    ]
+    return [part.reshape(one.shape) for part, one in zip(np.split(flat, ends[:-1]), tensors, strict=True)]
 
 
 class _Search:
@@ -118,6 +130,7 @@ class _Search:
         self.width = config.hypotheses // config.beam_groups  # hypotheses in a group
         self.ended = Ended(requests, config)
         self.longest = np.array([request.max_length for request in requests])
+        self.early = np.array([max(len(request.prefix), request.min_length - 1) for request in requests])
         self.sentences = np.arange(len(requests))  # which sentence each row of the batch is
         self.open = np.full(len(requests), True)  # whether its search goes on: rows leave the batch a few at a time
         self.length = 0  # tokens of each hypothesis after <s>
@@ -141,31 +154,39 @@ class _Search:
         if self.constrained:
             groups = list(self._constrained(following))
         else:
-            fetched = self._fetch([tensor for group in self._candidates(following) for tensor in group])
-            groups = [self._choose(_Chosen(*fetched[i : i + 4])) for i in range(0, len(fetched), 4)]
+            fetched = self._fetch([found.packed() for found in self._candidates(following)])
+            groups = [self._choose(_Chosen(packed)) for packed in fetched]
         self.length += 1
         for group, (ending, _) in enumerate(groups):
             self._keep_ended(group, ending)
-        self.going_on = _Chosen(*map(np.hstack, zip(*(going_on for _, going_on in groups), strict=True)))
+        self.going_on = groups[0][1]
+        if len(groups) > 1:
+            self.going_on = _Chosen(np.concatenate([going_on.packed for _, going_on in groups], axis=2))
         self._close()
 
     def _fetch(self, tensors: Sequence[Tensor]) -> list[Array]:
         """Tensors on the host, in one transfer; with the first of a position comes what was observed."""
         if self.observed is None:
             return _fetch(tensors)
-        *fetched, observed = _fetch([*tensors, self.observed])
+        *fetched, bits = _fetch([*tensors, self.observed.view(torch.int32)])
+        observed = bits.view(np.float32)
         self.coverage = observed if self.coverage is None else self.coverage + observed
         self.observed = None
         return fetched
 
     def _choose(self, found: _Chosen) -> tuple[_Chosen, _Chosen]:
         """Of the candidates of a group the best, which may end here, and the best of those that do not."""
-        going_on = found._replace(rank=np.where(found.token == END, -math.inf, found.rank).astype(np.float32))
-        as_they_came = np.arange(found.rank.shape[1])[None].repeat(len(found.rank), axis=0)
-        order = as_they_came  # samples stay in their places
-        if not self.config.sample:
-            order = np.argsort(np.isneginf(going_on.rank), axis=1, kind="stable")
-        return found.first(as_they_came, self.width), going_on.first(order, self.width)
+        impossible = (found.token == END) | np.isneginf(found.rank)
+        if self.config.sample:  # samples stay in their places
+            going_on = _Chosen(found.packed.copy())
+            going_on.rank[impossible] = -math.inf
+        else:
+            order = impossible.argsort(axis=1, kind="stable")[:, : self.width]  # as they came, the possible ones first
+            index = np.arange(len(order))[:, None], order
+            going_on = found.take(*index)
+            going_on.rank[impossible[index]] = -math.inf
+        first = found.take(slice(None), slice(self.width))
+        return first.widened(self.width), going_on.widened(self.width)
 
     def go_on(self) -> tuple[Tensor, Tensor | None]:
         """Make the chosen candidates the hypotheses, and let sentences go that are done.
@@ -173,15 +194,16 @@ class _Search:
         Returns which of the old hypotheses they extend, flat, and the rows of the sentences that go on, if not all do.
         """
         kept, beam = self._kept(), self.tokens.shape[1]
-        chosen = _Chosen(*(one[kept] for one in self.going_on))
+        chosen = self.going_on if len(kept) == len(self.open) else self.going_on.take(kept)
         extended = kept[:, None], chosen.parent
         self.tokens = np.concatenate([self.tokens[extended], chosen.token[:, :, None]], axis=2)
         self.log_probs = np.concatenate([self.log_probs[extended], chosen.log_prob[:, :, None]], axis=2)
         if self.coverage is not None:
             self.coverage = self.coverage[extended]
-        rows = kept[:, None] * beam + chosen.parent
-        packed = to_device(np.stack([rows, chosen.token, chosen.rank.view(np.int32)]).astype(np.int32), self.device)
-        flat, self.newest, self.rank = packed[0].flatten(), packed[1], packed[2].view(torch.float32)
+        packed = chosen.packed.copy()
+        packed[2] += (kept * beam).astype(np.int32)[:, None]
+        rank, _, rows, self.newest = to_device(packed, self.device).unbind()
+        flat, self.rank = rows.flatten(), rank.view(torch.float32)
         if len(kept) == len(self.open):
             return flat, None
         self.sentences, self.open = self.sentences[kept], self.open[kept]
@@ -213,7 +235,7 @@ class _Search:
 
     def _close(self) -> None:
         """Close the sentences that are done, and those whose length is reached; theirs are cut off where any lack."""
-        best = np.stack([ranks.max(axis=1) for ranks in np.hsplit(self.going_on.rank, self.config.beam_groups)], axis=1)
+        best = self.going_on.rank.reshape(len(self.open), self.config.beam_groups, self.width).max(axis=2)
         done = self.ended.done(self.sentences, best)
         reached = self.length >= self.longest[self.sentences]
         for row in np.flatnonzero(self.open & reached & ~done).tolist():
@@ -225,7 +247,8 @@ class _Search:
 
     def _keep(self, row: int, group: int, candidates: _Chosen, column: int, *, truncated: bool = False) -> None:
         """Keep a candidate as a hypothesis of its sentence."""
-        rank, log_prob, parent, token = (one[row, column].item() for one in candidates)
+        rank, log_prob = candidates.rank[row, column].item(), candidates.log_prob[row, column].item()
+        parent, token = candidates.parent[row, column].item(), candidates.token[row, column].item()
         tokens, log_probs = self.tokens[row, parent].tolist(), self.log_probs[row, parent].tolist()
         if truncated:
             tokens.append(token)
@@ -261,7 +284,7 @@ class _Search:
 
     def _has_early_rules(self) -> bool:
         """Whether some sentence has a prefix still, or must not end yet."""
-        return any(self.length < max(len(one.prefix), one.min_length - 1) for one in self._asked())
+        return bool((self.length < self.early[self.sentences]).any())
 
     def _asked(self) -> list[Request]:
         """What is asked for each sentence of the batch."""
@@ -341,26 +364,25 @@ class _Search:
         value, token = scores.max(dim=2, keepdim=True)
         wanted = np.array([(row, *one) for row, its in terms.items() for one in its.wanted], dtype=np.int64)
         row, parent, extra = to_device(wanted.reshape(-1, 3).T.copy(), self.device)
-        parents = torch.arange(scores.size(1), device=self.device).expand_as(value[:, :, 0])
-        best = _Found((before + value)[:, :, 0], log_probs.gather(2, token)[:, :, 0], parents, token[:, :, 0])
-        extra_ranks = before[row, parent, 0] + scores[row, parent, extra]
-        relative = found._replace(parent=found.parent - first)
-        fetched = self._fetch([*found, *map(_join, relative, best), extra_ranks, log_probs[row, parent, extra]])
-        ending, going_on = self._choose(_Chosen(*fetched[:4]))
-        common = {place: list(zip(*(one[place].tolist() for one in fetched[4:8]), strict=True)) for place in terms}
-        for (place, of, by), rank, log_prob in zip(
-            wanted.tolist(), *(one.tolist() for one in fetched[8:]), strict=True
-        ):
-            common[place].append((rank, log_prob, of, by))
+        own = torch.arange(first, first + scores.size(1), device=self.device).expand_as(value[:, :, 0])
+        best = _Found((before + value)[:, :, 0], log_probs.gather(2, token)[:, :, 0], own, token[:, :, 0])
+        ranks = before[row, parent, 0] + scores[row, parent, extra]
+        more = _Found(ranks[None], log_probs[row, parent, extra][None], parent[None] + first, extra[None])
+        fetched = [_Chosen(one) for one in self._fetch([found.packed(), best.packed(), more.packed()])]
+        ending, going_on = self._choose(fetched[0])
+        candidates = {place: _listed(fetched[0], place, first) + _listed(fetched[1], place, first) for place in terms}
+        for place, one in zip(wanted.reshape(-1, 3)[:, 0].tolist(), _listed(fetched[2], 0, first), strict=True):
+            candidates[place].append(one)
         for place, its in terms.items():
-            chosen = its.choose([Candidate(*one) for one in common[place]], self.width)
-            for side, candidates in zip((ending, going_on), chosen, strict=True):
+            for side, chosen in zip((ending, going_on), its.choose(candidates[place], self.width), strict=True):
                 side.rank[place] = -math.inf
-                for column, one in enumerate(candidates):
+                for column, one in enumerate(chosen):
                     side.rank[place, column], side.log_prob[place, column] = one.rank, one.log_prob
                     side.parent[place, column], side.token[place, column] = one.parent + first, one.token
         return ending, going_on
 
 
-def _join(first: Tensor, second: Tensor) -> Tensor:
-    return torch.cat([first, second], dim=1)
+def _listed(chosen: _Chosen, row: int, first: int) -> list[Candidate]:
+    """The candidates of one row, whose hypotheses are counted from the `first` one."""
+    fields = chosen.rank, chosen.log_prob, chosen.parent - first, chosen.token
+    return [Candidate(*one) for one in zip(*(field[row].tolist() for field in fields), strict=True)]

@@ -53,6 +53,7 @@ class ModelStep:
         self.padding = padding_bias(source_mask, memory.dtype)
         self.caches = model.start(memory)
         self.past = memory.new_empty((len(source), 1, 1, 0))  # whose past each slot is, see `DecoderLayer.step`
+        self.own = self.past[0, 0, 0]  # what a slot is to its own hypothesis and to the others: [beam, beam]
         self.used = 0  # slots, of those that there is room for
         self.position = 0
         self.observe = observe
@@ -78,7 +79,9 @@ class ModelStep:
             larger = self.past.new_empty((len(self.past), 1, beam, room))
             larger[..., :start] = self.past[..., :start]
             self.past = larger
-        self.past[..., start : self.used].fill_(-math.inf).diagonal(dim1=-2, dim2=-1).fill_(0)
+        if len(self.own) != beam:
+            self.own = torch.full_like(self.past[0, 0, :, :1].expand(beam, beam), -math.inf).fill_diagonal_(0.0)
+        self.past[..., start : self.used] = self.own
         return self.past[..., : self.used]
 
     def select(self, rows: Tensor, sentences: Tensor | None) -> None:

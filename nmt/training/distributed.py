@@ -113,7 +113,7 @@ class Processes:
                 "start it again: it goes on from the last checkpoint",
             )
 
-    # ------------------------------------------------------------------------------------------------------ now and then
+    # ----------------------------------------------------------------------------------------------------- now and then
 
     def agree(self, value: int) -> int:
         """The largest of all processes' values, on the host: a decision that any of them may take."""

@@ -6,6 +6,7 @@ tokens in all of them. What a step draws at random follows from (seed, step, bat
 
 import logging
 from collections.abc import Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from nmt.data.order import Indices
 from nmt.data.pairs import Pairs
 from nmt.errors import NmtError
 from nmt.model.transformer import Transformer
-from nmt.runtime import alignment, free_cached_memory, is_out_of_memory, on_gpu, to_device
+from nmt.runtime import alignment, free_cached_memory, is_out_of_memory, on_gpu, to_device, use_device
 from nmt.training.distributed import Processes
 from nmt.training.optimizer import MasterWeights
 from nmt.training.schedule import learning_rate
@@ -69,7 +70,7 @@ class Updater:
         For a GPU each is read and sent there in the background, while the step before it is computed.
         """
         shares = self._shares(start)
-        return one_ahead(shares) if on_gpu(self.device) else shares
+        return one_ahead(shares, partial(use_device, self.device)) if on_gpu(self.device) else shares
 
     def _shares(self, start: Position) -> Iterator[Share]:
         batches = self.pairs.plan(self.config.batch_tokens, self.config.seed).stream(start)

@@ -34,18 +34,25 @@ SMALL = {
 }
 
 
-def start(run: Path, processes: int, *arguments: object) -> "subprocess.Popen[str]":
+def start(run: Path, processes: int, *arguments: object, program: str = "") -> "subprocess.Popen[str]":
+    """`program` runs in each process before nmt does."""
     options = [part for name, value in SMALL.items() for part in (f"--{name}", value)]
-    alone = [sys.executable, "-m"]
-    many = [*alone, "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone", "-m", "--"]
-    command = [*(many if processes > 1 else alone), "nmt", "train", "--run", run, *options, *arguments]
+    alone = [sys.executable]
+    many = [*alone, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--standalone"]
+    end = ["--"] if processes > 1 else []  # of torchrun's own options
+    nmt: list[object] = ["-m", *end, "nmt"]
+    if program:
+        script = run.with_name("program.py")
+        script.write_text(f"{program}\nfrom nmt.cli.app import main\nmain()\n", encoding="utf-8")
+        nmt = [*end, script]
+    command = [*(many if processes > 1 else alone), *nmt, "train", "--run", run, *options, *arguments]
     return subprocess.Popen(
         list(map(str, command)), env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
 
 
-def train(run: Path, processes: int, *arguments: object) -> str:
-    process = start(run, processes, *arguments)
+def train(run: Path, processes: int, *arguments: object, program: str = "") -> str:
+    process = start(run, processes, *arguments, program=program)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     return errors
@@ -111,3 +118,114 @@ def test_a_signal_stops_all_processes_after_saving(run_copy: Path) -> None:
     newest = load_newest(run_copy / "checkpoints")
     assert newest is not None
     assert newest.state.step == max(losses(run_copy))
+
+
+IMPATIENT = """
+import os, time
+import torch
+import torch.distributed as dist
+import nmt.training.distributed as distributed
+import nmt.training.gradient as gradient
+import nmt.training.trainer as trainer
+from nmt.training.update import Updater
+distributed.BEAT, distributed.GONE = 0.5, 3.0
+rank = int(os.environ.get("RANK", 0))
+"""
+"""The parts of nmt that the programs below change, with a tenth of the time that it waits for a sign of life."""
+
+
+def test_a_checkpoint_that_takes_long_does_not_end_the_training(run_copy: Path) -> None:
+    """Elsewhere the other ranks are in the next all-reduce by then, and it runs out of its time."""
+    slow = """
+save = trainer.save_checkpoint
+def slowly(*arguments):
+    time.sleep(4)
+    return save(*arguments)
+trainer.save_checkpoint = slowly
+"""
+    train(run_copy, 2, "--steps", 3, "--save-every", 2, "--validate-every", 9, program=IMPATIENT + slow)
+    assert len(losses(run_copy)) == 3
+
+
+def test_a_process_that_is_slow_is_not_taken_for_dead(run_copy: Path) -> None:
+    slow = """
+read = Updater.read
+def slowly(self, position, chosen):
+    if rank and position.batch == 4:
+        time.sleep(6)
+    return read(self, position, chosen)
+Updater.read = slowly
+"""
+    train(run_copy, 2, "--steps", 4, "--validate-every", 9, program=IMPATIENT + slow)
+    assert len(losses(run_copy)) == 4
+
+
+def test_a_process_that_gives_no_sign_of_life_ends_the_training(run_copy: Path) -> None:
+    """A machine that is switched off closes no connection."""
+    process = start(run_copy, 2, "--steps", 100_000, "--validate-every", 100_000, program=IMPATIENT)
+    log = run_copy / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not (log.exists() and '"train"' in log.read_text("utf-8")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    children = list(map(int, Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("ascii").split()))
+    ranks = {b"LOCAL_RANK=1" in Path(f"/proc/{child}/environ").read_bytes().split(b"\0"): child for child in children}
+    os.kill(ranks[True], signal.SIGSTOP)
+    began, told = time.monotonic(), ""
+    assert process.stderr is not None
+    while "gave no sign of life" not in told and time.monotonic() - began < 40:
+        told += process.stderr.readline()
+    assert "another process of this training is gone: rank 1 gave no sign of life for 3 s" in told
+    os.kill(ranks[True], signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+
+
+COUNTING = """
+all_reduce, counted = dist.all_reduce, []
+def counting(*arguments, **options):
+    counted.append(1)
+    return all_reduce(*arguments, **options)
+dist.all_reduce = counting
+exchange = trainer.Trainer._exchange
+def exchanging(self):
+    found = exchange(self)
+    if rank == 0:
+        with open(self.run_directory / "collectives", "a") as file:
+            file.write(f"{len(counted)}\\n")
+    counted.clear()
+    return found
+trainer.Trainer._exchange = exchanging
+"""
+
+
+@pytest.mark.parametrize(("stretch", "collectives"), [(1 << 23, 1), (2000, 4)])
+def test_a_step_takes_one_collective_and_of_a_large_model_one_for_each_stretch(
+    run_copy: Path, stretch: int, collectives: int
+) -> None:
+    """Gradients, losses, tokens, signals and seconds travel together, and to the same effect in any stretches."""
+    pair = shutil.copytree(run_copy, run_copy.with_name("pair"))
+    options = ["--steps", 6, "--validate-every", 99, "--save-every", 99, "--dropout", 0]
+    train(run_copy, 2, *options, program=f"{IMPATIENT}{COUNTING}gradient.STRETCH = {stretch}")
+    counts = (run_copy / "collectives").read_text(encoding="ascii").split()
+    assert len(counts) == 6
+    assert set(counts[1:]) == {str(collectives)}  # before the first one the processes agree on other things
+    train(pair, 1, "--accumulate", 2, *options)
+    assert losses(run_copy) == pytest.approx(losses(pair), rel=1e-5)
+
+
+def test_memory_that_runs_out_in_one_process_does_not_confuse_the_others(run_copy: Path) -> None:
+    """Some of its gradients travel already by then: they are complete, and must not be sent again."""
+    pair = shutil.copytree(run_copy, run_copy.with_name("pair"))
+    failing = """
+gradient.STRETCH = 2000
+collect, fails = gradient.Gradient.collect, [rank == 1]
+def failing(self):
+    if fails and fails.pop():
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    return collect(self)
+gradient.Gradient.collect = failing
+"""
+    options = ["--steps", 4, "--validate-every", 99, "--save-every", 99, "--dropout", 0]
+    train(run_copy, 2, *options, program=IMPATIENT + failing)
+    train(pair, 2, *options)
+    assert losses(run_copy) == pytest.approx(losses(pair), rel=1e-5)

@@ -1,0 +1,93 @@
+"""What a step of training would take on a GPU, reckoned without one: its kernels, operations and bytes.
+
+    python benchmarks/gpu_roofline.py --sizes base big --batch-tokens 25000
+
+Steps of `nmt train --preset SIZE` run on torch's meta device, which computes shapes and no values, at their real size. Of
+each operation that launches a kernel the floating-point operations and the bytes it reads and writes are counted; it
+takes the longer of both at the rates given (defaults: an H100, three quarters of its peaks), and 2 microseconds at least. The
+host needs 6 microseconds to launch each; whichever of host and GPU is slower sets the pace. Text as in benchmarks/gpu.py.
+"""
+
+import argparse
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import torch
+from gpu import Plan
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+
+from nmt.data.batches import Position
+from nmt.training.hardware import training_flops
+from nmt.training.state import TrainingState
+
+SHORTEST, LAUNCH = 2e-6, 6e-6
+"""Seconds of the smallest kernel, and of the host to launch one from Python."""
+NO_KERNEL = ("empty", "detach", "_unsafe_view", "_reshape_alias", "alias", "lift_fresh", "new_empty")
+
+
+class Roofline(TorchDispatchMode):
+    """Adds up what each operation on the device takes."""
+
+    def __init__(self, flops: float, bandwidth: float) -> None:
+        super().__init__()
+        self.rates = flops, bandwidth
+        self.kernels: Counter[str] = Counter()
+        self.seconds: Counter[str] = Counter()
+        self.operations, self.bytes = 0.0, 0.0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        tensors = [one for one in tree_leaves((args, kwargs, result)) if isinstance(one, torch.Tensor)]
+        name = func._schema.name.removeprefix("aten::")
+        if func.is_view or name.startswith(NO_KERNEL) or not any(one.is_meta for one in tensors):
+            return result
+        count = flop_registry.get(func._overloadpacket)
+        operations = float(count(*args, **(kwargs or {}), out_val=result)) if count else 0.0
+        moved = sum(one.numel() * one.itemsize for one in {id(one): one for one in tensors if one.is_meta}.values())
+        if name in ("embedding", "index_select", "index", "gather"):  # of the table only the rows that are read
+            moved = 2 * sum(one.numel() * one.itemsize for one in tree_leaves(result))
+        self.kernels[name] += 1
+        self.seconds[name] += max(SHORTEST, operations / self.rates[0], moved / self.rates[1])
+        self.operations += operations
+        self.bytes += moved
+        return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", nargs="+", default=["base", "big"])
+    parser.add_argument("--batch-tokens", type=int, default=25_000)
+    parser.add_argument("--flops", type=float, default=0.75 * 989e12, help="floating-point operations a second")
+    parser.add_argument("--bandwidth", type=float, default=0.75 * 3.35e12, help="bytes a second")
+    given = parser.parse_args()
+    plan = Plan(argparse.Namespace(device="cpu", quick=False))
+    plan.device, plan.dtype = torch.device("meta"), torch.bfloat16
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(torch.Tensor, "pin_memory", lambda self: self):
+        pairs = plan.make_pairs(Path(folder))
+        for size in given.sizes:
+            updater = plan.updater(size, pairs, given.batch_tokens)
+            shares, state = updater.shares(Position(0, 0)), TrainingState()
+            updater.update(shares, state)
+            share = next(shares)
+            with Roofline(given.flops, given.bandwidth) as counted:
+                updater.update(iter([share]), state)
+            source, target = (sum(sum(one.lengths[side]) for one in share.batches.values()) for side in (0, 1))
+            gpu, host = sum(counted.seconds.values()), counted.kernels.total() * LAUNCH
+            step = max(gpu, host)
+            useful = training_flops(updater.model.config, source, target)
+            print(
+                f"{size}: {source:,} + {target:,} tokens, {counted.kernels.total():,} kernels, "
+                f"{counted.operations / 1e12:.1f} TFLOP, {counted.bytes / 1e9:.1f} GB; GPU {gpu * 1e3:.1f} ms, host "
+                f"{host * 1e3:.1f} ms: {(source + target) / step:,.0f} tokens/s, MFU {useful / step / given.flops:.0%}"
+            )
+            shares_of = ", ".join(f"{name} {seconds / gpu:.0%}" for name, seconds in counted.seconds.most_common(9))
+            print(f"    {shares_of}")
+
+
+if __name__ == "__main__":
+    main()
