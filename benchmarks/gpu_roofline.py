@@ -11,12 +11,14 @@ host needs 6 microseconds to launch each; whichever of host and GPU is slower se
 import argparse
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
 from gpu import Plan
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
@@ -51,11 +53,54 @@ class Roofline(TorchDispatchMode):
         moved = sum(one.numel() * one.itemsize for one in {id(one): one for one in tensors if one.is_meta}.values())
         if name in ("embedding", "index_select", "index", "gather"):  # of the table only the rows that are read
             moved = 2 * sum(one.numel() * one.itemsize for one in tree_leaves(result))
+        self.add(name, operations, moved)
+        return result
+
+    def add(self, name: str, operations: float, moved: float) -> None:
+        """Count a kernel."""
         self.kernels[name] += 1
         self.seconds[name] += max(SHORTEST, operations / self.rates[0], moved / self.rates[1])
         self.operations += operations
         self.bytes += moved
-        return result
+
+
+class Attention(torch.autograd.Function):
+    """A fused kernel forward and one backward, which a GPU takes and the meta device does not have."""
+
+    counted: Roofline | None = None
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        ctx.save_for_backward(query, key, value)
+        batch, heads, time, dim = query.shape
+        Attention.count("attention", 4.0 * query.numel() * key.size(2), [query, key, value, query])
+        return query.new_empty((batch, time, heads, dim)).transpose(1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        query, key, value = ctx.saved_tensors
+        Attention.count("attention backward", 10.0 * query.numel() * key.size(2), 2 * [query, key, value, query])
+        return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+
+    @staticmethod
+    def count(name: str, operations: float, moved: Sequence[Tensor]) -> None:
+        if Attention.counted is not None:
+            Attention.counted.add(name, operations, sum(one.numel() * one.itemsize for one in moved))
+
+
+class Dropout(torch.autograd.Function):
+    """The same for dropout; its mask has a byte for each element."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        Attention.count("dropout", 0.0, [x, x, x.new_empty(x.shape, dtype=torch.uint8)])
+        return torch.empty_like(x)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        x = gradients[0]
+        Attention.count("dropout backward", 0.0, [x, x, x.new_empty(x.shape, dtype=torch.uint8)])
+        return torch.empty_like(x)
 
 
 def main() -> None:
@@ -67,7 +112,13 @@ def main() -> None:
     given = parser.parse_args()
     plan = Plan(argparse.Namespace(device="cpu", quick=False))
     plan.device, plan.dtype = torch.device("meta"), torch.bfloat16
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(torch.Tensor, "pin_memory", lambda self: self):
+    fused = mock.patch("torch.optim.optimizer._get_fused_kernels_supported_devices", lambda: ["meta"])
+    pinned = mock.patch.object(torch.Tensor, "pin_memory", lambda self: self)
+    attention = mock.patch.object(
+        torch.nn.functional, "scaled_dot_product_attention", lambda q, k, v, *_, **__: Attention.apply(q, k, v)
+    )
+    dropout = mock.patch.object(torch.nn.functional, "dropout", lambda x, *_, **__: Dropout.apply(x))
+    with tempfile.TemporaryDirectory() as folder, pinned, fused, attention, dropout:
         pairs = plan.make_pairs(Path(folder))
         for size in given.sizes:
             updater = plan.updater(size, pairs, given.batch_tokens)
@@ -75,7 +126,9 @@ def main() -> None:
             updater.update(shares, state)
             share = next(shares)
             with Roofline(given.flops, given.bandwidth) as counted:
+                Attention.counted = counted
                 updater.update(iter([share]), state)
+                Attention.counted = None
             source, target = (sum(sum(one.lengths[side]) for one in share.batches.values()) for side in (0, 1))
             gpu, host = sum(counted.seconds.values()), counted.kernels.total() * LAUNCH
             step = max(gpu, host)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import torch
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).parents[1]
@@ -171,8 +172,6 @@ def sets_of(
 @pytest.fixture(scope="session")
 def run(corpus: Corpus, tokenizers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a tokenizer, prepared data, and a model that was never trained. Not to be changed."""
-    import torch
-
     from nmt.config import ModelConfig, PrepareConfig
     from nmt.data.prepare import prepare
     from nmt.model.transformer import Transformer
@@ -209,46 +208,42 @@ def run_copy(run: Path, tmp_path: Path) -> Path:
 # ---------------------------------------------------------------------------------------------------------------- a GPU
 
 
-@pytest.fixture(scope="session")
-def real_gpu() -> Any:
-    """The GPU of this machine; skips where there is none.
+REAL_GPU = torch.accelerator.is_available() and not os.environ.get("NMT_EMULATED_GPU")
+"""torch offers one accelerator to a process: with a GPU the emulated one is tested where NMT_EMULATED_GPU is set."""
 
-    torch offers one accelerator to a process, so that a machine with a GPU tests the emulated one only where
-    NMT_EMULATED_GPU is set.
-    """
-    import torch
+EMULATED_GPU = not REAL_GPU and hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend")
+if EMULATED_GPU:  # at once: the first backward pass of a process decides which devices autograd knows
+    import emulated_gpu
 
-    if not torch.accelerator.is_available() or os.environ.get("NMT_EMULATED_GPU"):
+
+@pytest.fixture
+def real_gpu() -> torch.device:
+    """The GPU of this machine; skips where there is none."""
+    if not REAL_GPU:
         pytest.skip("there is no GPU here")
     return torch.accelerator.current_accelerator()
 
 
 @pytest.fixture
-def gpu(request: pytest.FixtureRequest) -> Iterator[Any]:
+def gpu() -> Iterator[torch.device]:
     """A GPU, real or emulated."""
-    import torch
-
-    if torch.accelerator.is_available() and not os.environ.get("NMT_EMULATED_GPU"):
-        yield request.getfixturevalue("real_gpu")
-    elif not hasattr(torch.utils.backend_registration, "_setup_privateuseone_for_python_backend"):
-        pytest.skip("there is no GPU, and this torch is too old to emulate one")
-    else:
-        import emulated_gpu
-
+    if REAL_GPU:
+        yield torch.accelerator.current_accelerator()
+    elif EMULATED_GPU:
         with emulated_gpu.emulated_gpu() as device:
             yield device
+    else:
+        pytest.skip("there is no GPU, and this torch is too old to emulate one")
 
 
 @pytest.fixture
-def waits(gpu: Any) -> Callable[[], AbstractContextManager[list[str]]]:
+def waits(gpu: torch.device) -> Callable[[], AbstractContextManager[list[str]]]:
     """`with waits() as found:` says where the host waited for the device, when it is left."""
 
     @contextmanager
     def recorded() -> Iterator[list[str]]:
         found: list[str] = []
         if gpu.type == "cuda":
-            import torch
-
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 with warnings.catch_warnings(record=True, action="always") as told:
@@ -257,10 +252,8 @@ def waits(gpu: Any) -> Callable[[], AbstractContextManager[list[str]]]:
                 torch.cuda.set_sync_debug_mode("default")
             found += [str(one.message) for one in told if "synchronizing CUDA operation" in str(one.message)]
             return
-        from emulated_gpu import counts
-
-        counts.clear()
+        emulated_gpu.counts.clear()
         yield found
-        found += counts.waits.elements()
+        found += emulated_gpu.counts.waits.elements()
 
     return recorded

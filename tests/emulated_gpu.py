@@ -62,7 +62,13 @@ class _Module(_DummyBackendModule):
         return self.available
 
     def device_count(self) -> int:
-        return 1
+        return int(self.available)
+
+    def get_rng_state(self, _: Any = None) -> torch.Tensor:
+        return torch.empty(0)  # it draws from the CPU's generator
+
+    def set_rng_state(self, *_: Any) -> None:
+        pass
 
     def device(self, _: Any) -> Any:
         return nullcontext()

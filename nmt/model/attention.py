@@ -91,7 +91,7 @@ class MultiHeadAttention(nn.Module):
     def _split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
         """[batch, time, parts * dim] -> parts of [batch, heads, time, dim / heads]."""
         batch, time, _ = x.shape
-        return x.view(batch, time, parts, self.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        return tuple(part.transpose(1, 2) for part in x.view(batch, time, parts, self.heads, -1).unbind(2))
 
     def attend(
         self,

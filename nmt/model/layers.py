@@ -23,7 +23,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, time, dim] -> [batch, time, dim]."""
-        return self.contract(self.dropout(self.expand(x).relu_()))
+        return self.contract(self.dropout(self.expand(x).relu()))
 
 
 class Residual(nn.Module):
