@@ -16,7 +16,6 @@ from typing import Any
 from unittest import mock
 
 import torch
-from torch.utils._pytree import tree_map
 from torch.utils.backend_registration import _DummyBackendModule, _setup_privateuseone_for_python_backend
 
 NAME = "emulated"
@@ -137,13 +136,20 @@ class EmulatedTensor(torch.Tensor):
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """An operation on the tensors' values; RuntimeError where they are of two devices."""
     name = func._schema.name
-    tensors: list[torch.Tensor] = []
-    tree_map(lambda x: tensors.append(x) if isinstance(x, torch.Tensor) else None, (args, kwargs))
-    ours = [x for x in tensors if isinstance(x, EmulatedTensor)]
-    hosts = [x for x in tensors if not isinstance(x, EmulatedTensor) and x.dim() > 0]
+    ours: list[EmulatedTensor] = []
+    hosts: list[torch.Tensor] = []
+
+    def unwrapped(x: Any) -> Any:
+        if isinstance(x, EmulatedTensor):
+            ours.append(x)
+            return x.inner
+        if isinstance(x, torch.Tensor) and x.dim() > 0:
+            hosts.append(x)
+        return [unwrapped(one) for one in x] if isinstance(x, list | tuple) else x
+
+    bare_args, bare = unwrapped(args), {key: unwrapped(value) for key, value in kwargs.items()}
     if ours and hosts and name not in _TRANSFERS:
         raise RuntimeError(f"Expected all tensors to be on the same device: {name}")
-    bare_args, bare = tree_map(_inner, args), tree_map(_inner, kwargs)
     here = bool(ours)
     if kwargs.get("device") is not None:
         here = torch.device(kwargs["device"]).type == NAME
@@ -156,12 +162,14 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     result = func(*bare_args, **bare)
 
     def wrapped(x: Any) -> Any:
+        if isinstance(x, list | tuple):
+            return type(x)(wrapped(one) for one in x)
         if not isinstance(x, torch.Tensor) or isinstance(x, EmulatedTensor) or not here:
             return x
         same = [one for one in ours if one.inner is x]
         return same[0] if same else EmulatedTensor(x)
 
-    return result if name in _WAITS and not isinstance(result, torch.Tensor) else tree_map(wrapped, result)
+    return wrapped(result)
 
 
 def _count(func: Any, name: str, args: Any, kwargs: dict[str, Any], ours: list[EmulatedTensor], here: bool) -> None:

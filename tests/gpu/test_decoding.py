@@ -14,7 +14,7 @@ from nmt.model.transformer import Transformer
 
 LINES = "ich sehe den Hund.\n\nwir hören heute einen Vogel und du suchst den kleinen Baum.\ndu\n".encode()
 OBJECTS = b"".join(json.dumps({"text": line.decode()}).encode() + b"\n" for line in LINES.splitlines())
-FLOAT32 = ["--precision", "float32", "--max-length", 15]
+FLOAT32 = ["--precision", "float32", "--max-length", 11]
 NUMBER = re.compile(rb"-?\d+\.\d+(?:e[-+]?\d+)?")
 
 
@@ -149,7 +149,7 @@ def test_the_host_waits_once_for_each_position_however_many_hypotheses_end(
     names = options.split()
     terms = Glossary.read(glossary) if "--glossary" in names else Glossary({})
     prefix = "the" if "--prefix" in names else ""
-    settings: dict[str, Any] = {"loop_guard": False, "max_length": 15}
+    settings: dict[str, Any] = {"loop_guard": False, "max_length": 11}
     for name, value in zip(names, [*names[1:], ""], strict=True):
         key = name.removeprefix("--").replace("-", "_")
         if name.startswith("--") and key not in ("glossary", "prefix"):
@@ -157,7 +157,7 @@ def test_the_host_waits_once_for_each_position_however_many_hypotheses_end(
                 [value] if key == "forbid" else True if value.startswith("--") or not value else number(value)
             )
     config = build(SearchConfig, settings)
-    lines = [terms.apply(Line(line.decode()), prefix) for line in LINES.splitlines() * 9]
+    lines = [terms.apply(Line(line.decode()), prefix) for line in LINES.splitlines() * 5]
     with waits() as found:
         list(translator.stream(lines, config))
     assert positions > 5

@@ -35,7 +35,7 @@ SMALL = {
     "steps": 6,
     "save-every": 2,
     "validate-every": 6,
-    "max-length": 30,
+    "max-length": 20,
     "log-every": 1,
     "precision": "float32",
 }
@@ -91,7 +91,7 @@ def test_a_training_gives_the_losses_of_the_cpu_and_the_mean_of_its_checkpoints(
 def test_a_training_in_half_precision_learns(
     command: Program, run_copy: Path, gpu: torch.device, precision: str
 ) -> None:
-    train(command, run_copy, device=gpu, precision=precision, steps=20, peak_rate=1e-2, validate_every=20, average=1)
+    train(command, run_copy, device=gpu, precision=precision, steps=12, peak_rate=2e-2, validate_every=12, average=1)
     found = losses(run_copy)
     assert found[-1] < 0.9 * found[0]
 
@@ -142,13 +142,13 @@ def test_a_training_begins_with_a_model_of_the_same_or_another_vocabulary(
     directory = tmp_path / "other"
     other.save(directory)
     prepare(sets_of([corpus.train], corpus.valid), other, directory / "data", PrepareConfig())
-    train(command, run_copy, device=gpu)
+    shape = {"steps": 3, "validate-every": 3, "average": 1, "max-length": 30, "device": gpu}
+    train(command, run_copy, **shape)
     again = shutil.copytree(run_copy / "data", tmp_path / "again" / "data").parent
     Tokenizers.load(run_copy).save(again)
-    shape = {name: value for name, value in SMALL.items() if name not in ("preset", "dim")}
     begun = {}
     for run in (directory, again):
-        train(command, run, **{**shape, "init-from": run_copy / "model"}, device=gpu)
+        train(command, run, **shape, init_from=run_copy / "model")
         begun[run.name] = losses(run)[0]
     assert begun["again"] < losses(run_copy)[0]
 
