@@ -6,19 +6,20 @@ Needs nothing but a checkout of nmt and a GPU. Each part runs in a process of it
 time without harm to the others; what it prints, with the cause of a failure, is written as it comes.
 
 versions    what is installed, and which kernels attention runs on in training and in decoding
-commands    small trainings through the command line: to the end, resumed, from a model, with a moving average, R-Drop, Muon
+commands    small trainings through the command line: to the end, resumed, from a model, with EMA, R-Drop, Muon
 tests       tests/gpu: the same as on the emulated device, and kernels beside float64 on the CPU, eager and compiled
 memory      a training whose batches do not fit: it goes on in parts
 training    base and big, batches of 8,000 and 25,000 tokens a side, eager and compiled, while the host must not wait:
             tokens/s of both sides without padding, MFU of the measured matmul peak, kernels a step, share idle, memory
-decoding    1,000 lines, base with random weights, 25 tokens each, beams of 1 and 5; beside CTranslate2 float16 if installed
+decoding    1,000 lines, base with random weights, 25 tokens each, beams of 1 and 5; beside CTranslate2 float16, if any
 
-The text is random, with lengths as in news (a median of 24 tokens). With `--device cpu --quick` the script itself can be
-tried without a GPU; those figures mean nothing.
+The text is random, with lengths as in news (a median of 24 tokens). With `--device cpu --quick` the script itself can
+be tried without a GPU; those figures mean nothing.
 """
 
 import argparse
 import copy
+import platform
 import subprocess
 import sys
 import tempfile
@@ -109,7 +110,7 @@ class Plan:
 
 def versions(plan: Plan) -> None:
     print(
-        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, nmt {__version__}, torch {torch.__version__}, {sys.version.split()[0]}"
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, nmt {__version__}, torch {torch.__version__}, {platform.platform()}"
     )
     if plan.device.type == "cuda":
         capability = ".".join(map(str, torch.cuda.get_device_capability(plan.device)))
@@ -175,8 +176,8 @@ def commands(plan: Plan) -> None:
                 flush=True,
             )
         nmt("eval", "--run", run, "--device", plan.device)
-        same = [nmt("translate", "--run", run, "--device", device, "--precision", "float32", data / "test.ko", output=True)
-                for device in (plan.device, "cpu")]  # fmt: skip
+        exact = ["--run", run, "--precision", "float32", data / "test.ko", "--device"]
+        same = [nmt("translate", *exact, device, output=True) for device in (plan.device, "cpu")]
         lines = list(zip(*(one.splitlines() for one in same), strict=True))
         print(f"translations in float32: {sum(a == b for a, b in lines)} of {len(lines)} lines are those of the CPU")
 
@@ -252,9 +253,9 @@ def measure(plan: Plan, updater: Updater, rate: float, target: float, compiled: 
     verdict = f", target {target:.0%}" if budget == 25_000 else ""
     print(
         f"d {dim}, {budget:,} tokens{', compiled' if compiled else ''}: {np.median(rates):,.0f} tokens/s "
-        f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(shares_of_rate):.0%} of {rate / 1e12:,.1f} TFLOP/s{verdict}; "
-        f"{kernels.total() / 5:,.0f} kernels and {wall / 5 * 1e3:.1f} ms a step, {max(0.0, 1 - busy / wall):.0%} idle; peak "
-        f"{peak_memory(plan.device):,.0f} MB, warm-up {warm:.0f} s",
+        f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(shares_of_rate):.0%} of {rate / 1e12:,.1f} TFLOP/s"
+        f"{verdict}; {kernels.total() / 5:,.0f} kernels and {wall / 5 * 1e3:.1f} ms a step, "
+        f"{max(0.0, 1 - busy / wall):.0%} idle; peak {peak_memory(plan.device):,.0f} MB, warm-up {warm:.0f} s",
         flush=True,
     )
 
@@ -355,7 +356,7 @@ def exported(plan: Plan, model: Transformer) -> Any:
     return ctranslate2.Translator(folder, device=plan.device.type, compute_type="default" if plan.quick else "float16")
 
 
-# ------------------------------------------------------------------------------------------------------------- all of it
+# --------------------------------------------------------------------------------------------------------- all of it
 
 
 def run_part(name: str, given: argparse.Namespace, output: TextIO) -> bool:

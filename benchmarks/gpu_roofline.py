@@ -2,10 +2,10 @@
 
     python benchmarks/gpu_roofline.py --sizes base big --batch-tokens 25000
 
-Steps of `nmt train --preset SIZE` run on torch's meta device, which computes shapes and no values, at their real size. Of
-each operation that launches a kernel the floating-point operations and the bytes it reads and writes are counted; it
-takes the longer of both at the rates given (defaults: an H100, three quarters of its peaks), and 2 microseconds at least. The
-host needs 6 microseconds to launch each; whichever of host and GPU is slower sets the pace. Text as in benchmarks/gpu.py.
+Steps of `nmt train --preset SIZE` run on torch's meta device, which computes shapes and no values, at their real size.
+Of each operation that launches a kernel the floating-point operations and the bytes it reads and writes are counted. It
+takes the longer of both at the rates given (defaults: an H100, three quarters of its peaks), and 2 microseconds at
+least. The host needs 6 microseconds to launch each; the slower of host and GPU sets the pace. Text as in gpu.py.
 """
 
 import argparse
@@ -77,7 +77,7 @@ class Attention(torch.autograd.Function):
         return query.new_empty((batch, time, heads, dim)).transpose(1, 2)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+    def backward(ctx: Any, *_: Tensor) -> tuple[Tensor, ...]:
         query, key, value = ctx.saved_tensors
         Attention.count("attention backward", 10.0 * query.numel() * key.size(2), 2 * [query, key, value, query])
         return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
@@ -92,12 +92,12 @@ class Dropout(torch.autograd.Function):
     """The same for dropout; its mask has a byte for each element."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(_: Any, x: Tensor) -> Tensor:
         Attention.count("dropout", 0.0, [x, x, x.new_empty(x.shape, dtype=torch.uint8)])
         return torch.empty_like(x)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+    def backward(_: Any, *gradients: Tensor) -> Tensor:
         x = gradients[0]
         Attention.count("dropout backward", 0.0, [x, x, x.new_empty(x.shape, dtype=torch.uint8)])
         return torch.empty_like(x)

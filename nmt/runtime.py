@@ -148,7 +148,7 @@ def choose_dtype(precision: str, device: torch.device, *, exact: bool) -> torch.
 
 
 def _fastest(device: torch.device, *, exact: bool) -> torch.dtype:
-    """bfloat16 where the hardware has it, float16 on CUDA GPUs without (T4, V100, RTX 20), else float32."""
+    """bfloat16 where the hardware has it, float16 on GPUs without (T4, V100, RTX 20); float32 on MPS and other CPUs."""
     if not on_gpu(device):
         return torch.bfloat16 if not exact and _cpu_multiplies_bfloat16() else torch.float32
     gpu = torch.get_device_module(device)
@@ -157,7 +157,7 @@ def _fastest(device: torch.device, *, exact: bool) -> torch.dtype:
     with gpu.device(device.index) if device.index is not None else nullcontext():
         if gpu.is_bf16_supported(including_emulation=False):
             return torch.bfloat16
-    return torch.float16 if device.type == "cuda" else torch.float32
+    return torch.float16
 
 
 def _check_int8(device: torch.device, *, exact: bool) -> None:

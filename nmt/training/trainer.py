@@ -218,7 +218,7 @@ class Trainer:
         """Where training will end, by its steps and minutes, at the pace it had so far."""
         if not self.config.minutes:
             return self.config.steps
-        by_minutes = round(self.state.step / self.state.seconds * 60 * self.config.minutes)
+        by_minutes = round(self.state.step / max(1e-3, self.state.seconds) * 60 * self.config.minutes)
         return min(self.config.steps, max(self.state.step, by_minutes))
 
     def _look_at_norms(self) -> None:
@@ -233,7 +233,7 @@ class Trainer:
             if good:
                 continue
             self.state.skipped += 1
-            if self.master.loss_scale is None or self.state.skipped_in_a_row > 1:  # else the scale was only tried
+            if self._in_doubt():
                 logger.warning("step %s: the gradient is not finite, the update is skipped", f"{step:,}")
             if self.state.skipped_in_a_row >= MOST_SKIPPED:
                 raise NmtError(
@@ -241,6 +241,10 @@ class Trainer:
                     f"diverged; {self._last_checkpoint_before(step - MOST_SKIPPED)}",
                     "go on in another --run with a lower --peak-rate or a longer --warmup",
                 )
+
+    def _in_doubt(self) -> bool:
+        """Whether the last steps were skipped; of float16 one says only that the loss scale was too large."""
+        return self.state.skipped_in_a_row > (0 if self.master.loss_scale is None else 1)
 
     def _last_checkpoint_before(self, step: int) -> str:
         names = [path.name for path in list_checkpoints(self.checkpoints) if path.name <= checkpoint_name(step)]
@@ -276,7 +280,7 @@ class Trainer:
         The first process does, and the others wait for it: in the middle of a step they would wait in vain.
         """
         self._look_at_norms()
-        if self.processes.first and not self.state.skipped_in_a_row:
+        if self.processes.first and not self._in_doubt():
             save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
             last = self.config.average if self.config.average_of == "last" else 1
             prune(self.checkpoints, self.config.keep, last, self.selection.best_checkpoints(self.state))
