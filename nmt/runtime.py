@@ -44,7 +44,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise NmtError(f"--device {name} is unknown", "use cpu, cuda, cuda:0, mps, xpu or auto") from None
-    if device.type == "cpu":
+    if not on_gpu(device):
         return torch.device("cpu")
     count = torch.accelerator.device_count() if gpu is not None and gpu.type == device.type else 0
     if (device.index or 0) >= count:
@@ -65,8 +65,8 @@ def use_device(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)
-        if device.index is not None:
-            torch.cuda.set_device(device)
+    if device.index is not None:
+        torch.get_device_module(device).set_device(device.index)
 
 
 def gpu_of_rank(device: torch.device, rank: int, ranks: int) -> torch.device:

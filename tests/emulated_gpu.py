@@ -69,6 +69,9 @@ class _Module(_DummyBackendModule):
     def set_rng_state(self, *_: Any) -> None:
         pass
 
+    def set_device(self, _: Any) -> None:
+        pass
+
     def device(self, _: Any) -> Any:
         return nullcontext()
 
@@ -139,15 +142,15 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     ours: list[EmulatedTensor] = []
     hosts: list[torch.Tensor] = []
 
-    def unwrapped(x: Any) -> Any:
+    def unwrapped(x: Any, *, listed: bool = False) -> Any:
         if isinstance(x, EmulatedTensor):
             ours.append(x)
             return x.inner
-        if isinstance(x, torch.Tensor) and x.dim() > 0:
+        if isinstance(x, torch.Tensor) and (x.dim() > 0 or listed):  # one number may be on the host
             hosts.append(x)
-        return [unwrapped(one) for one in x] if isinstance(x, list | tuple) else x
+        return [unwrapped(one, listed=True) for one in x] if isinstance(x, list | tuple) else x
 
-    bare_args, bare = unwrapped(args), {key: unwrapped(value) for key, value in kwargs.items()}
+    bare_args, bare = [unwrapped(one) for one in args], {key: unwrapped(value) for key, value in kwargs.items()}
     if ours and hosts and name not in _TRANSFERS:
         raise RuntimeError(f"Expected all tensors to be on the same device: {name}")
     here = bool(ours)

@@ -51,7 +51,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
             log(f"settings changed since this run began: {', '.join(changed)}")
         if processes.first:
             keep_settings(common.run, given.values())
-        if trainer.config.warmup > trainer.config.steps:
+        if processes.first and trainer.config.warmup > trainer.config.steps:
             warn(f"--warmup {trainer.config.warmup} is longer than --steps {trainer.config.steps}: the rate only rises")
         if trainer.state.step:
             log(f"going on from step {trainer.state.step:,}")

@@ -8,7 +8,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +90,13 @@ class Window:
     def __init__(self) -> None:
         self.start = time.perf_counter()
         self.steps: list[Tensor] = []  # [5] of each: its totals and the norm of its gradient, see `Update`
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out the seconds of something that is not training."""
+        begin = time.perf_counter()
+        yield
+        self.start += time.perf_counter() - begin
 
     def add(self, totals: Tensor, norm: Tensor) -> None:
         """Take in one step."""

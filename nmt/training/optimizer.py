@@ -149,7 +149,7 @@ class MasterWeights:
 
     def flatten(self, weights: Mapping[str, Tensor]) -> Tensor:
         """Weights by parameter name as a flat vector."""
-        return torch.cat([weights[name].flatten() for name in self.names]).to(self.master)
+        return torch.cat([weights[name].flatten() for name in self.names])
 
     def restore(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], step: int) -> None:
         """Take weights by parameter name and what `moments` gave, if anything, as they were after `step` updates."""

@@ -178,7 +178,8 @@ class Trainer:
                 self._exchange()
                 window = Window()
             if self.state.step % self.config.save_every == 0 or ranked or stopping:
-                self.save()
+                with window.paused():
+                    self.save()
             if stopping:
                 raise StoppedBySignal(stopping)
         if window.steps:
