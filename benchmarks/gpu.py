@@ -316,7 +316,7 @@ def decoding(plan: Plan) -> None:
             begin = time.perf_counter()
             export.translate_batch(
                 pieces, beam_size=beam, max_decoding_length=length, min_decoding_length=length, max_input_length=0,
-                max_batch_size=50_000 // beam, batch_type="tokens",
+                max_batch_size=100_000 // beam, batch_type="tokens",
             )  # fmt: skip
             times.append(time.perf_counter() - begin)
         theirs = plan.lines / float(np.median(times[1:]))

@@ -479,7 +479,7 @@ class SearchConfig:
     n_best: int = setting(1, "translations given for each line, best first", minimum=1, maximum=1000)
     batch_tokens: int | None = setting(
         None,
-        "source tokens decoded together, times the hypotheses of each (default: 5,000 on a CPU, 50,000 on a GPU)",
+        "source tokens decoded together, times the hypotheses of each (default: 5,000 on a CPU, 100,000 on a GPU)",
         minimum=1,
     )
     split_sentences: bool = setting(
@@ -565,7 +565,7 @@ class SearchConfig:
 
     def source_tokens(self, *, gpu: bool) -> int:
         """Source tokens of a batch."""
-        tokens = self.batch_tokens or (50_000 if gpu else 5_000)
+        tokens = self.batch_tokens or (100_000 if gpu else 5_000)
         return max(1, tokens // self.hypotheses)
 
     def problems(self) -> list[str]:
