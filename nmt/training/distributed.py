@@ -26,7 +26,7 @@ SAID = 3
 """Numbers that each process adds to the sums of a step: whether it was sent a signal, which one, and seconds."""
 
 BEAT, GONE = 5.0, 50.0
-"""Seconds between two signs of life of a process, and without one after which it counts as dead."""
+"""Seconds between two heartbeats of a process, and without one after which it counts as dead."""
 
 LONG = timedelta(days=7)
 """How long the others wait while the first one validates or saves; a broken connection is noticed at once even so."""
@@ -38,7 +38,7 @@ class Processes:
     def __init__(self, rank: int = 0, world: int = 1) -> None:
         self.rank, self.world = rank, world
         self.control = dist.new_group(backend="gloo", timeout=LONG) if world > 1 else None
-        self.pulse = Pulse(rank, world) if world > 1 else None
+        self.heartbeat = Heartbeat(rank, world) if world > 1 else None
         self.collectives = 0  # that were begun, but for those of `control`
         self._saying = [0.0] * SAID
         self._heard = (0, 0.0)
@@ -71,7 +71,7 @@ class Processes:
         said, arrived = before
         while not arrived():
             time.sleep(1e-3)
-            self._check_pulse()
+            self._check_heartbeat()
         signalled, signals, seconds = said.tolist()
         self._heard = (int(signals / signalled) if signalled else self._heard[0], self._heard[1] + seconds)
 
@@ -103,13 +103,13 @@ class Processes:
             except RuntimeError as error:
                 if work.is_completed():
                     raise _gone(error) from None
-                self._check_pulse()
+                self._check_heartbeat()
 
-    def _check_pulse(self) -> None:
-        assert self.pulse is not None
-        if (rank := _or_gone(self.pulse.dead)) is not None:
+    def _check_heartbeat(self) -> None:
+        assert self.heartbeat is not None
+        if (rank := _or_gone(self.heartbeat.dead)) is not None:
             raise NmtError(
-                f"another process of this training is gone: rank {rank} gave no sign of life for {GONE:.0f} s",
+                f"another process of this training is gone: rank {rank} has sent no heartbeat for {GONE:.0f} s",
                 "start it again: it goes on from the last checkpoint",
             )
 
@@ -128,11 +128,11 @@ class Processes:
         self.agree(0)
 
 
-class Pulse:
-    """Signs of life of all processes, counted in the store where they met: a slow one still gives them."""
+class Heartbeat:
+    """Heartbeats of all processes, counted in the store where they met: a slow process still sends them."""
 
     def __init__(self, rank: int, world: int) -> None:
-        """Begin to give signs of life from a thread of its own."""
+        """Begin to send heartbeats from a thread of its own."""
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
         self.store = dist.TCPStore(  # type: ignore[attr-defined]
             host, port, world, is_master=False, wait_for_workers=False
@@ -144,16 +144,16 @@ class Pulse:
     def _beat(self, rank: int) -> None:
         try:
             while True:
-                self.store.add(f"nmt/pulse/{rank}", 1)
+                self.store.add(f"nmt/heartbeat/{rank}", 1)
                 time.sleep(BEAT)
         except RuntimeError:  # the store is gone, and with it the training
             return
 
     def dead(self) -> int | None:
-        """A process that gave no sign of life for GONE seconds, in which this was asked now and then."""
+        """The rank of a process that sent no heartbeat for GONE seconds, in which this was asked now and then."""
         now = time.monotonic()
         for other in self.others:
-            count = self.store.add(f"nmt/pulse/{other}", 0)
+            count = self.store.add(f"nmt/heartbeat/{other}", 0)
             before, since = self.counts.get(other, (-1, now))
             self.counts[other] = (count, now if count != before else since)
             if now - self.counts[other][1] > GONE:

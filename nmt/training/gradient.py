@@ -1,8 +1,8 @@
 """The gradient of a step: one flat float32 vector, in which batches and processes are summed.
 
 Backward leaves a gradient with each parameter, in the working precision. They are added to the flat vector by one
-operation for many. With several processes it is summed over them in stretches, each as soon as backward is done with
-its parameters: most of it travels while backward still runs. The sums of losses and tokens travel with the last one.
+operation for many. With several processes it is summed over them in buckets, each as soon as backward is done with its
+parameters: most of the communication overlaps with backward. The sums of losses and tokens are in the last bucket.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from nmt.runtime import to_device
 from nmt.training.distributed import SAID, Processes
 
-STRETCH = 1 << 23
-"""Parameters that are summed over processes together, about: 32 MB, which take longer to travel than to begin."""
+BUCKET = 1 << 23
+"""Parameters of a bucket, about: 32 MB, which take longer to send than to begin."""
 
 TOTALS = 4
 """Numbers of a step that are summed with its gradient: two losses, source and target tokens."""
 
 
-class _Stretch(NamedTuple):
+class _Bucket(NamedTuple):
     """Some parameters that are neighbours in the flat vector."""
 
     flat: Tensor
@@ -42,16 +42,16 @@ class Gradient:
         self.flat = self._buffer[: sum(sizes)]
         self._sums = self._buffer[sum(sizes) :]
         self.totals = self._sums[:TOTALS]
-        self._stretches = list(self._cut(parameters, STRETCH if processes.world > 1 else sum(sizes)))
-        self._works: dict[int, dist.Work] = {}  # sums over all processes that have begun, by their stretch
+        self._buckets = list(self._cut(parameters, BUCKET if processes.world > 1 else sum(sizes)))
+        self._works: dict[int, dist.Work] = {}  # sums over all processes that have begun, by their bucket
         self._collected = False  # whether gradients of this step are in the flat vector already
-        self._awaited: list[int] = []  # parameters of each stretch whose gradients are still to come; none: not the end
+        self._awaited: list[int] = []  # parameters of each bucket whose gradients are still to come; none: not the end
         if processes.world > 1:
-            for number, stretch in enumerate(self._stretches[:-1]):  # the last one carries the totals
-                for parameter in stretch.parameters:
+            for number, bucket in enumerate(self._buckets[:-1]):  # the last one carries the totals
+                for parameter in bucket.parameters:
                     parameter.register_post_accumulate_grad_hook(partial(self._arrived, number))
 
-    def _cut(self, parameters: Sequence[nn.Parameter], size: int) -> Iterator[_Stretch]:
+    def _cut(self, parameters: Sequence[nn.Parameter], size: int) -> Iterator[_Bucket]:
         start, end, members = 0, 0, list[tuple[nn.Parameter, Tensor]]()
         for index, parameter in enumerate(parameters):
             view = self.flat[end : end + parameter.numel()].view(parameter.shape)
@@ -61,15 +61,15 @@ class Gradient:
             last = index + 1 == len(parameters)
             if end - start >= size or last:
                 flat = self._buffer[start:] if last else self._buffer[start:end]
-                yield _Stretch(flat, [one for one, _ in members], [one for _, one in members])
+                yield _Bucket(flat, [one for one, _ in members], [one for _, one in members])
                 start, members = end, []
 
     def will_end(self) -> None:
         """Say that the next backward pass is the last one of this step."""
-        self._awaited = [len(stretch.parameters) for stretch in self._stretches]
+        self._awaited = [len(bucket.parameters) for bucket in self._buckets]
 
     def _arrived(self, number: int, _: Tensor) -> None:
-        """Backward is done with a parameter of a stretch."""
+        """Backward is done with a parameter of a bucket."""
         if not self._awaited:
             return
         self._awaited[number] -= 1
@@ -79,16 +79,16 @@ class Gradient:
 
     def _begin_sum(self, number: int) -> None:
         if number not in self._works:  # else from before memory ran out, and complete
-            self._works[number] = self.processes.begin_sum(self._stretches[number].flat)
+            self._works[number] = self.processes.begin_sum(self._buckets[number].flat)
 
     def collect(self) -> None:
         """Add what backward left with the parameters to the flat vector, and free it."""
-        for number in range(len(self._stretches)):
+        for number in range(len(self._buckets)):
             self._collect(number)
         self._collected, self._awaited = True, []
 
     def _collect(self, number: int) -> None:
-        _, parameters, views = self._stretches[number]
+        _, parameters, views = self._buckets[number]
         found = [parameter.grad for parameter in parameters]
         gradients = [one for one in found if one is not None]
         for parameter in parameters:
@@ -99,10 +99,10 @@ class Gradient:
         (torch._foreach_add_ if self._collected else torch._foreach_copy_)(views, gradients)
 
     def drop(self) -> None:
-        """Forget what was collected so far, but for stretches that travel already, which are complete."""
+        """Forget what was collected so far, but for buckets that travel already, which are complete."""
         self._collected, self._awaited = False, []
-        for stretch in self._stretches:
-            for parameter in stretch.parameters:
+        for bucket in self._buckets:
+            for parameter in bucket.parameters:
                 parameter.grad = None
 
     def sum(self, totals: Tensor) -> None:
@@ -110,7 +110,7 @@ class Gradient:
         self.totals.copy_(totals)
         if self.processes.world > 1:
             self._sums[TOTALS:].copy_(to_device(torch.tensor(self.processes.saying), self._sums.device))
-            for number in range(len(self._stretches)):
+            for number in range(len(self._buckets)):
                 self._begin_sum(number)
             self.processes.end_sums(self._works.values(), self._sums)
         self._works, self._collected = {}, False

@@ -131,7 +131,7 @@ from nmt.training.update import Updater
 distributed.BEAT, distributed.GONE = 0.5, 3.0
 rank = int(os.environ.get("RANK", 0))
 """
-"""The parts of nmt that the programs below change, with a tenth of the time that it waits for a sign of life."""
+"""The parts of nmt that the programs below change, and less time to wait for a heartbeat."""
 
 
 def test_a_checkpoint_that_takes_long_does_not_end_the_training(run_copy: Path) -> None:
@@ -160,7 +160,7 @@ Updater.read = slowly
     assert len(losses(run_copy)) == 4
 
 
-def test_a_process_that_gives_no_sign_of_life_ends_the_training(run_copy: Path) -> None:
+def test_a_process_without_a_heartbeat_ends_the_training(run_copy: Path) -> None:
     """A machine that is switched off closes no connection."""
     process = start(run_copy, 2, "--steps", 100_000, "--validate-every", 100_000, program=IMPATIENT)
     log = run_copy / "metrics.jsonl"
@@ -172,9 +172,9 @@ def test_a_process_that_gives_no_sign_of_life_ends_the_training(run_copy: Path) 
     os.kill(ranks[True], signal.SIGSTOP)
     began, told = time.monotonic(), ""
     assert process.stderr is not None
-    while "gave no sign of life" not in told and time.monotonic() - began < 40:
+    while "sent no heartbeat" not in told and time.monotonic() - began < 40:
         told += process.stderr.readline()
-    assert "another process of this training is gone: rank 1 gave no sign of life for 3 s" in told
+    assert "another process of this training is gone: rank 1 has sent no heartbeat for 3 s" in told
     os.kill(ranks[True], signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
@@ -198,14 +198,14 @@ trainer.Trainer._exchange = exchanging
 """
 
 
-@pytest.mark.parametrize(("stretch", "collectives"), [(1 << 23, 1), (2000, 4)])
-def test_a_step_takes_one_collective_and_of_a_large_model_one_for_each_stretch(
-    run_copy: Path, stretch: int, collectives: int
+@pytest.mark.parametrize(("bucket", "collectives"), [(1 << 23, 1), (2000, 4)])
+def test_a_step_takes_one_collective_and_of_a_large_model_one_for_each_bucket(
+    run_copy: Path, bucket: int, collectives: int
 ) -> None:
-    """Gradients, losses, tokens, signals and seconds travel together, and to the same effect in any stretches."""
+    """Gradients, losses, tokens, signals and seconds travel together, and to the same effect in any buckets."""
     pair = shutil.copytree(run_copy, run_copy.with_name("pair"))
     options = ["--steps", 6, "--validate-every", 99, "--save-every", 99, "--dropout", 0]
-    train(run_copy, 2, *options, program=f"{IMPATIENT}{COUNTING}gradient.STRETCH = {stretch}")
+    train(run_copy, 2, *options, program=f"{IMPATIENT}{COUNTING}gradient.BUCKET = {bucket}")
     counts = (run_copy / "collectives").read_text(encoding="ascii").split()
     assert len(counts) == 6
     assert set(counts[1:]) == {str(collectives)}  # before the first one the processes agree on other things
@@ -217,7 +217,7 @@ def test_memory_that_runs_out_in_one_process_does_not_confuse_the_others(run_cop
     """Some of its gradients travel already by then: they are complete, and must not be sent again."""
     pair = shutil.copytree(run_copy, run_copy.with_name("pair"))
     failing = """
-gradient.STRETCH = 2000
+gradient.BUCKET = 2000
 collect, fails = gradient.Gradient.collect, [rank == 1]
 def failing(self):
     if fails and fails.pop():
