@@ -23,6 +23,13 @@ class UsageError(NmtError):
     """A command, or a function of the library, was asked for what it does not do."""
 
 
+class ProcessLost(NmtError):
+    """Another process of a distributed training is gone, and an operation with it may never end.
+
+    The threads of that operation keep this process from exiting in the usual way.
+    """
+
+
 class StoppedBySignal(Exception):
     """SIGINT or SIGTERM asked for the end, and what was under way was finished and saved."""
 

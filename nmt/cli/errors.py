@@ -13,7 +13,7 @@ from types import FrameType
 
 import typer
 
-from nmt.errors import NmtError, StoppedBySignal, UsageError
+from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError
 
 
 def run_command(command: Callable[[], None], *, debug: bool) -> int:
@@ -39,7 +39,12 @@ def run_command(command: Callable[[], None], *, debug: bool) -> int:
         typer.echo(_message(error), err=True)
         if isinstance(error, OSError):
             _discard_output()
+        if isinstance(error, ProcessLost):
+            sys.stderr.flush()
+            os._exit(1)
         return 2 if isinstance(error, UsageError) else 1
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # on the way out nothing is left to be saved
 
 
 def _discard_output() -> None:

@@ -1,5 +1,6 @@
 """`nmt train` and `nmt average`."""
 
+import signal
 from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -10,7 +11,7 @@ import typer
 from nmt.cli.options import Common, Given
 from nmt.cli.output import log, set_up_logging, warn
 from nmt.config import MODEL_SHAPE, PRESETS, ModelConfig, RuntimeConfig, TrainingConfig, auto_preset
-from nmt.errors import NmtError, StoppedBySignal
+from nmt.errors import NmtError, ProcessLost, StoppedBySignal
 from nmt.settings import AUTO, Value, settings_of
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
         except StoppedBySignal:
             names = [path.name for path in list_checkpoints(trainer.checkpoints)]
             log(f"stopped; {names[-1]} is saved, and the same command goes on from there" if names else "stopped")
+            raise
+        except ProcessLost:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which torchrun is about to send: the message comes first
             raise
     log(f"training finished: it {reason}; the model is {common.model}, {_described(common.model)}")
 

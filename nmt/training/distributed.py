@@ -11,13 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from nmt.errors import NmtError
+from nmt.errors import ProcessLost
 from nmt.runtime import on_gpu
 
 T = TypeVar("T")
@@ -102,16 +102,13 @@ class Processes:
                 return
             except RuntimeError as error:
                 if work.is_completed():
-                    raise _gone(error) from None
+                    raise _gone(_cause(error)) from error
                 self._check_heartbeat()
 
     def _check_heartbeat(self) -> None:
         assert self.heartbeat is not None
         if (rank := _or_gone(self.heartbeat.dead)) is not None:
-            raise NmtError(
-                f"another process of this training is gone: rank {rank} has sent no heartbeat for {GONE:.0f} s",
-                "start it again: it goes on from the last checkpoint",
-            )
+            raise _gone(f"rank {rank} has sent no heartbeat for {GONE:.0f} s")
 
     # ----------------------------------------------------------------------------------------------------- now and then
 
@@ -172,18 +169,22 @@ def _on_its_way(tensor: Tensor) -> tuple[Tensor, Callable[[], bool]]:
 
 
 def _or_gone(collective: Callable[[], T]) -> T:
-    """What a collective gives; NmtError where another process is gone."""
+    """What a collective gives; ProcessLost where another process is gone."""
     try:
         return collective()
     except RuntimeError as error:
-        raise _gone(error) from None
+        raise _gone(_cause(error)) from error
 
 
-def _gone(error: Any) -> NmtError:
-    return NmtError(
-        f"another process of this training is gone: {(str(error).splitlines() or [''])[0][:200]}",
-        "start it again: it goes on from the last checkpoint",
-    )
+def _gone(cause: str) -> ProcessLost:
+    hint = "start it again: it resumes from the latest checkpoint, if there is one"
+    return ProcessLost(f"another process of this training is gone: {cause}", hint)
+
+
+def _cause(error: RuntimeError) -> str:
+    """Why a collective failed, without the library's file names where it was the connection."""
+    first = (str(error).splitlines() or [""])[0]
+    return "its connection was lost" if "onnection" in first else first[:200]
 
 
 def local_rank() -> int | None:

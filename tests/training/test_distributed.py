@@ -101,6 +101,7 @@ def test_the_death_of_one_process_ends_the_training_soon_and_is_told(run_copy: P
     assert time.monotonic() - began < 60
     assert process.returncode != 0
     assert "another process of this training is gone" in errors or "Signal 9" in errors or "SIGKILL" in errors
+    assert "StoppedBySignal" not in errors  # torchrun stops the survivor while it is leaving
     newest = load_newest(run_copy / "checkpoints")
     assert newest is not None
     train(run_copy, 1, "--steps", newest.state.step + 2)
@@ -175,9 +176,18 @@ def test_a_process_without_a_heartbeat_ends_the_training(run_copy: Path) -> None
     while "sent no heartbeat" not in told and time.monotonic() - began < 40:
         told += process.stderr.readline()
     assert "another process of this training is gone: rank 1 has sent no heartbeat for 3 s" in told
+    while Path(f"/proc/{ranks[False]}").exists() and "zombie" not in state(ranks[False]):
+        assert time.monotonic() - began < 50, "it says so, and waits on"
+        time.sleep(0.1)
     os.kill(ranks[True], signal.SIGKILL)
     process.communicate(timeout=60)
     assert process.returncode != 0
+    assert "Traceback" not in told
+
+
+def state(pid: int) -> str:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return next(line for line in status.splitlines() if line.startswith("State:"))
 
 
 COUNTING = """
