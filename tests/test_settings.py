@@ -155,7 +155,7 @@ def test_problems_across_fields_are_listed_at_once() -> None:
         (TokenizerConfig, {"symbol": ["<a>", " "]}, ("--symbol ' '",)),
         (TokenizerConfig, {"symbol": "<a>"}, ("--symbol", "a list of texts")),
         (TokenizerConfig, {"symbol": ["<a>", 3]}, ("--symbol", "a list of texts")),
-        (RuntimeConfig, {"precision": "float16"}, ("--precision float16", "bfloat16")),
+        (RuntimeConfig, {"precision": "float64"}, ("--precision float64", "bfloat16")),
         (RuntimeConfig, {"threads": 10**6}, ("--threads 1000000", "maximum, 1,024")),
         (TrainingConfig, {"seed": 2**63}, ("--seed 9223372036854775808", "maximum")),
         (TrainingConfig, {"peak_rate": math.inf}, ("--peak-rate inf", "finite")),
