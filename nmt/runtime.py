@@ -65,7 +65,7 @@ def use_device(device: torch.device) -> None:
     """
     if device.type == "cuda":
         torch.backends.cuda.enable_cudnn_sdp(False)
-    if device.index is not None:
+    if device.index is not None and device.type != "mps":  # of which there is one
         torch.get_device_module(device).set_device(device.index)
 
 
