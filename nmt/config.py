@@ -666,7 +666,9 @@ class ScoreConfig:
 class RuntimeConfig:
     """Where and how to compute."""
 
-    device: str = setting("auto", "cpu, cuda, cuda:1 ..., mps, xpu, or auto: a GPU where there is one", group=_RUNTIME)
+    device: str = setting(
+        "auto", "device to compute on: cpu, cuda, cuda:1, mps, xpu, or auto, a GPU where there is one", group=_RUNTIME
+    )
     precision: str = setting(
         "auto",
         "number format of the arithmetic; auto takes what suits command and hardware",
