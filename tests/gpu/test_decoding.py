@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,7 @@ def test_scores_evaluation_and_attention_are_those_of_the_cpu(
         ("--forbid dog --no-repeat-ngram 2 --repetition-penalty 1.3 --prefix the --min-length 6", 1),
         ("--beam 4 --glossary", 1),
         ("--beam 4 --glossary --coverage-penalty 0.2", 1),
+        ("--beam 2 --align", 1),
         ("--beam 4 --beam-groups 2 --glossary", 2),  # what a group may write follows from the group before it
     ],
 )
@@ -138,30 +140,34 @@ def test_the_host_waits_once_for_each_position_however_many_hypotheses_end(
     from nmt.settings import build
 
     translator = open_translator([run / "model"], RuntimeConfig(device=str(gpu), precision="float32"))
-    step, positions = Transformer.step, 0
+    counts = {"start": 0, "step": 0}  # batches and their positions
+    methods = {name: getattr(Transformer, name) for name in counts}
 
-    def counted(*arguments: Any) -> Any:
-        nonlocal positions
-        positions += 1
-        return step(*arguments)
+    def counted(name: str, *arguments: Any) -> Any:
+        counts[name] += 1
+        return methods[name](*arguments)
 
-    monkeypatch.setattr(Transformer, "step", counted)
+    for name in counts:
+        monkeypatch.setattr(
+            Transformer, name, partialmethod(lambda self, name, *rest: counted(name, self, *rest), name)
+        )
     names = options.split()
     terms = Glossary.read(glossary) if "--glossary" in names else Glossary({})
     prefix = "the" if "--prefix" in names else ""
     settings: dict[str, Any] = {"loop_guard": False, "max_length": 11}
     for name, value in zip(names, [*names[1:], ""], strict=True):
         key = name.removeprefix("--").replace("-", "_")
-        if name.startswith("--") and key not in ("glossary", "prefix"):
+        if name.startswith("--") and key not in ("glossary", "prefix", "align"):
             settings[key] = (
                 [value] if key == "forbid" else True if value.startswith("--") or not value else number(value)
             )
     config = build(SearchConfig, settings)
     lines = [terms.apply(Line(line.decode()), prefix) for line in LINES.splitlines() * 5]
     with waits() as found:
-        list(translator.stream(lines, config))
-    assert positions > 5
-    assert len(found) <= positions * transfers
+        list(translator.stream(lines, config, alignments="--align" in names))
+    assert counts["step"] > 5
+    attention = counts["start"] if "--align" in names else 0  # of a batch all at once
+    assert len(found) <= counts["step"] * transfers + attention
 
 
 def number(value: str) -> Any:

@@ -16,6 +16,7 @@ from nmt.data.prepare import prepare
 from nmt.model.loss import LossSum
 from nmt.model.weights import load_tensors
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
+from nmt.training.log import Window
 from nmt.training.optimizer import LossScale
 from nmt.training.state import list_checkpoints, load_newest
 from nmt.training.trainer import Trainer
@@ -201,6 +202,15 @@ def test_the_host_never_waits_for_the_device_in_a_step(
         for _ in range(3):
             made.updater.update(shares, made.state)
     assert not found
+
+
+def test_a_line_of_the_log_takes_one_transfer(gpu: torch.device, waits: Any) -> None:
+    window = Window()
+    for _ in range(3):
+        window.add(torch.ones(4).to(gpu), torch.ones(()).to(gpu))
+    with waits() as found:
+        assert window.means().target_tokens == 3
+    assert len(found) == 1
 
 
 def test_memory_that_runs_out_divides_batches_for_some_time(run_copy: Path, gpu: torch.device) -> None:
