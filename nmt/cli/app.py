@@ -60,8 +60,7 @@ def _options(
 
 def main() -> None:
     """Run a command and exit with its code."""
-    if (
-        sys.platform == "linux"
-    ):  # read when torch first uses a GPU: without it, batches of all sizes fragment its memory
+    if sys.platform == "linux":
+        # read when torch first uses a GPU: without it, batches of all sizes fragment its memory
         os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
     app(prog_name="nmt")

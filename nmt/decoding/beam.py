@@ -107,7 +107,7 @@ class _Chosen:
         return wide
 
 
-def _fetch(tensors: Sequence[Tensor]) -> list[Array]:
+def _transfer(tensors: Sequence[Tensor]) -> list[Array]:
     """Tensors of integers of 32 bits on the host, in one transfer."""
     if len(tensors) == 1:
         return [tensors[0].cpu().numpy()]
@@ -167,8 +167,8 @@ class _Search:
     def _fetch(self, tensors: Sequence[Tensor]) -> list[Array]:
         """Tensors on the host, in one transfer; with the first of a position comes what was observed."""
         if self.observed is None:
-            return _fetch(tensors)
-        *fetched, bits = _fetch([*tensors, self.observed.view(torch.int32)])
+            return _transfer(tensors)
+        *fetched, bits = _transfer([*tensors, self.observed.view(torch.int32)])
         observed = bits.view(np.float32)
         self.coverage = observed if self.coverage is None else self.coverage + observed
         self.observed = None

@@ -39,7 +39,6 @@ class Processes:
         self.rank, self.world = rank, world
         self.control = dist.new_group(backend="gloo", timeout=LONG) if world > 1 else None
         self.heartbeat = Heartbeat(rank, world) if world > 1 else None
-        self.collectives = 0  # that were begun, but for those of `control`
         self._saying = [0.0] * SAID
         self._heard = (0, 0.0)
         self._sums: tuple[Tensor, Callable[[], bool]] | None = None  # of the last step, and whether they are here
@@ -53,7 +52,6 @@ class Processes:
 
     def begin_sum(self, tensor: Tensor) -> dist.Work:
         """Begin to sum a tensor over all processes, in place."""
-        self.collectives += 1
         work = _or_gone(lambda: dist.all_reduce(tensor, async_op=True))
         assert work is not None
         return work
@@ -75,9 +73,8 @@ class Processes:
         signalled, signals, seconds = said.tolist()
         self._heard = (int(signals / signalled) if signalled else self._heard[0], self._heard[1] + seconds)
 
-    @property
-    def saying(self) -> list[float]:
-        """What this process adds to the sums of a step, once."""
+    def say(self) -> list[float]:
+        """The SAID numbers that this process adds to the sums of a step; each is said once."""
         said, self._saying = self._saying, [0.0] * SAID
         return said
 

@@ -109,7 +109,7 @@ class Gradient:
         """Sum gradient and totals [TOTALS] over all processes; `flat` and `self.totals` then are those of the step."""
         self.totals.copy_(totals)
         if self.processes.world > 1:
-            self._sums[TOTALS:].copy_(to_device(torch.tensor(self.processes.saying), self._sums.device))
+            self._sums[TOTALS:].copy_(to_device(torch.tensor(self.processes.say()), self._sums.device))
             for number in range(len(self._buckets)):
                 self._begin_sum(number)
             self.processes.end_sums(self._works.values(), self._sums)

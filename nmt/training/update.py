@@ -109,8 +109,9 @@ class Updater:
 
         None, with nothing collected, when memory runs out.
         """
-        tokens = [float(sum(sum(batch.lengths[side]) for batch in batches.values())) for side in (0, 1)]
-        totals = to_device(torch.tensor([0.0, 0.0, *tokens]), self.device)
+        source_tokens = sum(batch.source_tokens for batch in batches.values())
+        target_tokens = sum(batch.target_tokens for batch in batches.values())
+        totals = to_device(torch.tensor([0.0, 0.0, source_tokens, target_tokens]), self.device)
         pieces = [
             (number, part, piece)
             for number, batch in batches.items()

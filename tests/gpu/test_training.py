@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import Corpus, Program, sets_of
+from conftest import SMALL_MODEL, Corpus, Program, sets_of
 
 from nmt.config import ModelConfig, PrepareConfig, TokenizerConfig, TrainingConfig
 from nmt.data.batches import Batch, Position
@@ -23,11 +23,7 @@ from nmt.training.trainer import Trainer
 from nmt.training.update import FEWER_PARTS
 
 SMALL = {
-    "dim": 16,
-    "feed-forward": 16,
-    "heads": 2,
-    "encoder-layers": 1,
-    "decoder-layers": 1,
+    **SMALL_MODEL,
     "dropout": 0,
     "preset": "tiny",
     "optimizer": "adam",

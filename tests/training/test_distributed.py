@@ -11,16 +11,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import environment
+from conftest import SMALL_MODEL, environment
 
 from nmt.training.state import list_checkpoints, load_newest
 
 SMALL = {
-    "dim": 16,
-    "feed-forward": 16,
-    "heads": 2,
-    "encoder-layers": 1,
-    "decoder-layers": 1,
+    **SMALL_MODEL,
     "dropout": 0.1,
     "batch-tokens": 120,
     "warmup": 4,
