@@ -1,14 +1,13 @@
-"""Decoding speed of nmt beside CTranslate2's, in turn, with the same weights, sentences and search.
+"""Compare the decoding throughput of nmt and CTranslate2, alternating, with the same weights, sentences and search.
 
     python benchmarks/decoding_speed.py --model run/model --text test.en --reference test.de --rounds 3
 
-The model is exported to CTranslate2 first. Each side translates the whole text with all cores busy (CTranslate2: as
-many workers of one thread, nmt: as many processes), and then --single lines one at a time with one thread. Loading,
-cutting into pieces and the first round, in which memory is claimed and kernels are made, are left out of neither:
-each round is a new program that reads lines and writes lines, and its own clock starts when the model is loaded.
-Figures are medians of the rounds in sentences a second, with the slowest and the fastest; the last column is divided
-by CTranslate2's figure of float32 or, for all other precisions, of int8. Memory is the peak of the whole program, what
-its processes share counted once.
+The model is first exported to CTranslate2. Each system translates the whole text with --threads cores busy
+(CTranslate2: single-threaded workers, nmt: processes), then --single lines one at a time with one thread. Each round is
+a new program that reads and writes lines. Its clock starts after the model is loaded, so tokenization and warm-up
+(memory allocation, kernel selection) count for both. Figures are sentences/s: the median of the rounds, with the
+slowest and the fastest. The last column is the ratio to CTranslate2 in float32 or, for all other precisions, in int8.
+Memory is the peak of the whole program; memory shared between its processes counts once.
 """
 
 import argparse
@@ -47,7 +46,7 @@ OURS = """
 import json, sys, time
 from pathlib import Path
 from nmt import Translator
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.runtime import keep_freed_memory
 directory, text, precision, beam, threads, single = sys.argv[1:]
 keep_freed_memory()
@@ -66,7 +65,7 @@ else:
 
 
 def measure(program: str, arguments: list[object]) -> tuple[float, int, list[str]]:
-    """Sentences a second, peak memory in bytes, and the translations of a program."""
+    """Run a program; return sentences/s, peak memory in bytes and its translations."""
     done = run([sys.executable, "-c", program, *arguments])
     rate, found = json.loads(done.output)
     return rate, done.peak, found
@@ -80,9 +79,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
-    parser.add_argument("--single", type=int, default=100, help="lines translated one at a time (0: none)")
-    parser.add_argument("--batch", type=int, default=64, help="sentences in a batch of CTranslate2")
-    parser.add_argument("--batch-tokens", type=int, help="--batch-tokens of nmt")
+    parser.add_argument("--single", type=int, default=100, help="number of lines translated one at a time (0: none)")
+    parser.add_argument("--batch", type=int, default=64, help="batch size of CTranslate2 in sentences")
+    parser.add_argument("--batch-tokens", type=int, help="batch size of nmt in tokens (--batch-tokens)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "exported"
@@ -102,7 +101,7 @@ def main() -> None:
 
 
 def compare(sides: list[tuple[str, str, Path, str]], beam: int, single: int, given: argparse.Namespace) -> None:
-    """Run all sides in turn, some rounds long, and print what was measured."""
+    """Run all systems alternately for --rounds rounds and print the results."""
     threads = 1 if single else given.threads
     rates: dict[tuple[str, str], list[float]] = {}
     memory: dict[tuple[str, str], int] = {}

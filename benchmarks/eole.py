@@ -1,4 +1,4 @@
-"""Eole beside nmt: its installation, its text and its settings, for the benchmarks that train both."""
+"""Install, configure and run Eole for the benchmarks that compare it with nmt."""
 
 import re
 import subprocess
@@ -13,17 +13,17 @@ EOLE = "eole==0.6.4"
 
 
 class Shape(NamedTuple):
-    """The model that both train, and their batches."""
+    """Model shape and batch size that both systems use."""
 
     width: int
     feed_forward: int
     heads: int
-    layers: int  # of each side
-    batch: int  # tokens of the longer side
+    layers: int  # encoder layers, and as many decoder layers
+    batch: int  # batch size in tokens of the longer side
 
 
 def environment(work: Path) -> Path:
-    """The program of Eole, installed where it is not yet, with the torch that nmt runs on."""
+    """Return the path of the Eole program; install it if missing, with the torch version that nmt uses."""
     home = work / "eole"
     if not (home / "bin" / "eole").exists():
         venv.create(home, with_pip=True)
@@ -34,32 +34,32 @@ def environment(work: Path) -> Path:
 
 
 def write_pieces(pieces: sentencepiece.SentencePieceProcessor, text: Path, output: Path) -> None:
-    """The lines of a text cut into pieces, as Eole reads them."""
+    """Segment a text with SentencePiece and write it in Eole's format."""
     rows = pieces.encode(text.read_text(encoding="utf-8").split("\n")[:-1], out_type=str)
     output.write_text("".join(" ".join(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def read_pieces(pieces: sentencepiece.SentencePieceProcessor, found: Path) -> list[str]:
-    """The text of lines that Eole wrote."""
+    """Read Eole's output and detokenize it."""
     return [pieces.decode(line.split()) for line in found.read_text(encoding="utf-8").split("\n")[:-1]]
 
 
 def write_vocabulary(pieces: sentencepiece.SentencePieceProcessor, output: Path) -> None:
-    """The pieces that were learnt, as Eole reads them."""
+    """Write the vocabulary, without special tokens, in Eole's format."""
     learnt = [pieces.id_to_piece(i) for i in range(4, len(pieces))]
     counts = (f"{piece}\t{len(learnt) - i}\n" for i, piece in enumerate(learnt))
     output.write_text("".join(counts), encoding="utf-8")
 
 
 def noam_factor(peak: float, shape: Shape, warmup: int) -> float:
-    """Eole's `learning_rate` for a peak rate: factor * (width * step)^-0.5 after the warm-up."""
+    """Eole's `learning_rate` for a peak learning rate: factor * (width * step)^-0.5 after the warm-up."""
     return round(peak * (shape.width * warmup) ** 0.5, 4)
 
 
 def write_settings(path: Path, shape: Shape, **changes: object) -> Path:
-    """Settings for the text and the vocabulary in the folder that `path` lies in, with changes of `training`.
+    """Write Eole's settings for the data in the folder of `path`, with `changes` in the `training` section.
 
-    What nmt does, too: bfloat16, Adam, layer normalisation before each sub-layer (Eole's default), label smoothing.
+    As in nmt: bfloat16, Adam, pre-norm (Eole's default), label smoothing.
     """
     work = path.parent
     size = len((work / "vocabulary.txt").read_text(encoding="utf-8").splitlines()) + 200
@@ -93,11 +93,11 @@ model: {{architecture: transformer, layers: {shape.layers}, hidden_size: {shape.
 
 
 def training(program: Path, settings: Path) -> list[str]:
-    """How a training is started."""
+    """Command line that starts training."""
     return [str(program), "train", "-c", str(settings)]
 
 
 def translating(program: Path, work: Path, source: Path, output: Path) -> list[str]:
-    """How pieces are translated with the newest checkpoint, with a beam of 5."""
+    """Command line that translates tokenized text with the latest checkpoint and a beam size of 5."""
     files = ["-src", str(source), "-output", str(output), "-model_path", str(work / "eole-model")]
     return [str(program), "predict", *files, "-beam_size", "5", "-batch_size", "32", "-gpu_ranks", "-1"]

@@ -1,4 +1,4 @@
-"""The figures of docs/paper.md, drawn with matplotlib from the code and from committed measurements.
+"""Plot the figures of docs/paper.md with matplotlib, from the code and from committed measurements.
 
 pip install matplotlib && python benchmarks/figures.py
 """
@@ -11,7 +11,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from nmt.config import TrainingConfig
+from nmt.config.training import TrainingConfig
 from nmt.model.positions import sinusoidal_positions
 from nmt.training.schedule import learning_rate
 
@@ -20,7 +20,7 @@ IMAGES = ROOT / "docs" / "images"
 
 
 def positions() -> None:
-    """Positional encodings as a picture, and some of its columns as curves."""
+    """Plot the positional encodings as a heat map, and some dimensions as curves."""
     encoding = sinusoidal_positions(100, 128)
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), width_ratios=(2, 3))
     left.imshow(encoding, aspect="auto", cmap="RdBu", interpolation="nearest")
@@ -33,11 +33,11 @@ def positions() -> None:
 
 
 def warmup() -> None:
-    """The learning rate of equation 3 for models of two widths and warm-ups of two lengths."""
+    """Plot the learning rate of equation 3 for two model widths and two warm-up lengths."""
     figure, axes = plt.subplots(figsize=(6, 3.2))
     steps = range(1, 20_001, 20)
     for width, updates in ((512, 4000), (512, 8000), (256, 4000)):
-        config = TrainingConfig(peak_rate=(width * updates) ** -0.5, warmup=updates)
+        config = TrainingConfig(learning_rate=(width * updates) ** -0.5, warmup=updates)
         axes.plot(steps, [learning_rate(step, config) for step in steps], label=f"d {width}, warm-up {updates:,}")
     axes.set(xlabel="update", ylabel="learning rate")
     axes.legend(fontsize=8)
@@ -45,7 +45,7 @@ def warmup() -> None:
 
 
 def layer_complexity() -> None:
-    """Times of benchmarks/layer_complexity.py beside table 1, in logarithms: a power is a straight line."""
+    """Plot the times of benchmarks/layer_complexity.py and table 1 on log-log axes: a power law is a straight line."""
     text = (ROOT / "benchmarks" / "results" / "layer-complexity.txt").read_text("utf-8")
     found = re.findall(r"^(\S.*?) {2,}(O\(.*?\)).*?theory (\d)\) and .*?theory (\d)\)\n(.*)\n(.*)$", text, re.MULTILINE)
     figure, both = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)

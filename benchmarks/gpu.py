@@ -1,20 +1,21 @@
-"""A GPU: does everything work on it, is it right, how fast is it, and what limits it? In under ten minutes.
+"""Check and benchmark nmt on a GPU in under ten minutes: correctness, throughput and its bottlenecks.
 
     pip install '.[test]' && python benchmarks/gpu.py --output benchmarks/results/gpu.txt
 
-Needs nothing but a checkout of nmt and a GPU. Each part runs in a process of its own, which may fail or run out of its
-time without harm to the others; what it prints, with the cause of a failure, is written as it comes.
+Requires only a checkout of nmt and a GPU. Each part runs in its own process, so a failure or timeout does not affect
+the others; output, with the cause of a failure, is written immediately.
 
-versions    what is installed, and which kernels attention runs on in training and in decoding
-commands    small trainings through the command line: to the end, resumed, from a model, with EMA, R-Drop, Muon
-tests       tests/gpu: the same as on the emulated device, and kernels beside float64 on the CPU, eager and compiled
-memory      a training whose batches do not fit: it goes on in parts
-training    base and big, batches of 8,000 and 25,000 tokens a side, eager and compiled, while the host must not wait:
-            tokens/s of both sides without padding, MFU of the measured matmul peak, kernels a step, share idle, memory
-decoding    1,000 lines, base with random weights, 25 tokens each, beams of 1 and 5; beside CTranslate2 float16, if any
+versions    installed versions, and the attention kernels used in training and in decoding
+commands    small trainings through the command line: complete, resumed, from a model, with EMA, R-Drop, Muon
+tests       tests/gpu: the same tests as on the emulated device; kernels against float64 on the CPU, eager and compiled
+memory      a training whose batches do not fit into memory: it splits them into parts
+training    base and big, batches of 8,000 and 25,000 tokens per side, eager and compiled, with no host-device
+            synchronization: source + target tokens/s without padding, MFU of the measured matmul peak, kernels per
+            step, idle share, memory
+decoding    1,000 lines, base with random weights, 25 tokens each, beam sizes 1 and 5; CTranslate2 float16 if present
 
-The text is random, with lengths as in news (a median of 24 tokens). With `--device cpu --quick` the script itself can
-be tried without a GPU; those figures mean nothing.
+The text is random, with sentence lengths as in news (median 24 tokens). `--device cpu --quick` tests the script itself
+without a GPU; its figures are meaningless.
 """
 
 import argparse
@@ -37,35 +38,37 @@ import numpy as np
 import torch
 
 from nmt import __version__
-from nmt.config import PRESETS, ModelConfig, SearchConfig, TrainingConfig
+from nmt.config.model import ModelConfig
+from nmt.config.presets import PRESETS
+from nmt.config.search import SearchConfig
+from nmt.config.setting import build
+from nmt.config.training import TrainingConfig
 from nmt.data.batches import Position
-from nmt.data.binary import RowWriter
-from nmt.data.noise import Noise
-from nmt.data.pairs import Pairs
+from nmt.data.dataset import Dataset
+from nmt.data.token_store import TokenRowWriter
 from nmt.decoding.engine import TorchEngine
 from nmt.decoding.hypotheses import Request
-from nmt.decoding.translate import length_batches
+from nmt.decoding.translator import length_batches
+from nmt.model.model_directory import LoadedModel
 from nmt.model.transformer import Transformer
-from nmt.model.weights import LoadedModel
 from nmt.runtime import choose_device, choose_dtype, device_name, peak_memory, synchronize, use_device
-from nmt.settings import build
 from nmt.text.tokenizer import END
+from nmt.training.checkpoint import TrainingState
 from nmt.training.distributed import Processes
-from nmt.training.hardware import matrix_rate, training_flops
 from nmt.training.optimizer import MasterWeights
-from nmt.training.state import TrainingState
-from nmt.training.update import Updater
+from nmt.training.step import StepRunner
+from nmt.training.throughput import measure_peak_flops, training_flops
 
 ROOT = Path(__file__).parents[1]
 VOCABULARY, PAIRS = 32_000, 100_000
 PARTS = {"versions": 60, "commands": 150, "tests": 200, "memory": 60, "training": 330, "decoding": 120}
-"""The parts, and the seconds that each may take; together they stay under ten minutes on an H100."""
+"""Time limit of each part in seconds; together they stay under ten minutes on an H100."""
 TARGETS = {"base": 0.30, "big": 0.40}
-"""MFU to reach with 25,000 tokens."""
+"""Target MFU with batches of 25,000 tokens."""
 
 
 class Plan:
-    """What is measured, and where."""
+    """Sizes, device and data of the measurements."""
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.device = choose_device(given.device)
@@ -77,32 +80,31 @@ class Plan:
         self.steps, self.lines = (4, 20) if given.quick else (40, 1000)
         self.pairs = 2_000 if given.quick else PAIRS
 
-    def make_pairs(self, folder: Path) -> Pairs:
-        """Random sentences of both sides, of like lengths."""
+    def make_pairs(self, folder: Path) -> Dataset:
+        """Write random sentence pairs whose source and target have similar lengths."""
         random = np.random.default_rng(0)
         source = np.exp(random.normal(np.log(24), 0.5, self.pairs)).clip(2, 200).astype(int)
         target = (source * np.exp(random.normal(0, 0.15, self.pairs))).clip(2, 200).astype(int)
         for side, lengths in (("source", source), ("target", target)):
-            with RowWriter(folder, side, VOCABULARY) as writer:
+            with TokenRowWriter(folder, side, VOCABULARY) as writer:
                 writer.add(random.integers(4, VOCABULARY, lengths.sum()), lengths)
-        return Pairs.open(folder, 256)
+        return Dataset.open(folder, 256)
 
     def model(self, size: str, **changes: Any) -> Transformer:
-        """A model of a preset's shape with random weights."""
+        """Build a model of a preset's shape with random weights."""
         fixed = dict(source_vocabulary=VOCABULARY, target_vocabulary=VOCABULARY, shared_vocabulary=True)
         torch.manual_seed(0)
         model = Transformer(build(ModelConfig, {**PRESETS[size], **changes}, **fixed)).to(self.device)
         model.place_positions(self.device, self.dtype)
         return model
 
-    def updater(self, size: str, pairs: Pairs, budget: int, *, compiled: bool = False) -> Updater:
-        """The steps of `nmt train --preset SIZE`."""
+    def runner(self, size: str, data: Dataset, budget: int, *, compiled: bool = False) -> StepRunner:
+        """Build the runner of the steps of `nmt train --preset SIZE`."""
         training = build(TrainingConfig, {**PRESETS[size], "batch_tokens": budget})
         model = self.model(size).train()
         if compiled:
             model.compile_layers()
-        noise = Noise((), 0.0, 0.0, model.config.max_length)
-        return Updater(model, MasterWeights(model, training, self.dtype), training, pairs, noise, Processes())
+        return StepRunner(model, MasterWeights(model, training, self.dtype), training, data, None, Processes())
 
 
 # ---------------------------------------------------------------------------------------------------------------- parts
@@ -118,10 +120,10 @@ def versions(plan: Plan) -> None:
     memory = torch.get_device_module(plan.device).mem_get_info() if plan.device.type == "cuda" else (0, 0)
     print(f"{device_name(plan.device)}, {memory[1] / 2**30:.0f} GiB, {plan.dtype}")
     with tempfile.TemporaryDirectory() as folder:
-        updater = plan.updater("tiny" if plan.quick else "base", plan.make_pairs(Path(folder)), 2_000)
-        shares, state = updater.shares(Position(0, 0)), TrainingState()
-        updater.update(shares, state)
-        kernels, _, _ = profiled(plan, lambda: updater.update(shares, state), 1)
+        runner = plan.runner("tiny" if plan.quick else "base", plan.make_pairs(Path(folder)), 2_000)
+        batches, state = runner.batches(Position(0, 0)), TrainingState()
+        runner.run(batches, state)
+        kernels, _, _ = profiled(plan, lambda: runner.run(batches, state), 1)
         print("attention in training:", ", ".join(attention_kernels(kernels)))
     model = plan.model("tiny" if plan.quick else "base").to(plan.dtype).eval()
     kernels, _, _ = profiled(plan, lambda: decode(plan, model, [[5, 6, 7, END]] * 8, beam=5, length=6), 1)
@@ -193,32 +195,32 @@ def tests(plan: Plan) -> None:
 
 def memory(plan: Plan) -> None:
     if plan.device.type != "cuda":
-        print("only CUDA can be told to have less memory")
+        print("only on CUDA can memory be limited")
         return
     with tempfile.TemporaryDirectory() as folder:
-        updater = plan.updater("base", plan.make_pairs(Path(folder)), 25_000)
-        shares, state = updater.shares(Position(0, 0)), TrainingState()
-        updater.update(shares, state)
+        runner = plan.runner("base", plan.make_pairs(Path(folder)), 25_000)
+        batches, state = runner.batches(Position(0, 0)), TrainingState()
+        runner.run(batches, state)
         needed, total = torch.cuda.max_memory_allocated(), torch.cuda.mem_get_info()[1]
         held = torch.cuda.memory_allocated()
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction((held + (needed - held) / 3) / total)
         for _ in range(3):
             state.step += 1
-            norm = float(updater.update(shares, state).norm)
+            norm = float(runner.run(batches, state).norm)
         print(f"with a third of the memory for a step: {state.parts} parts, gradient norm {norm:.2f}")
         assert state.parts > 1, "memory did not run out"
 
 
 def training(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        pairs = plan.make_pairs(Path(folder))
+        data = plan.make_pairs(Path(folder))
         for compiled in (False, True):
             for size, target in plan.sizes.items():
-                rate = matrix_rate(plan.device, plan.dtype, int(str(PRESETS[size]["dim"])))
+                peak = measure_peak_flops(plan.device, plan.dtype, int(str(PRESETS[size]["dim"])))
                 for budget in plan.budgets:
                     try:
-                        measure(plan, plan.updater(size, pairs, budget, compiled=compiled), rate, target, compiled)
+                        measure(plan, plan.runner(size, data, budget, compiled=compiled), peak, target, compiled)
                     except Exception:
                         print(
                             f"{size}, {budget:,} tokens, compiled {compiled}: {traceback.format_exc(limit=-4)}",
@@ -226,19 +228,19 @@ def training(plan: Plan) -> None:
                         )
 
 
-def measure(plan: Plan, updater: Updater, rate: float, target: float, compiled: bool) -> None:
-    """Steps after a warm-up, under a check that the host never waits; and the profile of some."""
-    state, shares = TrainingState(), updater.shares(Position(0, 0))
+def measure(plan: Plan, runner: StepRunner, peak: float, target: float, compiled: bool) -> None:
+    """Time steps after a warm-up, with an error on any host-device synchronization, and profile some of them."""
+    state, batches = TrainingState(), runner.batches(Position(0, 0))
 
     def step() -> torch.Tensor:
         state.step += 1
-        return updater.update(shares, state).totals
+        return runner.run(batches, state).totals
 
     begin = time.perf_counter()
     for _ in range(plan.steps // 2):
         step()
     synchronize(plan.device)
-    warm, rates, shares_of_rate = time.perf_counter() - begin, [], []
+    warm, rates, mfu = time.perf_counter() - begin, [], []
     for _ in range(5):
         begin = time.perf_counter()
         with never_waiting(plan.device):
@@ -247,13 +249,13 @@ def measure(plan: Plan, updater: Updater, rate: float, target: float, compiled: 
         seconds = time.perf_counter() - begin
         source, target_tokens = torch.stack(totals).sum(dim=0)[2:].tolist()
         rates.append((source + target_tokens) / seconds)
-        shares_of_rate.append(training_flops(updater.model.config, int(source), int(target_tokens)) / seconds / rate)
+        mfu.append(training_flops(runner.model.config, int(source), int(target_tokens)) / seconds / peak)
     kernels, busy, wall = profiled(plan, step, 5)
-    budget, dim = updater.config.batch_tokens, updater.model.config.dim
+    budget, dim = runner.config.batch_tokens, runner.model.config.dim
     verdict = f", target {target:.0%}" if budget == 25_000 else ""
     print(
         f"d {dim}, {budget:,} tokens{', compiled' if compiled else ''}: {np.median(rates):,.0f} tokens/s "
-        f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(shares_of_rate):.0%} of {rate / 1e12:,.1f} TFLOP/s"
+        f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(mfu):.0%} of {peak / 1e12:,.1f} TFLOP/s"
         f"{verdict}; {kernels.total() / 5:,.0f} kernels and {wall / 5 * 1e3:.1f} ms a step, "
         f"{max(0.0, 1 - busy / wall):.0%} idle; peak {peak_memory(plan.device):,.0f} MB, warm-up {warm:.0f} s",
         flush=True,
@@ -262,7 +264,7 @@ def measure(plan: Plan, updater: Updater, rate: float, target: float, compiled: 
 
 @contextmanager
 def never_waiting(device: torch.device) -> Iterator[None]:
-    """An error where the host waits for the GPU."""
+    """Raise an error when the host waits for the GPU."""
     if device.type == "cuda":
         torch.cuda.set_sync_debug_mode("error")
     try:
@@ -273,7 +275,7 @@ def never_waiting(device: torch.device) -> Iterator[None]:
 
 
 def profiled(plan: Plan, work: Callable[[], object], times: int) -> tuple[Counter[str], float, float]:
-    """Kernels by name of so many runs, the seconds in which any of them ran, and all seconds."""
+    """Profile `times` runs; return kernel counts by name, seconds in kernels and wall-clock seconds."""
     gpu = plan.device.type == "cuda"
     activity = torch.profiler.ProfilerActivity.CUDA if gpu else torch.profiler.ProfilerActivity.CPU
     synchronize(plan.device)
@@ -327,19 +329,19 @@ def decoding(plan: Plan) -> None:
 
 
 def decode(plan: Plan, model: Transformer, sources: list[list[int]], beam: int, length: int) -> None:
-    """Translations of exactly so many tokens, in batches as `nmt translate` makes them."""
+    """Translate with a fixed output length in tokens, in the same batches as `nmt translate`."""
     config = SearchConfig(beam=beam, loop_guard=False)
     engine = TorchEngine([model], plan.device)
-    request = Request(max_length=length, min_length=length)
+    requests = [Request(source=source, max_length=length, min_length=length) for source in sources]
     for batch in length_batches([len(source) for source in sources], config.source_tokens(gpu=True)):
-        engine.search([sources[index] for index in batch], [request] * len(batch), config)
+        engine.search([requests[index] for index in batch], config)
 
 
 def exported(plan: Plan, model: Transformer) -> Any:
-    """The same weights in CTranslate2, whose vocabulary is p0, p1, ..."""
+    """Convert the weights to CTranslate2, with the vocabulary p0, p1, ..."""
     import ctranslate2
 
-    from nmt.export.ctranslate2 import make_spec
+    from nmt.exchange.ctranslate2 import make_spec
 
     class Tokenizer:
         def pieces(self, tokens: Iterable[int]) -> list[str]:
@@ -356,11 +358,11 @@ def exported(plan: Plan, model: Transformer) -> Any:
     return ctranslate2.Translator(folder, device=plan.device.type, compute_type="default" if plan.quick else "float16")
 
 
-# --------------------------------------------------------------------------------------------------------- all of it
+# --------------------------------------------------------------------------------------------------------- entry point
 
 
 def run_part(name: str, given: argparse.Namespace, output: TextIO) -> bool:
-    """A part in a process of its own, its lines as they come; whether it came to its end."""
+    """Run a part in its own process and stream its output; return whether it succeeded."""
     command = [sys.executable, "-u", __file__, "--device", given.device, "--part", name]
     command += ["--quick"] if given.quick else []
     begin = time.perf_counter()
@@ -384,9 +386,9 @@ def say(output: TextIO, line: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", help="the parts to run, of " + ", ".join(PARTS))
+    parser.add_argument("parts", nargs="*", help="parts to run: " + ", ".join(PARTS))
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to try this script itself")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to test this script itself")
     parser.add_argument("--output", type=Path, default=Path("gpu.txt"))
     parser.add_argument("--part", choices=list(PARTS), help=argparse.SUPPRESS)
     given = parser.parse_args()

@@ -1,11 +1,12 @@
-"""What a step of training would take on a GPU, reckoned without one: its kernels, operations and bytes.
+"""Estimate the time of a training step on a GPU without one, from its kernels, operations and bytes.
 
     python benchmarks/gpu_roofline.py --sizes base big --batch-tokens 25000
 
-Steps of `nmt train --preset SIZE` run on torch's meta device, which computes shapes and no values, at their real size.
-Of each operation that launches a kernel the floating-point operations and the bytes it reads and writes are counted. It
-takes the longer of both at the rates given (defaults: an H100, three quarters of its peaks), and 2 microseconds at
-least. The host needs 6 microseconds to launch each; the slower of host and GPU sets the pace. Text as in gpu.py.
+Steps of `nmt train --preset SIZE` run at full size on torch's meta device, which computes shapes but no values. For
+each operation that launches a kernel, the script counts the floating-point operations and the bytes read and written.
+The kernel takes the longer of the two times at the given peaks (defaults: three quarters of an H100's), and at least 2
+microseconds. The host needs 6 microseconds per launch; the slower of host and GPU sets the step time. The text is that
+of gpu.py.
 """
 
 import argparse
@@ -24,16 +25,16 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from nmt.data.batches import Position
-from nmt.training.hardware import training_flops
-from nmt.training.state import TrainingState
+from nmt.training.checkpoint import TrainingState
+from nmt.training.throughput import training_flops
 
 SHORTEST, LAUNCH = 2e-6, 6e-6
-"""Seconds of the smallest kernel, and of the host to launch one from Python."""
+"""Seconds of the shortest kernel, and of a kernel launch from Python."""
 NO_KERNEL = ("empty", "detach", "_unsafe_view", "_reshape_alias", "alias", "lift_fresh", "new_empty")
 
 
 class Roofline(TorchDispatchMode):
-    """Adds up what each operation on the device takes."""
+    """Add up the time of each operation on the device."""
 
     def __init__(self, flops: float, bandwidth: float) -> None:
         super().__init__()
@@ -51,7 +52,7 @@ class Roofline(TorchDispatchMode):
         count = flop_registry.get(func._overloadpacket)
         operations = float(count(*args, **(kwargs or {}), out_val=result)) if count else 0.0
         moved = sum(one.numel() * one.itemsize for one in {id(one): one for one in tensors if one.is_meta}.values())
-        if name in ("embedding", "index_select", "index", "gather"):  # of the table only the rows that are read
+        if name in ("embedding", "index_select", "index", "gather"):  # reads only some rows of the table
             moved = 2 * sum(one.numel() * one.itemsize for one in tree_leaves(result))
         self.add(name, operations, moved)
         return result
@@ -65,7 +66,7 @@ class Roofline(TorchDispatchMode):
 
 
 class Attention(torch.autograd.Function):
-    """A fused kernel forward and one backward, which a GPU takes and the meta device does not have."""
+    """Fused attention as on a GPU, one kernel forward and one backward; the meta device has none."""
 
     counted: Roofline | None = None
 
@@ -89,7 +90,7 @@ class Attention(torch.autograd.Function):
 
 
 class Dropout(torch.autograd.Function):
-    """The same for dropout; its mask has a byte for each element."""
+    """Fused dropout as on a GPU; its mask has one byte per element."""
 
     @staticmethod
     def forward(_: Any, x: Tensor) -> Tensor:
@@ -107,8 +108,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=["base", "big"])
     parser.add_argument("--batch-tokens", type=int, default=25_000)
-    parser.add_argument("--flops", type=float, default=0.75 * 989e12, help="floating-point operations a second")
-    parser.add_argument("--bandwidth", type=float, default=0.75 * 3.35e12, help="bytes a second")
+    parser.add_argument("--flops", type=float, default=0.75 * 989e12, help="floating-point operations per second")
+    parser.add_argument("--bandwidth", type=float, default=0.75 * 3.35e12, help="bytes per second")
     given = parser.parse_args()
     plan = Plan(argparse.Namespace(device="cpu", quick=False))
     plan.device, plan.dtype = torch.device("meta"), torch.bfloat16
@@ -119,20 +120,22 @@ def main() -> None:
     )
     dropout = mock.patch.object(torch.nn.functional, "dropout", lambda x, *_, **__: Dropout.apply(x))
     with tempfile.TemporaryDirectory() as folder, pinned, fused, attention, dropout:
-        pairs = plan.make_pairs(Path(folder))
+        data = plan.make_pairs(Path(folder))
         for size in given.sizes:
-            updater = plan.updater(size, pairs, given.batch_tokens)
-            shares, state = updater.shares(Position(0, 0)), TrainingState()
-            updater.update(shares, state)
-            share = next(shares)
+            runner = plan.runner(size, data, given.batch_tokens)
+            batches, state = runner.batches(Position(0, 0)), TrainingState()
+            runner.run(batches, state)
+            step_batches = next(batches)
             with Roofline(given.flops, given.bandwidth) as counted:
                 Attention.counted = counted
-                updater.update(iter([share]), state)
+                runner.run(iter([step_batches]), state)
                 Attention.counted = None
-            source, target = (sum(sum(one.lengths[side]) for one in share.batches.values()) for side in (0, 1))
+            source, target = (
+                sum(sum(batch.lengths[side]) for batch in step_batches.batches.values()) for side in (0, 1)
+            )
             gpu, host = sum(counted.seconds.values()), counted.kernels.total() * LAUNCH
             step = max(gpu, host)
-            useful = training_flops(updater.model.config, source, target)
+            useful = training_flops(runner.model.config, source, target)
             print(
                 f"{size}: {source:,} + {target:,} tokens, {counted.kernels.total():,} kernels, "
                 f"{counted.operations / 1e12:.1f} TFLOP, {counted.bytes / 1e9:.1f} GB; GPU {gpu * 1e3:.1f} ms, host "

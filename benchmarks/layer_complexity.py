@@ -1,11 +1,11 @@
-"""The paper's table 1, measured: how the time of a layer grows with the length n of a sequence and the width d.
+"""Measure the paper's table 1: how the time of a layer grows with the sequence length n and the width d.
 
     python benchmarks/layer_complexity.py
 
-Four layers map a sequence of n vectors to another: self-attention (the two products of equation 1 alone, one head),
-self-attention in a window of r positions, a recurrent layer (the recurrence alone, step by step), and a convolution of
-width k. Each is timed on one thread for several n at one d, and for several d at one n; the exponents are the slopes
-of straight lines through the logarithms. Theory is table 1: O(n^2 d), O(r n d), O(n d^2), O(k n d^2).
+Four layers map a sequence of n vectors to another: self-attention (only the two products of equation 1, one head),
+self-attention in a window of r positions, a recurrent layer (only the recurrence, step by step), and a convolution of
+width k. Each is timed on one thread for several n at fixed d, and for several d at fixed n; the exponents are the
+slopes of linear fits in log-log space. Theory is table 1: O(n^2 d), O(r n d), O(n d^2), O(k n d^2).
 """
 
 import argparse
@@ -27,7 +27,7 @@ def self_attention(n: int, d: int) -> Callable[[], Tensor]:
 
 
 def windowed_attention(n: int, d: int) -> Callable[[], Tensor]:
-    """Each block of r positions attends to itself and to the block before it."""
+    """Let each block of r positions attend to itself and to the previous block."""
     blocks = n // WINDOW
     query, key, value = torch.randn(3, blocks, WINDOW, d)
     keys, values = (torch.cat([one.roll(1, 0), one], dim=1) for one in (key, value))
@@ -60,7 +60,7 @@ LAYERS = {
 
 
 def seconds(run: Callable[[], Tensor]) -> float:
-    """The median time of a layer, over half a second of runs and five at least."""
+    """Median time of a layer over at least five runs and half a second."""
     run()
     taken: list[float] = []
     while len(taken) < 5 or sum(taken) < 0.5:
@@ -71,7 +71,7 @@ def seconds(run: Callable[[], Tensor]) -> float:
 
 
 def slope(sizes: list[int], times: list[float]) -> float:
-    """The exponent of growth: least squares through the logarithms."""
+    """Exponent of growth: least-squares fit in log-log space."""
     x, y = [math.log(size) for size in sizes], [math.log(one) for one in times]
     mean_x, mean_y = statistics.mean(x), statistics.mean(y)
     return sum((a - mean_x) * (b - mean_y) for a, b in zip(x, y, strict=True)) / sum((a - mean_x) ** 2 for a in x)
@@ -81,8 +81,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lengths", type=int, nargs="+", default=[512, 1024, 2048, 4096])
     parser.add_argument("--widths", type=int, nargs="+", default=[256, 512, 1024, 2048])
-    parser.add_argument("--length", type=int, default=1024, help="n while d grows")
-    parser.add_argument("--width", type=int, default=512, help="d while n grows")
+    parser.add_argument("--length", type=int, default=1024, help="fixed n while d grows")
+    parser.add_argument("--width", type=int, default=512, help="fixed d while n grows")
     given = parser.parse_args()
     torch.set_num_threads(1)
     with torch.inference_mode():

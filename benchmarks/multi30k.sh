@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Train on Multi30k and score test_2016_flickr: the commands behind README's results table.
-# Usage: NMT_CORPORA=folder-with-multi30k benchmarks/multi30k.sh [SOURCE TARGET [RUN]]     (en de by default)
+# Train on Multi30k and score test_2016_flickr: the commands for the README's results table.
+# Usage: NMT_CORPORA=folder-with-multi30k benchmarks/multi30k.sh [SOURCE TARGET [RUN]]     (default: en de)
 set -euo pipefail
 source=${1:-en} target=${2:-de} run=${3:-multi30k-${1:-en}-${2:-de}}
 data=$NMT_CORPORA/multi30k/raw
@@ -13,7 +13,7 @@ nmt prepare "$data/train.$source" "$data/train.$target" --valid "$data/val.$sour
     --test "$data/test_2016_flickr.$source" "$data/test_2016_flickr.$target" --run "$run"
 echo "tokenizer and data: $((SECONDS - started)) seconds"
 started=$SECONDS
-nmt train --run "$run" --preset small --optimizer adam --feed-forward 512 --dropout 0.15 --batch-tokens 1024 --peak-rate 1.5e-3 --schedule linear \
+nmt train --run "$run" --preset small --optimizer adam --feed-forward 512 --dropout 0.15 --batch-tokens 1024 --learning-rate 1.5e-3 --schedule linear \
     --decay-start 0.2 --steps 6500 --minutes 20 --validate-every 3250 --save-every 160
 echo "training: $((SECONDS - started)) seconds"
 for beam in 1 5; do

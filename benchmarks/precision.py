@@ -1,9 +1,9 @@
-"""Loss curves of the small model in bfloat16 and in float32, beside the difference that another seed makes.
+"""Compare loss curves of the small model in bfloat16 and float32 with the effect of another random seed.
 
     NMT_CORPORA=folder-with-multi30k python benchmarks/precision.py --steps 1000
 
 Trains three times on the same data: bfloat16, float32 with the same seed, bfloat16 with another seed. Prints the
-training loss, averaged over each tenth of the steps, and the validation loss at the end.
+training loss, averaged over each tenth of the steps, and the final validation loss.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 RUNS = {"bfloat16": ("bfloat16", 1), "float32": ("float32", 1), "bfloat16, seed 2": ("bfloat16", 2)}
 SETTINGS = (
-    "--preset small --norm post --optimizer adam --peak-rate 2e-3 --batch-tokens 1024 --attention-dropout 0.1 "
+    "--preset small --norm post --optimizer adam --learning-rate 2e-3 --batch-tokens 1024 --attention-dropout 0.1 "
     "--warmup 200 --log-every 10 --average 1"
 )
 
@@ -26,7 +26,7 @@ def nmt(*arguments: str) -> None:
 
 
 def prepare(raw: Path, run: Path) -> None:
-    """Multi30k English-German with a joint vocabulary; of the validation set 200 pairs, for its loss."""
+    """Prepare Multi30k English-German with a joint vocabulary and the first 200 validation pairs."""
     run.mkdir(parents=True, exist_ok=True)
     for language in ("en", "de"):
         lines = (raw / f"val.{language}").read_text(encoding="utf-8").split("\n")[:200]

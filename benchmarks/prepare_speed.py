@@ -1,12 +1,12 @@
-"""Speed and memory of `nmt prepare` beside SentencePiece's own batched encoding of the same lines, in turn.
+"""Compare throughput and memory of `nmt prepare` and SentencePiece's batched encoding on the same lines, alternating.
 
     python benchmarks/prepare_speed.py train.de train.en --pairs 500000 --rounds 3
 
-The corpus is read over and over until there are --pairs of them, each made another by a number at its end, so that no
-pair is a duplicate. SentencePiece reads the lines of both files and encodes them in large batches with --threads of
-its own threads, and keeps nothing; `nmt prepare` cleans, encodes, drops duplicates and writes arrays. Printed are
-pairs a second of each whole program (medians, slowest and fastest), their ratio, and the most memory that all its
-processes had at a time. With --train it then measures how soon training makes its second update on that data.
+The corpus is repeated up to --pairs pairs; a number at the end of each repeated line avoids duplicates. SentencePiece
+reads both files and encodes them in large batches with --threads threads, and writes nothing; `nmt prepare` cleans,
+encodes, drops duplicates and writes arrays. The script prints pairs/s of each whole program (median, slowest and
+fastest), their ratio, and the peak memory of all its processes. With --train it also measures the time to the second
+training step on that data.
 """
 
 import argparse
@@ -33,7 +33,7 @@ for path in files:
 
 
 def perturbed(source: Path, target: Path, pairs: int) -> Iterator[tuple[str, str]]:
-    """So many pairs, each another."""
+    """Repeat a corpus up to `pairs` distinct pairs."""
     both = list(zip(*(path.read_text("utf-8").split("\n")[:-1] for path in (source, target)), strict=True))
     for number, (left, right) in zip(range(pairs), itertools.cycle(both), strict=False):
         yield (left, right) if number < len(both) else (f"{left} {number}", f"{right} {number}")
@@ -46,9 +46,9 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=500_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--alone", action="store_true", help="without SentencePiece, for very large corpora")
-    parser.add_argument("--train", action="store_true", help="measure the start of training, too")
-    parser.add_argument("--folder", type=Path, help="where there is room for the corpus and the arrays")
+    parser.add_argument("--alone", action="store_true", help="skip SentencePiece, for very large corpora")
+    parser.add_argument("--train", action="store_true", help="also measure the start of training")
+    parser.add_argument("--folder", type=Path, help="temporary folder with space for the corpus and the arrays")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Running a program for a benchmark: what it prints, how long it takes, and the most memory it has (Linux)."""
+"""Run a program for a benchmark and record its output, time and peak memory (Linux)."""
 
 import os
 import subprocess
@@ -10,15 +10,15 @@ from typing import NamedTuple
 
 
 class Outcome(NamedTuple):
-    """What a program did."""
+    """Result of a program."""
 
     output: str
     seconds: float
-    peak: int  # bytes of it and its children, what they share counted once
+    peak: int  # bytes, children included; shared memory counts once
 
 
 def run(command: Sequence[object]) -> Outcome:
-    """Run a program to its end, each of its processes with one thread; SystemExit with its messages where it fails."""
+    """Run a program with one thread per process; raise SystemExit with its messages if it fails."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     start, peak, done = time.perf_counter(), 0, threading.Event()
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -41,7 +41,7 @@ def run(command: Sequence[object]) -> Outcome:
 
 
 def _memory_of(process: int) -> int:
-    """The proportional set size of a process and its children."""
+    """Proportional set size of a process and its children."""
     try:
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         own = next(int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:"))

@@ -1,14 +1,13 @@
-"""BLEU and chrF after the same minutes: what `nmt train --minutes` makes of a corpus, beside Eole.
+"""Compare BLEU and chrF of `nmt train --minutes` and Eole after the same training time.
 
     NMT_CORPORA=folder-with-corpora python benchmarks/same_minutes.py --minutes 15 softdoc/ko-en multi30k/en-de
 
-Both train at the same time, each on one core of its own, with the vocabulary that `nmt tokenizer train` chooses; the
-cores change hands from one direction to the next. nmt has no option but --minutes, and its minutes include looking at
-its pace and averaging. Eole trains a model of the shape that nmt chose, on batches of the size that it chose by the
-pairs (its plan may double them, as results/same-minutes.txt then tells), with Adam and a
-rate of 2e-3 after as long a warm-up, then the inverse square root. It is at work until the time is up and translates
-with its last checkpoint, at most 50 updates older. Both translate with a beam of 5, and `nmt eval` scores them (Korean
-with `pip install 'sacrebleu[ko]'`).
+Both train at the same time, each on its own core, with the vocabulary that `nmt tokenizer train` chooses; they swap
+cores after each direction. nmt gets no option but --minutes, which here includes its speed measurement and checkpoint
+averaging. Eole trains a model of the shape and batch size that nmt chose by the number of pairs (nmt may double its own
+batch size later; results/same-minutes.txt says so where it did), with Adam, a peak learning rate of 2e-3, the same
+warm-up and inverse square root decay. Eole trains until the time is up and translates with its last checkpoint, at most
+50 steps older. Both use a beam size of 5, and `nmt eval` scores them (Korean requires `pip install 'sacrebleu[ko]'`).
 """
 
 import argparse
@@ -25,24 +24,24 @@ import eole
 import sentencepiece
 from training_speed import nmt
 
-from nmt.config import auto_preset
-from nmt.data.prepare import read_description
+from nmt.config.presets import auto_preset
+from nmt.data.description import read_description
 
 EVERY, PEAK = 50, 2e-3
-"""Updates between Eole's checkpoints, and its highest rate."""
+"""Steps between Eole's checkpoints, and its peak learning rate."""
 
 CLOSING = 0.75
-"""Minutes that nmt takes beside training: to look at its pace, and for the average of its checkpoints."""
+"""Minutes that nmt needs besides training: for its speed measurement and checkpoint averaging."""
 
 PARTS = {
     "softdoc": ("train", "valid", "test"),
     "multi30k": ("train", "val", "test_2016_flickr"),
 }
-"""The files of a corpus for training, validation and test."""
+"""Training, validation and test files of each corpus."""
 
 
 class Task:
-    """A direction of a corpus, and the folder in which both systems learn it."""
+    """A translation direction of a corpus, and the working folder of both systems."""
 
     def __init__(self, name: str, corpora: Path, work: Path) -> None:
         corpus, direction = name.split("/")
@@ -55,7 +54,7 @@ class Task:
         self.run = self.work / "nmt"
 
     def prepare(self) -> None:
-        """Make nmt's run, and pieces for Eole: the same pairs and the same vocabulary."""
+        """Prepare nmt's run directory and tokenized text for Eole, with the same pairs and vocabulary."""
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
         nmt("tokenizer", "train", *self.train, "--run", str(self.run))
@@ -71,7 +70,7 @@ class Task:
         return sentencepiece.SentencePieceProcessor(model_file=str(self.run / "tokenizer.model"))
 
     def eole_settings(self) -> Path:
-        """What nmt chooses for a corpus of this size is Eole's model, batch and warm-up, too."""
+        """Write Eole's settings with the model shape, batch size and warm-up that nmt chooses for this corpus."""
         pairs = read_description(self.run / "data")["sets"]["train"]["pairs"]
         chosen, _ = auto_preset(pairs, gpu=False)
         sizes = (int(str(chosen[key])) for key in ("dim", "feed_forward", "heads", "encoder_layers", "batch_tokens"))
@@ -80,7 +79,7 @@ class Task:
         return eole.write_settings(self.work / "eole.yaml", shape, **rate, save_checkpoint_steps=EVERY)
 
     def measure(self, minutes: float, first_core: int, program: Path) -> None:
-        """Train, translate and score with both."""
+        """Train, translate and score with both systems."""
         begin = time.time()
         ours = self.nmt(first_core, "train", "--minutes", minutes - CLOSING)
         theirs = self.start("eole", 1 - first_core, eole.training(program, self.eole_settings()))
@@ -95,7 +94,7 @@ class Task:
             raise SystemExit(f"nmt failed; see {self.work / 'nmt.log'}")
         took = ((self.run / "model" / "config.json").stat().st_mtime - begin) / 60
         last = int(re.findall(r"Step (\d+)/", (self.work / "eole.log").read_text(encoding="utf-8"))[-1])
-        updates = last // EVERY * EVERY  # of its newest checkpoint
+        updates = last // EVERY * EVERY  # of the latest checkpoint
         files = [self.work / "nmt.txt", self.work / "eole.txt"]
         ours = self.nmt(first_core, "translate", "--beam", 5, self.test[0], output=files[0])
         found = self.work / "eole.pieces"
@@ -117,7 +116,7 @@ class Task:
     def start(
         self, name: str, core: int, command: list[object] | list[str], output: Path | None = None
     ) -> subprocess.Popen[bytes]:
-        """A program with one thread on one core; what it prints goes to a log, or its stdout to `output`."""
+        """Start a program with one thread on one core; its output goes to a log, stdout to `output` if given."""
         log = self.work / f"{name}.log"
         with open(log, "wb") as messages, open(output or log, "ab") as printed:
             return subprocess.Popen(

@@ -1,10 +1,10 @@
-"""From `nmt train` to its first update, and what it keeps in memory, on any number of sentence pairs.
+"""Measure the start-up time and memory of `nmt train` for any number of sentence pairs.
 
     python benchmarks/startup.py --pairs 100000 10000000
 
-Prepares the embedded corpus, repeats its arrays until they hold so many pairs, and trains two updates of a tiny model.
-Seconds are those from the start of the program to the second update's line in the log. Memory is the peak of what the
-process keeps for itself, without the pages of mapped files, which the system may drop at any time.
+Prepares the embedded corpus, repeats its arrays up to --pairs pairs, and trains a tiny model. The time is from program
+start to the first logged step. Memory is the peak private memory of the process, without memory-mapped files,
+whose pages the system may drop at any time.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nmt.data.binary import ArrayWriter
+from nmt.data.token_store import ArrayWriter
 
 CORPUS = Path(__file__).parents[1] / "data"
 TINY = "--preset tiny --batch-tokens 1024 --log-every 1 --save-every 100 --validate-every 100 --average 1"
@@ -28,7 +28,7 @@ def nmt(*arguments: object) -> None:
 
 
 def repeat(data: Path, pairs: int) -> None:
-    """Make the training set of a data directory this many pairs long."""
+    """Repeat the training set of a data directory up to `pairs` pairs."""
     described = json.loads((data / "data.json").read_text(encoding="utf-8"))
     times = -(-pairs // described["sets"]["train"]["pairs"])
     for side in ("source", "target"):
@@ -48,7 +48,7 @@ def repeat(data: Path, pairs: int) -> None:
 
 
 def private_memory(process: "subprocess.Popen[bytes]") -> float:
-    """MB that a process keeps for itself now."""
+    """Current private memory of a process in MB."""
     try:
         status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
     except OSError:
@@ -69,7 +69,7 @@ def main() -> None:
             command = [sys.executable, "-m", "nmt", "train", "--run", run, "--steps", "1000", *TINY.split()]
             begin, peak, log = time.monotonic(), 0.0, run / "metrics.jsonl"
             process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-            while process.poll() is None and not (log.exists() and log.read_text("utf-8").count("\n") >= 2):
+            while process.poll() is None and not (log.exists() and '"train"' in log.read_text("utf-8")):
                 time.sleep(0.02)
             seconds = time.monotonic() - begin
             while process.poll() is None and time.monotonic() - begin < seconds + 5:
@@ -77,7 +77,7 @@ def main() -> None:
                 time.sleep(0.1)
             process.kill()
             process.wait()
-            print(f"{pairs:12,} pairs: second update after {seconds:.1f} s, {peak:,.0f} MB", flush=True)
+            print(f"{pairs:12,} pairs: first step after {seconds:.1f} s, {peak:,.0f} MB", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""BLEU of nmt and of Eole after the same number of updates on the same text: faster must not mean worse.
+"""Compare BLEU of nmt and Eole after the same number of steps on the same text: speed must not cost quality.
 
     NMT_CORPORA=folder-with-multi30k python benchmarks/training_quality.py --updates 600
 
-Both train the small model of training_speed.py in bfloat16 on batches of about 4,096 tokens, with layer normalisation
-before each sub-layer (as Eole does unless told otherwise), the same dropout, label smoothing, Adam and learning rate
-(2e-3 after 400 updates, then the inverse square root), and translate Multi30k's test_2016_flickr with a beam of 5.
-sacrebleu scores both: raw text, cased, 13a. --system runs one of the two alone.
+Both train the small model of training_speed.py in bfloat16 on batches of about 4,096 tokens, with pre-norm layers
+(Eole's default) and the same dropout, label smoothing, Adam and learning rate schedule (peak 2e-3 after 400 warm-up
+steps, then inverse square root decay), and translate Multi30k's test_2016_flickr with a beam size of 5. sacrebleu
+scores both: raw text, cased, 13a. --system runs only one of the two.
 """
 
 import argparse
@@ -23,9 +23,9 @@ SIZE, PEAK, WARMUP = "small", 2e-3, 400
 
 
 def train_nmt(work: Path, updates: int, source: Path) -> list[str]:
-    """Translations of the test set by nmt."""
+    """Train nmt and return its translations of the test set."""
     limits = {"steps": updates, "save-every": updates, "validate-every": updates, "average": 1}
-    options = nmt_options(SIZE) | limits | {"peak-rate": PEAK, "warmup": WARMUP, "schedule": "inverse-sqrt"}
+    options = nmt_options(SIZE) | limits | {"learning-rate": PEAK, "warmup": WARMUP, "schedule": "inverse-sqrt"}
     options["norm"] = "pre"
     run = work / "nmt"
     nmt(
@@ -42,7 +42,7 @@ def train_nmt(work: Path, updates: int, source: Path) -> list[str]:
 
 
 def train_eole(work: Path, updates: int, source: Path) -> list[str]:
-    """Translations of the test set by Eole."""
+    """Train Eole and return its translations of the test set."""
     program, shape = eole.environment(work), SHAPES[SIZE]
     rate = {"learning_rate": eole.noam_factor(PEAK, shape, WARMUP), "warmup_steps": WARMUP}
     limits = {"train_steps": updates, "save_checkpoint_steps": updates}

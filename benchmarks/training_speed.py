@@ -1,12 +1,12 @@
-"""Training speed of nmt beside Eole's, in turn on the same text, with the same model and batches.
+"""Compare the training throughput of nmt and Eole, alternating, on the same text with the same model and batch size.
 
     NMT_CORPORA=folder-with-multi30k python benchmarks/training_speed.py --size small --rounds 3
 
-Run it in an environment with nmt installed and on a machine with nothing else to do. Eole is installed into a virtual
-environment of its own under --work on the first run. Each figure is source + target tokens a second without padding,
-as the program's own log counts them, the median over the log lines of a window that begins after --warm seconds; both
-sides run in bfloat16 with dropout 0.1 and label smoothing 0.1. The last lines are nmt's median divided by Eole's, and
-the share of the matrix rate that torch reaches on this machine (measured here, between the rounds).
+Requires an environment with nmt installed and an otherwise idle machine. The first run installs Eole into its own
+virtual environment under --work. Each figure is source + target tokens/s without padding, as logged by the program
+itself: the median over the log lines after --warm seconds. Both systems use bfloat16, dropout 0.1 and label smoothing
+0.1. The last lines are the ratio of nmt's throughput to Eole's, and nmt's MFU of the matmul peak that torch reaches on
+this machine (measured between rounds).
 """
 
 import argparse
@@ -27,12 +27,12 @@ import torch
 from eole import Shape
 
 SHAPES = {"small": Shape(256, 1024, 4, 3, 4096), "base": Shape(512, 2048, 8, 6, 4096)}
-MEGAFLOP = {"small": 23.1, "base": 145.7}  # of a token in training: 3 * 2 * weights that it is multiplied with
+MEGAFLOP = {"small": 23.1, "base": 145.7}  # per token in training: 3 * 2 * the weights that it is multiplied by
 VOCABULARY = 8000
 
 
 def make_data(corpora: Path, work: Path) -> None:
-    """Multi30k English-German with a joint vocabulary, in nmt's run and as pieces for Eole."""
+    """Prepare Multi30k English-German with a joint vocabulary: nmt's run directory, and tokenized text for Eole."""
     if (work / "vocabulary.txt").exists():
         return
     files = [str(corpora / "multi30k" / "raw" / f"train.{language}") for language in ("en", "de")]
@@ -50,7 +50,7 @@ def nmt(*arguments: str) -> None:
 
 
 def nmt_options(size: str) -> dict[str, object]:
-    """nmt's options for the model and batches that Eole trains."""
+    """nmt's options for the same model and batch size as Eole."""
     shape = SHAPES[size]
     options: dict[str, object] = {
         "preset": size,
@@ -63,7 +63,7 @@ def nmt_options(size: str) -> dict[str, object]:
 
 
 def nmt_command(work: Path, size: str) -> tuple[list[str], Path]:
-    """How nmt is started, in a run without checkpoints, and where its log goes."""
+    """Command line that trains nmt in a run directory without checkpoints, and the path of its log."""
     run = work / "nmt"
     (run / "metrics.jsonl").unlink(missing_ok=True)
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
@@ -78,7 +78,7 @@ def nmt_command(work: Path, size: str) -> tuple[list[str], Path]:
 
 
 def rates(log: Path, system: str) -> list[float]:
-    """Source + target tokens a second in each line of a log."""
+    """Source + target tokens/s of each log line."""
     text = log.read_text(encoding="utf-8") if log.exists() else ""
     if system == "eole":
         return [float(source) + float(target) for source, target in re.findall(r"(\d+)/ *(\d+) tok/s", text)]
@@ -87,7 +87,7 @@ def rates(log: Path, system: str) -> list[float]:
 
 
 def measure(command: list[str], log: Path, system: str, warm: float, seconds: float) -> tuple[float, float]:
-    """Run a training for a while: the median rate after `warm` seconds of it, and its peak memory in MB."""
+    """Train for `warm` + `seconds` seconds; return the median tokens/s after `warm` seconds and peak memory in MB."""
     with open(log.parent / f"{system}.out", "w", encoding="utf-8") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     source = log if system == "nmt" else log.parent / f"{system}.out"
@@ -110,7 +110,7 @@ def measure(command: list[str], log: Path, system: str, warm: float, seconds: fl
 
 
 def matrix_rate(size: str) -> float:
-    """bfloat16 GFLOP/s of the feed-forward product of a batch."""
+    """Measure the bfloat16 GFLOP/s of a batch's feed-forward matmul."""
     shape = SHAPES[size]
     x, weight = (
         torch.randn(shape.batch, shape.width).bfloat16(),
@@ -128,8 +128,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=sorted(SHAPES), default="small")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--warm", type=float, default=20, help="seconds left out at the start of each training")
-    parser.add_argument("--seconds", type=float, default=60, help="seconds of each training that count")
+    parser.add_argument("--warm", type=float, default=20, help="warm-up seconds of each training that do not count")
+    parser.add_argument("--seconds", type=float, default=60, help="measured seconds of each training")
     parser.add_argument("--work", type=Path, default=Path("training-speed"))
     given = parser.parse_args()
     given.work.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the library raises for what a user can cause; the command line turns it into a message and an exit code."""
+"""Errors that a user can cause; the command line turns them into a message and an exit code."""
 
 
 class NmtError(Exception):
@@ -20,18 +20,15 @@ class NmtError(Exception):
 
 
 class UsageError(NmtError):
-    """A command, or a function of the library, was asked for what it does not do."""
+    """A command, or a function of the library, was called with arguments that it does not support."""
 
 
 class ProcessLost(NmtError):
-    """Another process of a distributed training is gone, and an operation with it may never end.
-
-    The threads of that operation keep this process from exiting in the usual way.
-    """
+    """Another process of a distributed training died; threads that wait for it keep this process from exiting."""
 
 
 class StoppedBySignal(Exception):
-    """SIGINT or SIGTERM asked for the end, and what was under way was finished and saved."""
+    """SIGINT or SIGTERM ended the work, after what was under way was finished and saved."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)

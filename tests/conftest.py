@@ -156,7 +156,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
 @pytest.fixture(scope="session")
 def tokenizers(corpus: Corpus) -> Any:
     """One tokenizer for both languages, with byte fallback."""
-    from nmt.config import TokenizerConfig
+    from nmt.config.corpus import TokenizerConfig
     from nmt.text.tokenizer import train_tokenizers
 
     return train_tokenizers(corpus.train, TokenizerConfig(vocab_size=400))
@@ -176,10 +176,11 @@ def sets_of(
 @pytest.fixture(scope="session")
 def run(corpus: Corpus, tokenizers: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with a tokenizer, prepared data, and a model that was never trained. Not to be changed."""
-    from nmt.config import ModelConfig, PrepareConfig
+    from nmt.config.corpus import PrepareConfig
+    from nmt.config.model import ModelConfig
     from nmt.data.prepare import prepare
+    from nmt.model.model_directory import save_model
     from nmt.model.transformer import Transformer
-    from nmt.model.weights import save_model
 
     directory = tmp_path_factory.mktemp("session") / "run"
     tokenizers.save(directory)

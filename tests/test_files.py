@@ -1,8 +1,7 @@
-"""Files: a line ends at \\n alone, compression is seen in the content, what is written is whole or not there."""
+"""Text files: a line ends at \\n alone, compression is recognized by content, invalid UTF-8 is reported."""
 
 import bz2
 import gzip
-import hashlib
 import io
 import logging
 import lzma
@@ -14,26 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import environment
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import NmtError
-from nmt.files import (
-    MOST_WARNINGS,
-    atomic_directory,
-    atomic_write,
-    chunks,
-    locked,
-    open_input,
-    read_json,
-    read_lines,
-    read_text,
-    recover_directory,
-    sha256,
-    write_json,
-    write_text,
-)
+from nmt.files.lines import MOST_WARNINGS, batched, open_input, read_blocks, read_lines, read_text
 
 STRANGE = "a\rb\u2028c\u2029d\x85e\ff\vg\0h\x1c\x1d\x1ei"
 TEXT = "".join(f"line {i}: Grüße, {STRANGE} 안녕 🙂\n" for i in range(3000)).encode()
@@ -54,7 +38,7 @@ def in_two_members() -> bytes:
 
 COMPRESSED = {
     "gz": lambda: gzip.compress(TEXT),
-    "gz in two members": in_two_members,  # what `cat a.gz b.gz` and bgzip give
+    "gz in two members": in_two_members,  # as `cat a.gz b.gz` and bgzip write it
     "gzip -1": lambda: by_command("gzip", "-1"),
     "bz2": lambda: bz2.compress(TEXT),
     "bz2 twice": lambda: bz2.compress(TEXT[:1000]) + bz2.compress(TEXT[1000:]),
@@ -75,7 +59,7 @@ def test_lines_end_at_newlines_alone(parts: list[bytes]) -> None:
     """Python's text files end lines at \\r too, str.splitlines at U+2028, U+0085, \\f: translations shift by a line."""
     content = b"".join(parts)
     expected = content.split(b"\n")
-    if not expected[-1]:  # behind a final newline there is no further line
+    if not expected[-1]:  # after a final newline there is no further line
         expected.pop()
     assert list(read_lines(io.BytesIO(content), "x")) == expected
 
@@ -101,11 +85,11 @@ def test_an_empty_file_has_no_lines_and_a_newline_is_one(tmp_path: Path) -> None
 
 
 @given(st.lists(st.integers()), st.integers(1, 5))
-def test_chunks_join_to_the_whole(items: list[int], size: int) -> None:
-    cut = list(chunks(items, size))
-    assert [one for chunk in cut for one in chunk] == items
-    assert all(len(chunk) == size for chunk in cut[:-1])
-    assert all(1 <= len(chunk) <= size for chunk in cut)
+def test_batches_join_to_the_whole(items: list[int], size: int) -> None:
+    batches = list(batched(items, size))
+    assert [item for batch in batches for item in batch] == items
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert all(1 <= len(batch) <= size for batch in batches)
 
 
 # ---------------------------------------------------------------------------------------------------------- compression
@@ -113,7 +97,7 @@ def test_chunks_join_to_the_whole(items: list[int], size: int) -> None:
 
 @pytest.mark.parametrize("name", ["text", "text.gz", "text.txt"])
 @pytest.mark.parametrize("kind", COMPRESSED)
-def test_compression_is_known_by_content_whatever_the_name(tmp_path: Path, kind: str, name: str) -> None:
+def test_compression_is_recognized_by_content_whatever_the_name(tmp_path: Path, kind: str, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(COMPRESSED[kind]())
     assert b"".join(line + b"\n" for line in lines_of(path)) == TEXT
@@ -137,7 +121,7 @@ def test_zstd_without_its_library_says_what_to_install(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
-def test_an_archive_of_nothing_has_no_lines(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
+def test_an_empty_archive_has_no_lines(tmp_path: Path, compress: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "text"
     path.write_bytes(compress(b""))
     assert lines_of(path) == []
@@ -159,7 +143,7 @@ def test_a_text_that_begins_almost_like_an_archive_is_text(tmp_path: Path, start
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99, 1.0])
 @pytest.mark.parametrize("kind", ["gz", "bz2", "xz", "zst"])
 def test_a_truncated_archive_is_an_error_and_not_a_shorter_corpus(tmp_path: Path, kind: str, share: float) -> None:
-    """An interrupted download must not become a smaller training set without a word."""
+    """An interrupted download must not silently become a smaller training set."""
     whole = zstd(TEXT) if kind == "zst" else COMPRESSED[kind]()
     path = tmp_path / f"text.{kind}"
     path.write_bytes(whole[: max(6, min(len(whole) - 1, int(share * len(whole))))])
@@ -175,12 +159,12 @@ def test_a_corrupted_archive_is_an_nmt_error_or_read_right(tmp_path: Path, kind:
     for place in range(12, len(whole) - 8, max(1, len(whole) // 40)):
         path.write_bytes(whole[:place] + bytes(255 - byte for byte in whole[place : place + 3]) + whole[place + 3 :])
         try:
-            found = lines_of(path)
+            lines = lines_of(path)
         except NmtError as error:
             assert str(path) in error.problem
             caught += 1
         else:
-            assert kind == "zst" or b"".join(line + b"\n" for line in found) == TEXT  # zstd's checksum is optional
+            assert kind == "zst" or b"".join(line + b"\n" for line in lines) == TEXT  # zstd's checksum is optional
     assert caught
 
 
@@ -198,7 +182,7 @@ def test_invalid_utf8_is_replaced_with_a_warning_that_names_line_and_byte(
     assert f"{path}, line 2: invalid UTF-8 at byte 3 (0xfc)" in record.getMessage()
 
 
-def test_many_lines_of_invalid_utf8_are_told_by_their_number(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_many_lines_of_invalid_utf8_are_summed_up(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "text"
     path.write_bytes(b"\xff\n" * 1000)
     with caplog.at_level(logging.WARNING, logger="nmt"):
@@ -244,143 +228,26 @@ def test_a_file_without_permission_is_named(tmp_path: Path) -> None:
         open_input(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"3", b"\xff", b'{"a": 1} x', b"[" * 100_000])
-def test_what_is_no_json_object_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "config.json"
-    path.write_bytes(content)
-    with pytest.raises(NmtError, match=r"config\.json"):
-        read_json(path)
+def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    for path in (None, Path("-")):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\n\xfftwo")))
+        assert list(read_text(path)) == ["one", "\ufffdtwo"]
+    assert caplog.messages == ["standard input, line 2: invalid UTF-8 at byte 1 (0xff); replaced by U+FFFD"] * 2
 
 
-def test_json_is_written_readable_and_read_back(tmp_path: Path) -> None:
-    value = {"languages": {"source": "한국어"}, "counts": [1, 2.5, None, True]}
-    write_json(tmp_path / "x.json", value)
-    assert read_json(tmp_path / "x.json") == value
-    assert "한국어" in (tmp_path / "x.json").read_text(encoding="utf-8")
+# --------------------------------------------------------------------------------------------------------------- blocks
 
 
-def test_a_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
-    (tmp_path / "x").write_bytes(TEXT)
-    assert sha256(tmp_path / "x") == hashlib.sha256(TEXT).hexdigest()
+def test_blocks_join_to_the_bytes_of_a_decompressed_file(tmp_path: Path) -> None:
+    path = tmp_path / "text.gz"
+    path.write_bytes(gzip.compress(TEXT))
+    blocks = list(read_blocks(path))
+    assert len(blocks) > 1
+    assert b"".join(blocks) == TEXT
 
 
-# ------------------------------------------------------------------------------------------------------- atomic writing
-
-
-def test_a_locked_directory_is_refused_to_others_until_its_holder_ends(tmp_path: Path) -> None:
-    """The holder is killed: no lock of a dead process may stand in the way of the next start."""
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            f"""
-import pathlib, time
-from nmt.files import locked
-with locked(pathlib.Path({str(tmp_path)!r})):
-    print("held", flush=True)
-    time.sleep(60)
-""",
-        ],
-        stdout=subprocess.PIPE,
-        env=environment(),
-    )
-    assert holder.stdout
-    assert holder.stdout.readline() == b"held\n"
-    with pytest.raises(NmtError, match="another nmt is at work there"), locked(tmp_path):
-        pass
-    holder.kill()
-    holder.communicate()
-    with locked(tmp_path), pytest.raises(NmtError, match="another nmt"), locked(tmp_path):
-        pass
-    with locked(tmp_path / "missing"):
-        assert not (tmp_path / "missing").exists()
-
-
-class Interrupted(Exception):
-    """What a test raises in the middle of writing."""
-
-
-def test_a_file_that_was_not_finished_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    write_text(path, "old")
-
-    def fail() -> None:
-        with atomic_write(path) as stream:
-            stream.write(b"new, and only ha")
-            stream.flush()
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        fail()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_file_appears_only_when_it_is_complete(tmp_path: Path) -> None:
-    path = tmp_path / "new" / "folder" / "file"
-    with atomic_write(path) as stream:
-        stream.write(b"content")
-        stream.flush()
-        assert not path.exists()
-    assert path.read_bytes() == b"content"
-    assert list(path.parent.iterdir()) == [path]
-
-
-def test_a_directory_that_was_not_finished_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    with atomic_directory(path) as new:
-        write_text(new / "part", "old")
-
-    def fail() -> None:
-        with atomic_directory(path) as new:
-            write_text(new / "part", "new")
-            raise Interrupted
-
-    with pytest.raises(Interrupted):
-        fail()
-    assert (path / "part").read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    with atomic_directory(path) as new:
-        write_text(new / "only in the old one", "")
-    with atomic_directory(path) as new:
-        write_text(new / "inner" / "part", "new")
-        assert (path / "only in the old one").exists()
-    assert [one.name for one in path.iterdir()] == ["inner"]
-    assert (path / "inner" / "part").read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_a_replacement_cut_between_its_renames_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process is killed when the old directory has lost its name and the new one has not got it yet."""
-    path = tmp_path / "model"
-    with atomic_directory(path) as new:
-        write_text(new / "part", "old")
-    replace = Path.replace
-
-    def killed_on_the_second(self: Path, target: Path) -> Path:
-        if target == path:
-            raise Interrupted
-        return replace(self, target)
-
-    monkeypatch.setattr(Path, "replace", killed_on_the_second)
-    with pytest.raises(Interrupted), atomic_directory(path) as new:
-        (new / "part").write_text("new")
-    monkeypatch.undo()
-    assert not path.exists()
-    recover_directory(path)
-    assert (path / "part").read_text() == "old"
-
-
-def test_recovering_changes_nothing_where_nothing_was_cut(tmp_path: Path) -> None:
-    path = tmp_path / "model"
-    recover_directory(path)
-    assert not path.exists()
-    with atomic_directory(path) as new:
-        write_text(new / "part", "there")
-    (tmp_path / ".model.old").mkdir()
-    recover_directory(path)
-    assert (path / "part").read_text() == "there"
+def test_blocks_of_a_truncated_archive_end_in_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "text.gz"
+    path.write_bytes(gzip.compress(TEXT)[:-100])
+    with pytest.raises(NmtError, match=r"text\.gz: cannot be read to its end"):
+        list(read_blocks(path))

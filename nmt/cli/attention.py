@@ -1,4 +1,4 @@
-"""`nmt attention`: what a model looks at, in the terminal, on a page, or as JSON."""
+"""`nmt attention`: attention maps of a sentence, in the terminal, on a page, or as JSON."""
 
 import json
 import sys
@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt.cli.options import Common, Given
+from nmt.cli.options import Common, Given, Model
 from nmt.cli.output import log, writable_page, write_line
-from nmt.cli.translate import Model, open_translator
-from nmt.config import RuntimeConfig
+from nmt.cli.translate import open_translator
+from nmt.config.runtime import RuntimeConfig
 from nmt.errors import UsageError
 
 Kind = Annotated[
     Literal["cross", "encoder", "decoder"],
-    typer.Option(help="To the source, of the encoder to itself, or of the decoder to itself."),
+    typer.Option(help="Attention of the decoder to the source, or self-attention of encoder or decoder."),
 ]
 Layer = Annotated[int | None, typer.Option(help="Which layer, from 1.", show_default="the last")]
 Head = Annotated[int | None, typer.Option(help="Which head, from 1.", show_default="their mean")]
@@ -24,27 +24,25 @@ Head = Annotated[int | None, typer.Option(help="Which head, from 1.", show_defau
 def attention(
     common: Common,
     given: Annotated[Given, RuntimeConfig],
-    text: Annotated[str, typer.Argument(help="Sentence to read.")],
-    target: Annotated[
-        str | None, typer.Option(help="Translation that the model is made to write.", show_default="its own")
-    ] = None,
+    text: Annotated[str, typer.Argument(help="Source sentence.")],
+    target: Annotated[str | None, typer.Option(help="Translation to force.", show_default="the model's own")] = None,
     model: Model = None,
     kind: Kind = "cross",
     layer: Layer = None,
     head: Head = None,
-    pieces: Annotated[bool, typer.Option("--pieces", help="Show pieces in place of whole words.")] = False,
+    pieces: Annotated[bool, typer.Option("--pieces", help="Show pieces instead of whole words.")] = False,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page with all kinds, layers and heads, which needs no network.")
+        Path | None, typer.Option(help="Write a self-contained page with all kinds, layers and heads.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print all kinds, layers and heads as JSON.")] = False,
 ) -> None:
-    """Show what each word of a translation looks at, and what the words of a sentence look at among themselves."""
+    """Show the attention of each word of a translation to the source, and the self-attention of both."""
     from nmt.evaluation.attention_maps import KINDS, as_json, attention_maps, by_word
 
     if not text.strip():
-        raise UsageError("there is no text to read", "give a sentence")
+        raise UsageError("the text is blank", "give a sentence")
     page = html and writable_page(html)
-    translator = open_translator([model or common.model], given.build(RuntimeConfig))
+    translator = open_translator([model or common.run.model], given.build(RuntimeConfig))
     shape = translator.model.config
     layers = shape.encoder_layers if kind == "encoder" else shape.decoder_layers
     number, which = _within(layer, layers, "layer") or layers, _within(head, shape.heads, "head")
@@ -53,7 +51,7 @@ def attention(
         log(f"translation: {target}")
     maps = attention_maps(translator, text, target)
     if not pieces:
-        maps = {name: by_word(one) for name, one in maps.items()}
+        maps = {name: by_word(attention_map) for name, attention_map in maps.items()}
     if page:
         from nmt.cli.pages import attention_page
 
@@ -72,7 +70,7 @@ def attention(
     console = Page()
     heads_shown = f"head {which} of {shape.heads}" if which else f"mean of {shape.heads} heads"
     console.print(f"{kind} attention, {KINDS[kind]}\nlayer {number} of {layers}, {heads_shown}, in percent")
-    for line in draw(chosen.keys, chosen.queries, shown, colour=sys.stdout.isatty(), columns=console.width):
+    for line in draw(chosen.keys, chosen.queries, shown, color=sys.stdout.isatty(), columns=console.width):
         console.print(line, soft_wrap=True)
 
 

@@ -1,14 +1,15 @@
-"""The one place where what went wrong becomes a message on stderr and an exit code.
+"""The one place where an error becomes a message on stderr and an exit code.
 
-0: done; 1: the input or the environment is at fault; 2: usage; 128 + n: stopped by signal n, SIGINT or
-SIGTERM, after saving what there was to save.
+0: done; 1: the input or the environment is at fault; 2: usage; 128 + n: stopped by signal n, SIGINT or SIGTERM, after
+saving.
 """
 
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import typer
@@ -16,20 +17,19 @@ import typer
 from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError
 
 
-def run_command(command: Callable[[], None], *, debug: bool) -> int:
-    """Run a command; its exit code."""
+@contextmanager
+def reported(*, debug: bool) -> Iterator[None]:
+    """Run a command's body: report its error and exit with the code that belongs to it."""
     signal.signal(signal.SIGTERM, _stop)
     try:
-        command()
+        yield
         sys.stdout.flush()
-        return 0
     except StoppedBySignal as stop:
-        return 128 + stop.number
+        raise typer.Exit(128 + stop.number) from None
     except KeyboardInterrupt:
-        return 130
+        raise typer.Exit(130) from None
     except BrokenPipeError:  # the reader of our output has seen enough, as `head` does
         _discard_output()
-        return 0
     except typer.Exit:
         raise
     except Exception as error:
@@ -42,13 +42,13 @@ def run_command(command: Callable[[], None], *, debug: bool) -> int:
         if isinstance(error, ProcessLost):
             sys.stderr.flush()
             os._exit(1)
-        return 2 if isinstance(error, UsageError) else 1
+        raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # on the way out nothing is left to be saved
 
 
 def _discard_output() -> None:
-    """Let what stdout still holds go nowhere, so that Python's flush at exit succeeds."""
+    """Discard what stdout still buffers, so that Python's flush at exit succeeds."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -6,47 +6,42 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt.cli.options import Common, command
+from nmt.cli.options import Common, Model, command
 from nmt.cli.output import log, warn
-from nmt.cli.translate import Model
 
 export_app = typer.Typer(name="export", help="Write a model for another engine.", no_args_is_help=True)
 
-Output = Annotated[Path, typer.Option(help="Directory to write; an older export there is replaced.")]
+Output = Annotated[Path, typer.Option(help="Directory to write; replaces an older export.")]
 Quantization = Annotated[
-    Literal["float32", "int8", "int16", "float16", "bfloat16"], typer.Option(help="How the weights are stored.")
+    Literal["float32", "int8", "int16", "float16", "bfloat16"], typer.Option(help="Quantization of the weights.")
 ]
 Sample = Annotated[
     Path | None,
-    typer.Option(help="Lines that both engines translate as a proof.", show_default="RUN/data/valid.source"),
+    typer.Option(help="Lines that both engines translate, to compare them.", show_default="RUN/data/valid.source"),
 ]
 PROOF_LINES = 200
 
 
 def ctranslate2(
-    common: Common,
-    output: Output,
-    model: Model = None,
-    quantization: Quantization = "float32",
-    sample: Sample = None,
+    common: Common, output: Output, model: Model = None, quantization: Quantization = "float32", sample: Sample = None
 ) -> None:
     """Write a CTranslate2 model with its SentencePiece models, and compare the translations of a sample."""
     import torch
 
-    from nmt.export.ctranslate2 import agreement, export
-    from nmt.files import read_text
-    from nmt.model.weights import load_model
+    from nmt.exchange.ctranslate2 import agreement, export
+    from nmt.files.lines import read_text
+    from nmt.model.model_directory import load_model
 
-    source = model or common.model
+    source = model or common.run.model
     export(load_model(source, torch.device("cpu"), torch.float32), output, quantization)
     log(f"wrote {output}: nmt translate --engine ctranslate2 --model {output}")
-    sample = sample or common.data / "valid.source"
+    sample = sample or common.run.held_out("valid", "source")
     if not sample.exists():
-        warn(f"{sample} is not there, so nothing was compared; name a file with --sample")
+        warn(f"{sample} does not exist, so nothing was compared; give a file with --sample")
         return
     lines = list(islice((line for line in read_text(sample) if line.strip()), PROOF_LINES))
     same, total = agreement(source, output, lines)
-    log(f"{same} of {total} lines of {sample} are translated the same by both ({same / max(1, total):.1%})")
+    log(f"{same} of {total} lines of {sample} get the same translation from both ({same / max(1, total):.1%})")
 
 
 command(export_app, "ctranslate2")(ctranslate2)

@@ -1,4 +1,4 @@
-"""What commands say: data on stdout, messages on stderr, and a count that is drawn there on a terminal."""
+"""Output of commands: data on stdout; messages, and progress on a terminal, on stderr."""
 
 import logging
 import os
@@ -15,32 +15,35 @@ logger = logging.getLogger("nmt")
 
 
 class _Stderr(logging.Handler):
-    """Messages as they are, warnings and errors with their level in front, above a progress bar if there is one."""
+    """Print messages above a progress bar, if there is one; warnings and errors with their level."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the line of a record to what is stderr now: a live display puts itself in its place."""
+        """Print a record to the present stderr, which a live display replaces."""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         try:
             typer.echo(f"{level}{record.getMessage()}", err=True)
-        except BrokenPipeError:  # nobody reads on: no reason to end a training
+        except BrokenPipeError:  # a closed stderr must not end a training
             sys.stderr = open(os.devnull, "w", encoding="utf-8")
 
 
 def set_up_logging(*, quiet: bool) -> None:
-    """Send the library's messages to stderr."""
+    """Send the library's messages to stderr; with --quiet only warnings and errors."""
     logger.handlers[:] = [_Stderr()]
     logger.setLevel(logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
 
 
+log, warn = logger.info, logger.warning
+
+
 def write_line(text: str) -> None:
-    """Write a line of data to stdout as UTF-8, whatever the terminal's locale says."""
+    """Write a line of data to stdout, in UTF-8 in every locale."""
     sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")
 
 
 def writable_page(path: Path) -> Callable[[str], None]:
-    """A function that writes a page there; NmtError at once where there is no such directory."""
-    from nmt.files import write_text
+    """A function that writes a page to a file; NmtError at once where its directory does not exist."""
+    from nmt.files.atomic import write_text
 
     if not path.parent.is_dir():
         raise NmtError(f"{path.parent}: no such directory", "check the path, or make it")
@@ -52,37 +55,23 @@ def writable_page(path: Path) -> Callable[[str], None]:
     return write
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things.
-
-    >>> counted(1, "pair"), counted(2000, "pair")
-    ('1 pair', '2,000 pairs')
-    """
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
-def log(message: str) -> None:
-    """Tell the user on stderr, unless --quiet."""
-    logger.info(message)
-
-
-def warn(message: str) -> None:
-    """Tell the user on stderr, with --quiet too."""
-    logger.warning(message)
+def counted(number: int, noun: str) -> str:
+    """A number with its noun in singular or plural."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 @contextmanager
-def counting(what: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A function to be called with the count so far."""
-    with working(quiet=quiet) as tell:
-        yield lambda count: tell(f"{count:,} {what}")
+def counting(noun: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Show a count on a terminal; yields a function that takes it."""
+    with working(quiet=quiet) as show:
+        yield lambda count: show(f"{count:,} {noun}")
 
 
 @contextmanager
 def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function to be called with what is being done, which is shown on a terminal only."""
+    """Show what is being done on a terminal; yields a function that takes it."""
     if quiet or not sys.stderr.isatty():
-        yield lambda what: None
+        yield lambda status: None
         return
     from rich.console import Console
 

@@ -1,1 +1,1 @@
-"""Prepared data: memory-mapped token arrays, and the plan that cuts them into batches."""
+"""Prepared data: cleaning a corpus into memory-mapped token rows, and the batches of an epoch."""

@@ -1,65 +1,63 @@
-"""Which sentences make up which batch: the plan of an epoch, and the tensors of one batch.
+"""The batches of an epoch: the plan that groups sentence pairs, and the tensors of a batch.
 
-The plan is a pure function of (lengths, corpora, budget, seed, epoch), so a place in the data is two integers and
-nothing needs to be stored to resume. Sentences are shuffled, cut into windows, sorted by length inside a window so that
-little of a batch is padding, and the window's batches are shuffled again.
+The plan is a pure function of (lengths, corpora, budget, seed, epoch), so that a position of two integers is enough to
+resume. Windows of shuffled pairs are sorted by length, against padding, and their batches are shuffled again.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.data.binary import Ids
-from nmt.data.order import Corpus, Indices, mix, rows_in_order
+from nmt.config.model import ModelConfig
+from nmt.data.shuffle import CorpusRows, Indices, mix, rows_in_order
+from nmt.data.token_store import Ids, TokenRowLengths
 from nmt.errors import NmtError
 from nmt.runtime import aligned, alignment, to_device
 from nmt.text.tokenizer import BEGIN, PAD
 
 WINDOW = 1 << 17
-"""Sentences that are sorted together: enough that padding stays under 5 %, few enough to plan in no time."""
+"""Pairs sorted together: enough to keep padding under 5 %, few enough to plan quickly."""
+
+Lengths = Indices | TokenRowLengths
+"""The lengths of all rows of one side."""
 
 MULTIPLE = 8
-"""Batches of twice as many sentences hold a multiple of this, so that few shapes occur: matrix libraries prepare a
-kernel for each shape they meet, which costs time and memory, and like multiples of 8."""
+"""Batches of at least twice this size are multiples of it, so that few shapes occur: matrix libraries prepare a kernel
+for each shape, which costs time and memory, and prefer multiples of 8."""
 
 
 class Position(NamedTuple):
-    """A place in the data: the epoch, and the batches of it that were used."""
+    """A position in the data: the epoch, and the number of its batches that are done."""
 
     epoch: int
     batch: int
 
 
 class Batch(NamedTuple):
-    """Sentence pairs as padded tensors of tokens; `target_input` is `target_output` shifted right behind `<s>`."""
+    """Padded token tensors of sentence pairs; `target_input` is `<s>` followed by `target_output` without its end."""
 
     source: Tensor  # [batch, source]
     source_mask: Tensor  # [batch, source], True at real tokens
     target_input: Tensor  # [batch, target]
-    target_output: Tensor  # [batch, target], PAD where there is none
-    lengths: tuple[list[int], list[int]]  # of source and target rows, on the host, so that nothing waits for the device
+    target_output: Tensor  # [batch, target], PAD after the end
+    lengths: tuple[list[int], list[int]]  # of source and target rows, on the host
 
     @property
-    def source_tokens(self) -> int:
-        """Real tokens of the source."""
-        return sum(self.lengths[0])
-
-    @property
-    def target_tokens(self) -> int:
-        """Real tokens of the target."""
-        return sum(self.lengths[1])
+    def tokens(self) -> tuple[int, int]:
+        """Real tokens of source and target."""
+        return sum(self.lengths[0]), sum(self.lengths[1])
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on another device; on its way to a GPU the host does not wait for it."""
+        """The batch on another device; copies to a GPU do not block the host."""
         source, source_mask, target_input, target_output = (to_device(tensor, device) for tensor in self[:4])
         return Batch(source, source_mask, target_input, target_output, self.lengths)
 
     def parts(self, count: int) -> Iterator["Batch"]:
-        """The same sentence pairs in `count` batches, or as many as there are pairs, each padded for itself."""
+        """Split into at most `count` batches, each with its own padding."""
         size = -(-len(self.source) // count)
         if size == len(self.source):
             yield self
@@ -78,20 +76,45 @@ class Batch(NamedTuple):
             )
 
 
-class Lengths(Protocol):
-    """The lengths of all rows of one side, an array or something that looks them up."""
+class Collator(NamedTuple):
+    """Collate token rows into batches, padded to multiples of `multiple` tokens."""
 
-    def __len__(self) -> int: ...
+    source_vocabulary: int
+    target_vocabulary: int
+    multiple: int = 1
 
-    def __getitem__(self, rows: Indices, /) -> Indices: ...
+    @classmethod
+    def of(cls, config: ModelConfig, device: torch.device) -> "Collator":
+        """The collator for a model and a device."""
+        return cls(config.source_vocabulary, config.target_vocabulary, alignment(device))
+
+    def __call__(self, source: Sequence[Ids], target: Sequence[Ids]) -> Batch:
+        """Collate rows; NmtError for a token beyond the vocabulary, which would read outside the embeddings."""
+        tensors, lengths = list[Tensor](), ([len(row) for row in source], [len(row) for row in target])
+        for rows, longest, vocabulary in zip((source, target), map(max, lengths), self[:2], strict=True):
+            padded = np.full((len(rows), -(-longest // self.multiple) * self.multiple), PAD, dtype=np.int64)
+            for i, row in enumerate(rows):
+                padded[i, : len(row)] = row
+            if padded.max() >= vocabulary:
+                problem = f"the data holds token {padded.max()}, beyond the {vocabulary} pieces of the vocabulary"
+                raise NmtError(problem, "run nmt prepare again")
+            tensors.append(torch.from_numpy(padded))
+        inputs, output = tensors
+        return Batch(
+            source=inputs,
+            source_mask=torch.arange(inputs.shape[1]) < torch.tensor(lengths[0])[:, None],
+            target_input=torch.cat([torch.full((len(output), 1), BEGIN), output[:, :-1]], dim=1),
+            target_output=output,
+            lengths=lengths,
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How epochs are cut into batches: its methods are pure functions of these fields.
+class BatchPlan:
+    """The division of epochs into batches: a pure function of these fields.
 
-    A batch holds at most `budget` tokens, padding included, on its longer side, but always one sentence at least.
-    Pairs with a side longer than `limit` are left out.
+    A batch has at most `budget` tokens on its longer side, padding included, but at least one pair. Pairs with a side
+    longer than `limit` are left out.
     """
 
     source: Lengths
@@ -99,10 +122,10 @@ class Plan:
     budget: int
     seed: int
     limit: int = 1 << 62
-    corpora: tuple[Corpus, ...] = ()  # empty: all rows, once
+    corpora: tuple[CorpusRows, ...] = ()  # empty: all rows once
 
     def epoch(self, number: int) -> Iterator[Indices]:
-        """The batches of an epoch as arrays of row indices; each pair that it reads is in exactly one."""
+        """The batches of an epoch as row indices; each of its pairs is in exactly one."""
         corpora = self.corpora or mix([len(self.source)])
         random, total = np.random.default_rng((self.seed, number)), sum(corpus.read for corpus in corpora)
         for start in range(0, total, WINDOW):
@@ -115,12 +138,12 @@ class Plan:
                 yield window[batches[index]]
 
     def stream(self, position: Position) -> Iterator[tuple[Position, Indices]]:
-        """Batches without end from a position on, each with the position after it."""
+        """Endless batches from a position, each with the position after it."""
         epoch, done = position
         while True:
             plan = enumerate(self.epoch(epoch), start=1)
             if (first := next(plan, None)) is None:
-                raise NmtError("no pair of the corpora that training reads is short enough", "raise --max-length")
+                raise NmtError("no pair of the training corpora is short enough", "raise --max-length")
             number, rows = first
             for next_number, next_rows in plan:
                 if number > done:
@@ -132,17 +155,13 @@ class Plan:
 
 
 def _by_length(source: Indices, target: Indices) -> Indices:
-    """Order by the longer side, then by how much longer it is, so that both sides of neighbours are alike.
-
-    Every other length goes from a longer target to a longer source, those between go back: no jump at their borders.
-    """
+    """Order by the longer side, then by the difference, which rises and falls in turn, so that neighbours are alike."""
     longest = np.maximum(source, target)
-    order: Indices = np.lexsort(((target - source) * (1 - longest % 2 * 2), longest))
-    return order
+    return np.lexsort(((target - source) * (1 - longest % 2 * 2), longest))
 
 
 def _cut(order: Indices, source: Indices, target: Indices, budget: int) -> list[Indices]:
-    """Cut rows that are sorted by their longer side into batches within the budget."""
+    """Divide rows, sorted by their longer side, into batches within the budget."""
     longest = np.maximum(source[order], target[order])
     batches, start = [], 0
     while start < len(order):
@@ -155,37 +174,3 @@ def _cut(order: Indices, source: Indices, target: Indices, budget: int) -> list[
         batches.append(order[start:end])
         start = end
     return batches
-
-
-def make_batch(
-    source: Sequence[Ids], target: Sequence[Ids], source_size: int, target_size: int, multiple: int = 1
-) -> Batch:
-    """Rows of tokens as the tensors of a batch; the sizes are those of the vocabularies.
-
-    Both sides are padded to a multiple of `multiple` tokens.
-
-    Raises NmtError when a row holds a token beyond its vocabulary, which would read outside the embeddings.
-    """
-    inputs, output = _padded(source, source_size, multiple), _padded(target, target_size, multiple)
-    begin = torch.full((len(target), 1), BEGIN)
-    lengths = [len(row) for row in source], [len(row) for row in target]
-    return Batch(
-        source=inputs,
-        source_mask=torch.arange(inputs.shape[1]) < torch.tensor(lengths[0])[:, None],
-        target_input=torch.cat([begin, output[:, :-1]], dim=1),
-        target_output=output,
-        lengths=lengths,
-    )
-
-
-def _padded(rows: Sequence[Ids], vocabulary: int, multiple: int) -> Tensor:
-    """Rows of unequal length -> [row, longest], filled up with PAD."""
-    longest = aligned(max(map(len, rows)), multiple)
-    padded = np.full((len(rows), longest), PAD, dtype=np.int64)
-    for i, row in enumerate(rows):
-        padded[i, : len(row)] = row
-    if padded.max() >= vocabulary:
-        raise NmtError(
-            f"the data holds token {padded.max()}, beyond the {vocabulary} pieces there are", "run nmt prepare again"
-        )
-    return torch.from_numpy(padded)

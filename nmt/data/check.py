@@ -1,150 +1,116 @@
-"""A look at raw files before anything is built of them: what they hold, and what training would stumble over.
+"""Inspect raw sentence pairs before they are prepared: encodings, lengths, misalignment, duplicates, leakage.
 
-It writes nothing. What it finds is a plain dictionary, for JSON or for a page in the terminal.
+Nothing is written. The report is a plain dictionary, for JSON or for a page in the terminal.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import gettempdir
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from nmt.config import CleaningConfig
-from nmt.data.chunks import CHUNK, DUPLICATES
+from nmt.config.corpus import CleaningConfig
+from nmt.data.cleaning import BLOCK, DUPLICATES, texts
 from nmt.data.prepare import Sets, languages_of
 from nmt.errors import NmtError
-from nmt.files import chunks, open_input, read_lines
-from nmt.text.clean import Cleaner, HeldOut, folded
-from nmt.text.corpus import Corpus, format_of, read_pairs
+from nmt.files.lines import batched, open_input, read_lines
+from nmt.text.clean import Cleaner, HeldOut, near_duplicate_key
+from nmt.text.control_characters import has_control_bytes
+from nmt.text.corpus import UTF16_MARKS, Corpus, format_of, read_pairs
 from nmt.text.drift import extra_lines
 from nmt.text.duplicates import HashSet, hashes_of
 from nmt.text.lengths import FITTED_ON, fit_lengths
-from nmt.text.pair import SentencePair
+from nmt.text.pair import Languages, SentencePair
 from nmt.text.tokenizer import UNKNOWN, Tokenizer, Tokenizers
 
-EXAMPLES = 5
-"""The worst of each kind that are told with their lines."""
-
 LENGTHS = (0, 1, 10, 20, 40, 80, 160, 320, 640, 1280)
-"""Bounds of the histogram of lengths in characters."""
-
 RATIOS = (0.0, 0.25, 0.5, 0.67, 0.8, 1.25, 1.5, 2.0, 4.0)
-"""Bounds of the histogram of how many characters of the target there are for each of the source."""
+"""Lower bounds of the histograms of lengths in characters, and of their ratios of target to source."""
 
-_SAMPLE = 20_000  # pairs that scripts, languages and vocabulary are told by
+EXAMPLES = 5  # of each problem: the first or the worst
 _SHOWN = 160  # characters of an example
-
-Progress = Callable[[int], None]
+Report = dict[str, Any]
 
 
 def check(
-    sets: Sets, config: CleaningConfig, tokenizers: Tokenizers | None = None, progress: Progress = lambda pairs: None
-) -> dict[str, Any]:
-    """Look at all sets. Raises NmtError for what cannot be read at all."""
-    for corpus in (*sets.train, *sets.held_out.values()):
-        for path in corpus.files:
-            if path.exists() and not (path.is_file() or path.is_dir()):
-                raise NmtError(f"{path}: is no file but a pipe, and check reads files several times", "save it first")
-    held_out = sets.held_out
-    pairs = {name: list(_aligned(corpus, config, _files(corpus))) for name, corpus in held_out.items()}
-    languages = languages_of(sets.train[0], config)
-    found: dict[str, Any] = {"languages": list(languages), "corpora": []}
-    for corpus in sets.train:
-        found["corpora"].append(_corpus(corpus, config, languages, pairs, tokenizers, progress))
-    for name, corpus in held_out.items():
-        others = {key: value for key, value in pairs.items() if key != name}
-        found["corpora"].append({"set": name} | _corpus(corpus, config, languages, others, tokenizers, progress))
-    return found
-
-
-def _files(corpus: Corpus) -> list[dict[str, Any]]:
-    return [_file(path) for path in corpus.files]
-
-
-def _differ(files: Sequence[dict[str, Any]]) -> bool:
-    """Whether the files of a corpus are of different length."""
-    return len({one["lines"] for one in files}) > 1
-
-
-def _aligned(corpus: Corpus, config: CleaningConfig, files: Sequence[dict[str, Any]]) -> Iterator[SentencePair]:
-    """The pairs of a corpus as far as both of its sides go."""
-    pairs = read_pairs(corpus, config)
-    return islice(pairs, min(one["lines"] for one in files)) if _differ(files) else pairs
-
-
-def _corpus(
-    corpus: Corpus,
+    sets: Sets,
     config: CleaningConfig,
-    languages: tuple[str | None, str | None],
-    held_out: dict[str, list[SentencePair]],
-    tokenizers: Tokenizers | None,
-    progress: Progress,
-) -> dict[str, Any]:
-    found: dict[str, Any] = {"name": corpus.name, "files": _files(corpus)}
-    if _differ(found["files"]):
-        lengths = [[len(line) for line in _lines(path)] for path in corpus.files]
-        side, places = extra_lines(*lengths)
-        found["drift"] = {"longer": side, "extra": [place._asdict() for place in places]}
-    start = list(islice(_aligned(corpus, config, found["files"]), FITTED_ON))
-    fit = fit_lengths(start)
-    cleaner = Cleaner(config, None, fit, languages)
-    rules, statistics = _Rules(cleaner), _Statistics()
-    leaks = {name: _Leaks(_Chunk(pairs, cleaner).regular) for name, pairs in held_out.items()}
-    duplicates = {kind: _Duplicates(kind) for kind in DUPLICATES}
-    for pairs in chunks(_aligned(corpus, config, found["files"]), CHUNK):
-        chunk = _Chunk(pairs, cleaner)
-        looks: list[_Look] = [rules, statistics, *leaks.values(), *duplicates.values()]
-        for look in looks:
-            look.at(chunk)
-        progress(statistics.pairs)
-    found |= statistics.found() | {"rules": rules.found()}
-    found["duplicates"] = {kind: one.found() for kind, one in duplicates.items()}
-    found["leakage"] = {name: one.found() for name, one in leaks.items()}
-    if fit:
-        found["lengths"] = fit._asdict()
-    sample = start[:_SAMPLE]
-    if tokenizers and sample:
-        sides = (
-            (tokenizers.source, [pair.source for pair in sample]),
-            (tokenizers.target, [pair.target for pair in sample]),
-        )
-        found["vocabulary"] = [vocabulary_report(*side) for side in sides]
-    return found
+    tokenizers: Tokenizers | None = None,
+    progress: Callable[[int], None] = lambda pairs: None,
+) -> Report:
+    """Inspect all sets; `progress` takes the pairs of each corpus read so far. NmtError for what cannot be read."""
+    for path in chain.from_iterable(corpus.files for corpus in (*sets.train, *sets.held_out.values())):
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise NmtError(f"{path}: is a pipe, but check reads files several times", "save it to a file first")
+    held_out = {name: _RawCorpus(corpus, config) for name, corpus in sets.held_out.items()}
+    pairs = {name: list(corpus.pairs()) for name, corpus in held_out.items()}
+    languages = languages_of(sets.train[0], config)
+    reports = [_RawCorpus(corpus, config).report(languages, pairs, tokenizers, progress) for corpus in sets.train]
+    for name, corpus in held_out.items():
+        others = {key: pairs[key] for key in pairs if key != name}
+        reports.append({"set": name} | corpus.report(languages, others, tokenizers, progress))
+    return {"languages": list(languages), "corpora": reports}
 
 
-class _Chunk:
-    """Pairs as several looks want them."""
+class _RawCorpus:
+    """A corpus, and a report on each of its files."""
 
-    def __init__(self, pairs: Sequence[SentencePair], cleaner: Cleaner) -> None:
-        self.pairs = pairs
-        self.regular = [(cleaner.regular(pair.source), cleaner.regular(pair.target)) for pair in pairs]
-        self.folded = [(folded(source), folded(target)) for source, target in self.regular]
+    def __init__(self, corpus: Corpus, config: CleaningConfig) -> None:
+        self.corpus, self.config = corpus, config
+        self.files = [_file_report(path) for path in corpus.files]
+        self.shortest = min(file["lines"] for file in self.files)
+        self.drifts = self.shortest < max(file["lines"] for file in self.files)
 
+    def pairs(self) -> Iterator[SentencePair]:
+        """The pairs up to the end of the shorter file."""
+        pairs = read_pairs(self.corpus, self.config)
+        return islice(pairs, self.shortest) if self.drifts else pairs
 
-class _Look(Protocol):
-    """One thing to look at."""
-
-    def at(self, chunk: _Chunk) -> None:
-        """Look at a chunk of pairs."""
+    def report(
+        self,
+        languages: Languages,
+        held_out: dict[str, list[SentencePair]],
+        tokenizers: Tokenizers | None,
+        progress: Callable[[int], None],
+    ) -> Report:
+        """Inspect all pairs, and search them for those of held-out sets."""
+        report: Report = {"name": self.corpus.name, "files": self.files}
+        if self.drifts:
+            longer, extra = extra_lines(*([len(line) for line in _lines(path)] for path in self.corpus.files))
+            report["drift"] = {"longer": longer, "extra": [lines._asdict() for lines in extra]}
+        start = list(islice(self.pairs(), FITTED_ON))
+        fit = fit_lengths(start)
+        inspector = _Inspector(Cleaner(self.config, None, fit, languages), held_out)
+        for pairs in batched(self.pairs(), BLOCK):
+            inspector.add(pairs)
+            progress(inspector.statistics.pairs)
+        report |= inspector.report()
+        if fit:
+            report["lengths"] = fit._asdict()
+        if tokenizers and start:
+            sides = zip(tokenizers, zip(*texts(start), strict=True), strict=True)
+            report["vocabulary"] = [vocabulary_report(tokenizer, lines) for tokenizer, lines in sides]
+        return report
 
 
 class _Examples:
-    """How often something was seen, and the first or worst of it."""
+    """The number of pairs with a problem, and the worst or first of them."""
 
     def __init__(self) -> None:
         self.count = 0
         self.worst: list[tuple[float, SentencePair]] = []
 
-    def add(self, pair: SentencePair, weight: float = 0.0) -> None:
+    def add(self, pair: SentencePair, badness: float = 0.0) -> None:
         self.count += 1
-        if len(self.worst) == EXAMPLES and -weight >= self.worst[-1][0]:
+        if len(self.worst) == EXAMPLES and -badness >= self.worst[-1][0]:
             return
-        self.worst = sorted([*self.worst, (-weight, pair)], key=lambda one: (one[0], one[1].line))[:EXAMPLES]
+        self.worst = sorted([*self.worst, (-badness, pair)], key=lambda example: (example[0], example[1].line))
+        del self.worst[EXAMPLES:]
 
-    def found(self) -> dict[str, Any]:
+    def report(self) -> Report:
         shown = [
             {"line": pair.line, "source": pair.source[:_SHOWN], "target": pair.target[:_SHOWN]}
             for _, pair in self.worst
@@ -152,61 +118,59 @@ class _Examples:
         return {"count": self.count, "examples": shown}
 
 
-class _Rules:
-    """What cleaning would drop."""
+class _Inspector:
+    """Collect the statistics and problems of a corpus, block by block."""
 
-    def __init__(self, cleaner: Cleaner) -> None:
-        self.cleaner = cleaner
-        self.broken: dict[str, _Examples] = {}
+    def __init__(self, cleaner: Cleaner, held_out: dict[str, list[SentencePair]]) -> None:
+        self.cleaner, self.statistics = cleaner, _Statistics()
+        self.rejected = defaultdict[str, _Examples](_Examples)  # by rule
+        self.seen = {kind: HashSet(Path(gettempdir())) for kind in DUPLICATES}
+        self.duplicates = {kind: _Examples() for kind in DUPLICATES}
+        self.held_out = {name: HeldOut(self._normalize(pairs)) for name, pairs in held_out.items()}
+        self.leakage = {name: {"exact": _Examples(), "nearly": _Examples()} for name in held_out}
 
-    def at(self, chunk: _Chunk) -> None:
-        for pair, (source, target) in zip(chunk.pairs, chunk.regular, strict=True):
-            rule = self.cleaner.rule_against(source, target)
-            if rule:
-                lengths = sorted((len(source) + 10, len(target) + 10))
-                self.broken.setdefault(rule, _Examples()).add(pair, lengths[1] / lengths[0])
+    def _normalize(self, pairs: Sequence[SentencePair]) -> list[tuple[str, str]]:
+        return [self.cleaner.normalize_pair(*pair) for pair in texts(pairs)]
 
-    def found(self) -> dict[str, Any]:
-        return {rule: one.found() for rule, one in sorted(self.broken.items())}
+    def add(self, pairs: Sequence[SentencePair]) -> None:
+        """Inspect a block."""
+        normalized = self._normalize(pairs)
+        keys = [(near_duplicate_key(source), near_duplicate_key(target)) for source, target in normalized]
+        self.statistics.add(pairs)
+        for kind, seen in self.seen.items():
+            sides, key = (keys, DUPLICATES["pair"]) if kind == "near" else (normalized, DUPLICATES[kind])
+            for index in np.flatnonzero(~seen.add(hashes_of(key(*pair) for pair in sides))).tolist():
+                self.duplicates[kind].add(pairs[index])
+        for pair, pair_normalized, pair_keys in zip(pairs, normalized, keys, strict=True):
+            self._add_pair(pair, pair_normalized, pair_keys)
+
+    def _add_pair(self, pair: SentencePair, normalized: tuple[str, str], keys: tuple[str, str]) -> None:
+        if rule := self.cleaner.rejected_by(*normalized):
+            shorter, longer = sorted(len(side) + 10 for side in normalized)
+            self.rejected[rule].add(pair, longer / shorter)
+        for name, held_out in self.held_out.items():
+            if not held_out.exact.isdisjoint(normalized):
+                self.leakage[name]["exact"].add(pair)
+            elif not held_out.keys.isdisjoint(keys):
+                self.leakage[name]["nearly"].add(pair)
+
+    def report(self) -> Report:
+        """Report on all blocks, and free the memory."""
+        for seen in self.seen.values():
+            seen.close()
+        return self.statistics.report() | {
+            "rules": _report_all(dict(sorted(self.rejected.items()))),
+            "duplicates": _report_all(self.duplicates),
+            "leakage": {name: _report_all(problems) for name, problems in self.leakage.items()},
+        }
 
 
-class _Duplicates:
-    """What occurred before."""
-
-    def __init__(self, kind: str) -> None:
-        self.kind, self.seen, self.examples = kind, HashSet(Path(gettempdir())), _Examples()
-
-    def at(self, chunk: _Chunk) -> None:
-        sides, text = (chunk.folded, "pair") if self.kind == "near" else (chunk.regular, self.kind)
-        fresh = self.seen.add(hashes_of(DUPLICATES[text](*both) for both in sides))
-        for index in np.flatnonzero(~fresh).tolist():
-            self.examples.add(chunk.pairs[index])
-
-    def found(self) -> dict[str, Any]:
-        self.seen.close()
-        return self.examples.found()
-
-
-class _Leaks:
-    """What stands in another set, too."""
-
-    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
-        self.held_out = HeldOut(SentencePair(*pair, 0) for pair in pairs)
-        self.exact, self.nearly = _Examples(), _Examples()
-
-    def at(self, chunk: _Chunk) -> None:
-        for pair, sides, alike in zip(chunk.pairs, chunk.regular, chunk.folded, strict=True):
-            if any(side in self.held_out.exact for side in sides):
-                self.exact.add(pair)
-            elif any(side in self.held_out.folded for side in alike):
-                self.nearly.add(pair)
-
-    def found(self) -> dict[str, Any]:
-        return {"exact": self.exact.found(), "nearly": self.nearly.found()}
+def _report_all(problems: dict[str, _Examples]) -> Report:
+    return {name: examples.report() for name, examples in problems.items()}
 
 
 class _Statistics:
-    """How many, how long, how alike."""
+    """The number of pairs, and their lengths."""
 
     def __init__(self) -> None:
         self.pairs = 0
@@ -214,18 +178,17 @@ class _Statistics:
         self.ratios = np.zeros(len(RATIOS), dtype=np.int64)
         self.characters, self.words = [0, 0], [0, 0]
 
-    def at(self, chunk: _Chunk) -> None:
-        self.pairs += len(chunk.pairs)
-        sides = np.asarray([(len(pair.source), len(pair.target)) for pair in chunk.pairs])
-        for side in (0, 1):
-            self.lengths[side] += np.bincount(np.digitize(sides[:, side], LENGTHS) - 1, minlength=len(LENGTHS))
-            self.characters[side] += int(sides[:, side].sum())
-        self.words[0] += sum(len(pair.source.split()) for pair in chunk.pairs)
-        self.words[1] += sum(len(pair.target.split()) for pair in chunk.pairs)
-        full = sides[(sides > 0).all(axis=1)]
-        self.ratios += np.bincount(np.digitize(full[:, 1] / full[:, 0], RATIOS) - 1, minlength=len(RATIOS))
+    def add(self, pairs: Sequence[SentencePair]) -> None:
+        self.pairs += len(pairs)
+        lengths = np.asarray([(len(pair.source), len(pair.target)) for pair in pairs])
+        for side, lines in enumerate(zip(*texts(pairs), strict=True)):
+            self.lengths[side] += _histogram(lengths[:, side], LENGTHS)
+            self.characters[side] += int(lengths[:, side].sum())
+            self.words[side] += sum(len(line.split()) for line in lines)
+        source, target = lengths[(lengths > 0).all(axis=1)].T
+        self.ratios += _histogram(target / source, RATIOS)
 
-    def found(self) -> dict[str, Any]:
+    def report(self) -> Report:
         return {
             "pairs": self.pairs,
             "characters": self.characters,
@@ -235,46 +198,43 @@ class _Statistics:
         }
 
 
+def _histogram(values: np.ndarray[Any, Any], bounds: Sequence[float]) -> np.ndarray[Any, Any]:
+    return np.bincount(np.digitize(values, bounds) - 1, minlength=len(bounds))
+
+
 def _lines(path: Path) -> Iterator[bytes]:
     with open_input(path) as stream:
         yield from read_lines(stream, str(path))
 
 
-def _file(path: Path) -> dict[str, Any]:
-    """The lines of a file: how many, and what is odd about them."""
-    found: dict[str, Any] = {"path": str(path), "format": format_of(path), "lines": 0, "blank": 0, "crlf": 0}
+def _file_report(path: Path) -> Report:
+    """The number of lines of a file, and those with problems."""
+    report: Report = {"path": str(path), "format": format_of(path), "lines": 0, "blank": 0, "crlf": 0}
     invalid, controls = list[int](), list[int]()
     for number, line in enumerate(_lines(path), start=1):
-        found["lines"] = number
-        found["blank"] += not line.strip()
-        found["crlf"] += line.endswith(b"\r")
-        if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-            found["utf16"] = True
+        report["lines"] = number
+        report["blank"] += not line.strip()
+        report["crlf"] += line.endswith(b"\r")
+        if number == 1 and line.startswith(UTF16_MARKS):
+            report["utf16"] = True
         try:
             line.decode("utf-8")
         except UnicodeDecodeError:
             invalid.append(number)
-        if _has_controls(line):
+        if has_control_bytes(line):
             controls.append(number)
-    found["invalid_utf8"] = {"count": len(invalid), "lines": invalid[:EXAMPLES]}
-    found["controls"] = {"count": len(controls), "lines": controls[:EXAMPLES]}
-    return found
-
-
-_CONTROLS = bytes(range(9)) + b"\x0b\x0c" + bytes(range(0x0E, 0x20)) + b"\x7f"
-
-
-def _has_controls(line: bytes) -> bool:
-    return len(line.translate(None, _CONTROLS)) < len(line)
+    report["invalid_utf8"] = {"count": len(invalid), "lines": invalid[:EXAMPLES]}
+    report["controls"] = {"count": len(controls), "lines": controls[:EXAMPLES]}
+    return report
 
 
 def vocabulary_report(tokenizer: Tokenizer, lines: Sequence[str]) -> dict[str, float]:
-    """How a tokenizer cuts text: pieces for each word, and the shares of them that are unknown or bytes."""
+    """The segmentation of text by a tokenizer: pieces per word, and the fractions of unknown and byte pieces."""
     rows = tokenizer.encode(lines)
     counts = Counter(chain.from_iterable(rows))
     pieces, words = sum(counts.values()), sum(len(line.split()) for line in lines)
-    names = tokenizer.vocabulary()
-    as_bytes = sum(count for token, count in counts.items() if names[token].startswith("<0x"))
+    vocabulary = tokenizer.vocabulary()
+    as_bytes = sum(count for token, count in counts.items() if vocabulary[token].startswith("<0x"))
     return {
         "sentences": len(lines),
         "words": words,

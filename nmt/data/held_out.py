@@ -1,48 +1,36 @@
-"""The sets that a model is scored on: read, or cut off a corpus; written as text, and as rows for the loss."""
+"""Split held-out sets off a corpus."""
 
 from collections.abc import Iterable, Sequence
 
-from nmt.data.chunks import CHUNK
+from nmt.data.cleaning import BLOCK, DUPLICATES, texts
 from nmt.errors import NmtError
-from nmt.files import chunks
+from nmt.files.lines import batched
 from nmt.text.clean import Cleaner
 from nmt.text.duplicates import hashes_of
 from nmt.text.pair import SentencePair
 
-_SPARE = 4
-"""How many times as many pairs are drawn as are needed, because cleaning drops some of them."""
+_SPARE = 4  # pairs drawn for each that is needed, because cleaning drops some
 
 
-def check_not_empty(held_out: dict[str, list[SentencePair]]) -> None:
-    """NmtError for a set without a pair that could be scored."""
-    for name, pairs in held_out.items():
-        if not any(pair.source.strip() and pair.target.strip() for pair in pairs):
-            raise NmtError(f"the {name} set is empty", f"check the files given to --{name}")
-
-
-def cut_off(
+def split_off(
     pairs: Iterable[SentencePair], names: Sequence[str], split: int, cleaner: Cleaner, where: object
 ) -> dict[str, list[SentencePair]]:
-    """Draw `split` pairs for each name among those that the cleaner keeps, in the order of the corpus.
+    """Draw `split` pairs for each name from those that the cleaner keeps; NmtError if that is over half of the corpus.
 
-    Drawn are those whose texts have the smallest hashes, so that the draw is the same in every run and does not depend
-    on how often a pair occurs. NmtError where more than half of the corpus would go.
+    Those with the smallest hashes are drawn: the same in every run, however often a pair occurs.
     """
     needed = split * len(names)
-    drawn = dict[int, SentencePair]()
-    total = 0
-    for chunk in chunks(pairs, CHUNK):
-        total += len(chunk)
-        backwards = chunk[::-1]  # so that of pairs that are the same the first one stays
-        hashes = hashes_of(f"{pair.source}\n{pair.target}" for pair in backwards).tolist()
+    drawn, total = dict[int, SentencePair](), 0
+    for block in batched(pairs, BLOCK):
+        total += len(block)
+        backwards = block[::-1]  # the first of equal pairs overwrites the others
+        hashes = hashes_of(DUPLICATES["pair"](*pair) for pair in texts(backwards)).tolist()
         drawn = dict(zip(hashes, backwards, strict=True)) | drawn
         drawn = {key: drawn[key] for key in sorted(drawn)[: _SPARE * needed]}
-    kept = [pair for pair in drawn.values() if not cleaner.rule_against(*map(cleaner.regular, pair[:2]))][:needed]
+    kept = [pair for pair in drawn.values() if not cleaner.rejected_by(*cleaner.normalize_pair(*pair[:2]))][:needed]
     if total < 2 * needed or len(kept) < needed:
-        raise NmtError(
-            f"--split {split} takes {needed:,} pairs, more than half of the {total:,} in {where}",
-            "lower it, name the corpus to cut them off first, or give --valid and --test files",
-        )
+        problem = f"--split {split} takes {needed:,} pairs, more than half of the {total:,} in {where}"
+        raise NmtError(problem, "lower it, give the corpus to split first, or give --valid and --test files")
     return {
         name: sorted(kept[start : start + split], key=lambda pair: pair.line)
         for name, start in zip(names, range(0, needed, split), strict=True)

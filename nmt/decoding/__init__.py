@@ -1,1 +1,1 @@
-"""From a trained model to translations: beam search and everything around it."""
+"""Decoding: search, its constraints, and the translation of lines."""

@@ -1,92 +1,135 @@
-"""Terms that must stand in a translation: dynamic beam allocation (Post & Vilar 2018).
+"""Lexically constrained decoding by dynamic beam allocation (Post & Vilar 2018).
 
-A hypothesis's progress is how many tokens of the required terms it has written: all of those that stand in it, and of
-one more those that it has begun. The beam is shared out evenly among the degrees of progress, so that hypotheses that
-make room for a term survive beside those that are more probable without it.
+The beam is divided evenly among the degrees of progress with the required terms, so that hypotheses that make room for
+a term survive beside more probable ones without it.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt.decoding.candidates import IMPOSSIBLE, Array, Candidates, Choice, Choices, choose, transfer
+from nmt.decoding.hypotheses import Beam
+from nmt.decoding.selection import CandidateSelection, Distribution
+from nmt.runtime import to_device
 from nmt.text.tokenizer import END
 
 
 class Progress(NamedTuple):
-    """How far a hypothesis is with the required terms."""
+    """The progress of a hypothesis with its required terms."""
 
-    tokens: int  # of the required ones, how many are written
-    complete: bool  # whether every term stands in it
-    next_tokens: frozenset[int]  # what would go on with a term or begin one
+    tokens: int  # of complete terms, and of the longest one begun
+    complete: bool  # whether all terms are written
+    next_tokens: frozenset[int]  # those that would begin or continue a term
 
 
-def progress_of(written: Sequence[int], required: Sequence[Sequence[int]]) -> Progress:
+def progress_of(hypothesis: Sequence[int], required: Sequence[Sequence[int]]) -> Progress:
     """The progress of a hypothesis; terms may overlap in it.
 
     >>> progress_of([5, 6, 7], [[6, 7], [7, 8, 9]])
     Progress(tokens=3, complete=False, next_tokens=frozenset({8, 7}))
     """
-    missing = [list(term) for term in required if not _stands_in(term, written)]
+    missing = [list(term) for term in required if not _contains(hypothesis, term)]
     begun = [
         (size, term[size])
         for term in missing
         for size in range(len(term))
-        if not size or written[-size:] == term[:size]
+        if not size or hypothesis[-size:] == term[:size]
     ]
     tokens = sum(map(len, required)) - sum(map(len, missing)) + max((size for size, _ in begun), default=0)
     return Progress(tokens, not missing, frozenset(token for _, token in begun))
 
 
-def _stands_in(term: Sequence[int], written: Sequence[int]) -> bool:
-    size = len(term)
-    return any(list(term) == list(written[start : start + size]) for start in range(len(written) - size + 1))
+def _contains(hypothesis: Sequence[int], term: Sequence[int]) -> bool:
+    starts = range(len(hypothesis) - len(term) + 1)
+    return any(list(term) == list(hypothesis[start : start + len(term)]) for start in starts)
 
 
-class Candidate(NamedTuple):
-    """An extension of a hypothesis."""
+class Constraints:
+    """The required terms of one sentence at one position, and the progress of its hypotheses."""
 
-    rank: float  # what search ranks by
-    log_prob: float
-    parent: int  # the hypothesis
-    token: int
+    def __init__(self, required: Sequence[Sequence[int]], hypotheses: Sequence[list[int]], *, last: bool) -> None:
+        """`last` is whether this is the last position within the maximum length."""
+        self.required, self.hypotheses, self.last = required, hypotheses, last
+        self.progress = [progress_of(hypothesis, required) for hypothesis in hypotheses]
+
+    def extensions(self, members: slice) -> list[tuple[int, int]]:
+        """Extensions, by hypothesis and token, that are candidates in a group however improbable they are."""
+        hypotheses = list(enumerate(self.progress))[members]
+        extensions = [(parent, token) for parent, progress in hypotheses for token in sorted(progress.next_tokens)]
+        return extensions + [(parent, END) for parent, progress in hypotheses if self.last and progress.complete]
+
+    def choose(self, candidates: Array, width: int) -> Choice:
+        """Choose `width` candidates that finish, and `width` that continue, in turn from each degree of progress."""
+        candidates = candidates[candidates["path_score"] > -math.inf]
+        candidates = candidates[np.unique(candidates[["parent", "token"]], return_index=True)[1]]
+        candidates = candidates[np.lexsort([candidates[key] for key in ("token", "parent", "path_score")])[::-1]]
+        finishing, banks = list[int](), defaultdict[int, list[int]](list)
+        for index, (_, _, parent, token) in enumerate(candidates.tolist()):
+            if token != END:
+                banks[progress_of([*self.hypotheses[parent], token], self.required).tokens].append(index)
+            elif self.progress[parent].complete:
+                finishing.append(index)
+        turns = sorted((turn, -degree, index) for degree, bank in banks.items() for turn, index in enumerate(bank))
+        return Choice(candidates[finishing[:width]], candidates[[index for _, _, index in turns[:width]]])
 
 
-class Terms:
-    """The terms of one sentence at one position of its translation, and how far its hypotheses are with them."""
+class ConstrainedSelection(CandidateSelection):
+    """Candidate selection for batches in which some sentences have required terms: one transfer for each group."""
 
-    def __init__(self, required: Sequence[Sequence[int]], tokens: Sequence[Sequence[int]], *, last: bool) -> None:
-        """`tokens` are what each hypothesis has written; `last` says that the translation cannot become longer."""
-        self.required, self.tokens = required, [list(written) for written in tokens]
-        self.progress = [progress_of(written, required) for written in self.tokens]
-        self.last = last
+    def choose(self, distribution: Distribution, beam: Beam, attention: Tensor | None) -> Choices:
+        """Choose candidates for each group, for sentences with terms by dynamic beam allocation."""
+        log_probs = distribution.log_probs()
+        scores = self.rules.scores(log_probs, beam)
+        used = torch.zeros_like(scores[:, 0])
+        batch, hypotheses = (torch.arange(size, device=self.device) for size in scores.shape[:2])
+        constraints = self._constraints(beam)
+        groups, attentions = list[Choice](), list[Array | None]()
+        for group in range(self.config.beam_groups):
+            members = self._members(group, beam)
+            rows = [(row, *pair) for row, terms in constraints.items() for pair in terms.extensions(members)]
+            required = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
+            best_of_each = batch[:, None], hypotheses[None, members], scores[:, members].argmax(dim=2)
+            parts = (
+                self._best_of_group(members, scores, log_probs, used),
+                self._extensions(best_of_each, scores, log_probs),
+                self._extensions(to_device(required, self.device).unbind(), scores, log_probs),
+            )
+            on_host, attention_array = transfer([part.packed() for part in parts], None if attentions else attention)
+            attentions.append(attention_array)
+            groups.append(self._allocate(constraints, required[0], *on_host))
+            taken = to_device(groups[-1].continuing["token"].astype(np.int64), self.device)
+            used.scatter_add_(1, taken, torch.ones_like(taken, dtype=used.dtype))
+        return Choices(groups, attentions[0])
 
-    @property
-    def wanted(self) -> list[tuple[int, int]]:
-        """The extensions that must be candidates however improbable they are: hypothesis and token.
+    def _constraints(self, beam: Beam) -> dict[int, Constraints]:
+        """The constraints of open sentences that have required terms, by their rows."""
+        requests = {row: self.requests[beam.sentences[row]] for row in np.flatnonzero(beam.open).tolist()}
+        return {
+            row: Constraints(request.required, beam.tokens[row].tolist(), last=beam.length + 1 == request.max_length)
+            for row, request in requests.items()
+            if request.required
+        }
 
-        What goes on with a term or begins one, and at the last position the end of a hypothesis that has all terms.
-        """
-        found = [(parent, token) for parent, one in enumerate(self.progress) for token in sorted(one.next_tokens)]
-        ends = [(parent, END) for parent, one in enumerate(self.progress) if self.last and one.complete]
-        return found + ends
+    def _extensions(self, extensions: Sequence[Tensor], scores: Tensor, log_probs: Tensor) -> Candidates:
+        """Candidates of given extensions: row of the batch, hypothesis and token, broadcast."""
+        row, parent, token = extensions
+        path_score = self.path_scores[row, parent] + scores[row, parent, token]
+        return Candidates(path_score, log_probs[row, parent, token], parent.expand_as(token), token)
 
-    def choose(self, candidates: Iterable[Candidate], width: int) -> tuple[list[Candidate], list[Candidate]]:
-        """Of the candidates `width` that end here and `width` that go on.
-
-        The latter are chosen in turn from each degree of progress, the highest first.
-        """
-        each = {(one.parent, one.token): one for one in candidates if one.rank > -math.inf}.values()
-        ranked = sorted(each, key=lambda one: (one.rank, one.parent, one.token), reverse=True)
-        ending = [one for one in ranked if one.token == END and self.progress[one.parent].complete]
-        banks: dict[int, list[Candidate]] = {}
-        for one in ranked:
-            if one.token != END:
-                written = [*self.tokens[one.parent], one.token]
-                banks.setdefault(progress_of(written, self.required).tokens, []).append(one)
-        chosen: list[Candidate] = []
-        while banks and len(chosen) < width:
-            for degree in sorted(banks, reverse=True):
-                chosen.append(banks[degree].pop(0))
-                if not banks[degree]:
-                    del banks[degree]
-        return ending[:width], chosen[:width]
+    def _allocate(
+        self, constraints: dict[int, Constraints], rows: Array, candidates: Array, best: Array, required: Array
+    ) -> Choice:
+        """Choose as without constraints, then anew for sentences that have some; `rows` are those of `required`."""
+        choice = choose(candidates, self.width, sample=False)
+        available = {row: np.concatenate([required[rows == row], best[row], candidates[row]]) for row in constraints}
+        for row, terms in constraints.items():
+            for chosen, side in zip(terms.choose(available[row], self.width), choice, strict=True):
+                side[row] = IMPOSSIBLE
+                side[row, : len(chosen)] = chosen
+        return choice

@@ -1,7 +1,6 @@
-"""The models that do the work: batches of tokens in, hypotheses out. It knows nothing of text.
+"""Engines: models that turn batches of source tokens into hypotheses, without knowledge of text.
 
-Each batch is searched by one thread: of several threads each takes a batch of its own, so that all the work is shared
-and not only the matrix products, and a translation does not depend on how many there are.
+A batch is decoded by one thread, several batches at a time, so that the number of threads changes no translation.
 """
 
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.config import SearchConfig
+from nmt.config.search import SearchConfig
 from nmt.decoding.beam import beam_search
 from nmt.decoding.hypotheses import Hypothesis, Request
 from nmt.decoding.rules import ForbiddenWords
@@ -22,28 +21,19 @@ from nmt.text.tokenizer import BEGIN, PAD
 
 
 class Engine(Protocol):
-    """What can search: our own models, or an export of them that something else runs."""
+    """A model that can search: nmt's own, or one that other software runs."""
 
-    max_length: int
-    """Tokens of the longest sentence it reads or writes."""
-
+    max_length: int  # tokens of source and translation, END included
     device: torch.device
-    """Where it computes."""
-
-    batches: int
-    """How many batches it takes at a time, to share them out by itself."""
+    batches: int  # that it takes at a time, to decode them in parallel by itself
 
     def search(
-        self,
-        sources: Sequence[list[int]],
-        requests: Sequence[Request],
-        config: SearchConfig,
-        forbidden: ForbiddenWords | None,
+        self, requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None = None
     ) -> list[list[Hypothesis]]:
-        """The best hypotheses of each source, whose tokens end with `</s>`."""
+        """The n-best list of each request."""
 
-    def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[Tensor]:
-        """How much each target token looks at each source token, for alignments: [target, source] of each pair."""
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+        """The attention of target tokens to source tokens, for alignments: [target, source] of each pair."""
 
 
 class TorchEngine:
@@ -55,39 +45,33 @@ class TorchEngine:
 
     @torch.inference_mode()
     def search(
-        self,
-        sources: Sequence[list[int]],
-        requests: Sequence[Request],
-        config: SearchConfig,
-        forbidden: ForbiddenWords | None = None,
+        self, requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None = None
     ) -> list[list[Hypothesis]]:
-        """The best hypotheses of each source, whose tokens end with `</s>`."""
-        source = padded(sources, self.device)
+        """The n-best list of each request."""
+        source = padded([request.source for request in requests], self.device)
         mask = source != PAD
         for model in self.models:
-            model.reach(max(source.size(1), *(request.max_length for request in requests)))
-        observe = config.coverage_penalty > 0
-        steps = [ModelStep(model, source, mask, observe=observe) for model in self.models]
+            model.extend_positions(max(source.size(1), *(request.max_length for request in requests)))
+        coverage = config.coverage_penalty > 0
+        steps = [ModelStep(model, source, mask, attention=coverage) for model in self.models]
         step = steps[0] if len(steps) == 1 else EnsembleStep(steps, self.average)
         return beam_search(step, requests, config, self.device, forbidden)
 
     @torch.inference_mode()
-    def attention(self, sources: Sequence[list[int]], targets: Sequence[list[int]]) -> list[Tensor]:
-        """The mean over heads and models of attention in `alignment_layer`: [target, source] for each pair."""
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Attention in `alignment_layer`, the mean over heads and models: [target, source] of each pair."""
         source, target = padded(sources, self.device), padded([[BEGIN, *row] for row in targets], self.device)
         mask = source != PAD
         total = torch.zeros(())
         for model in self.models:
-            model.reach(max(source.size(1), target.size(1)))
+            model.extend_positions(max(source.size(1), target.size(1)))
             weights = model.attention(source, mask, target).cross[model.alignment_layer]
             total = total + weights.mean(dim=1).float().cpu()
-        return [
-            one[: len(written), : len(read)]
-            for one, read, written in zip(total / len(self.models), sources, targets, strict=True)
-        ]
+        pairs = zip(total / len(self.models), sources, targets, strict=True)
+        return [weights[: len(target_row), : len(source_row)] for weights, source_row, target_row in pairs]
 
 
 def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Rows of tokens as one tensor [batch, time], padded at their ends."""
+    """Rows of tokens as a tensor [batch, time], padded at the end."""
     longest = aligned(max(map(len, rows)), alignment(device))
     return to_device(np.array([[*row, *[PAD] * (longest - len(row))] for row in rows]), device)

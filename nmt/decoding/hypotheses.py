@@ -1,6 +1,6 @@
-"""Hypotheses that have ended, their scores, and which sentences are done. It knows no tensors: this is the host's part.
+"""Hypotheses on the host: unfinished ones in the beam, finished ones with their scores.
 
-A hypothesis Y for the source X is scored as by Wu et al. 2016 (equation 14), where |Y| counts the end of the sentence:
+A hypothesis Y for the source X is scored as by Wu et al. 2016 (equation 14), where |Y| counts the end of sentence:
 
     s(Y, X) = log p(Y | X) / lp(Y) + cp(X; Y)
     lp(Y)   = ((5 + |Y|) / 6) ** alpha,  or |Y| ** alpha
@@ -10,39 +10,40 @@ A hypothesis Y for the source X is scored as by Wu et al. 2016 (equation 14), wh
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from nmt.config import SearchConfig
-
-Array = npt.NDArray[Any]
+from nmt.config.search import SearchConfig
+from nmt.decoding.candidates import Array, Choice, Choices
+from nmt.runtime import aligned
+from nmt.text.tokenizer import END
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What is asked of search for one sentence; lengths count the end of the sentence."""
+    """A sentence to translate and the constraints on its translation; lengths in tokens, end of sentence included."""
 
+    source: Sequence[int] = ()  # ends with END
     max_length: int
     min_length: int = 1
-    prefix: Sequence[int] = ()  # tokens that the translation begins with
-    required: Sequence[Sequence[int]] = ()  # rows of tokens that must each stand in it
+    prefix: Sequence[int] = ()  # first tokens of the translation
+    required: Sequence[Sequence[int]] = ()  # terms, as tokens, that the translation must contain
     seed: int = 0  # of its samples
 
 
 class Hypothesis(NamedTuple):
-    """A translation: its tokens without the end of the sentence, and its scores."""
+    """A finished translation: its tokens without end of sentence, and its scores."""
 
     tokens: list[int]
-    token_log_probs: list[float]  # of each token and, unless truncated, of the end of the sentence
+    token_log_probs: list[float]  # of each token and, unless truncated, of the end of sentence
     log_prob: float  # their sum
-    score: float  # what search ranks by
-    truncated: bool  # whether the longest length allowed ended it
+    score: float  # s(Y, X)
+    truncated: bool  # whether it reached the maximum length unfinished
 
 
 def length_penalty(length: int, alpha: float, normalization: str = "wu") -> float:
-    """lp(Y) of a hypothesis of this length, the end of the sentence counted.
+    """lp(Y) of a hypothesis of this length, end of sentence included.
 
     >>> length_penalty(1, 0.6), length_penalty(7, 1.0), length_penalty(7, 1.0, "average")
     (1.0, 2.0, 7.0)
@@ -51,66 +52,132 @@ def length_penalty(length: int, alpha: float, normalization: str = "wu") -> floa
     return float(base**alpha)
 
 
-def coverage_score(attention: Array) -> float:
-    """cp(X; Y) without its beta, of the attention [source] of all tokens together; padding, which has none, apart."""
-    return float(np.log(attention[attention > 0].astype(np.float64).clip(max=1)).sum())
-
-
-class Ended:
-    """The hypotheses of each sentence that have ended, in the groups of its beam; arrays are [sentence, group]."""
+class FinishedHypotheses:
+    """The finished hypotheses of each sentence and beam group; arrays are [sentence, group]."""
 
     def __init__(self, requests: Sequence[Request], config: SearchConfig) -> None:
         self.config, self.width = config, config.hypotheses // config.beam_groups
-        self.wanted = min(config.found, self.width)  # hypotheses that each group must give
-        self.kept: list[list[list[Hypothesis]]] = [[[] for _ in range(config.beam_groups)] for _ in requests]
+        self.wanted = min(config.returned, self.width)  # hypotheses that each group must return
+        self.hypotheses: list[list[list[Hypothesis]]] = [[[] for _ in range(config.beam_groups)] for _ in requests]
         self.count = np.zeros((len(requests), config.beam_groups), dtype=int)
-        self.to_beat = np.full(self.count.shape, -math.inf)  # the score of the last one that is wanted
-        self.longest_penalty = np.array([[self._penalty(request.max_length)] for request in requests])
+        self.to_beat = np.full(self.count.shape, -math.inf)  # score of the last hypothesis that would be returned
+        self.largest_penalty = np.array([[self._penalty(request.max_length)] for request in requests])
 
     def _penalty(self, length: int) -> float:
         return length_penalty(length, self.config.length_penalty, self.config.length_normalization)
 
-    def add(
-        self,
-        sentence: int,
-        group: int,
-        tokens: list[int],
-        log_probs: list[float],
-        rank: float,
-        coverage: Array | None,
-        *,
-        truncated: bool = False,
-    ) -> None:
-        """Keep a hypothesis; `rank` is what its score divides by the length, `coverage` its attention [source]."""
-        score = rank / self._penalty(len(log_probs))
-        if coverage is not None:
-            score += self.config.coverage_penalty * coverage_score(coverage)
-        kept = self.kept[sentence][group]
-        kept.append(Hypothesis(tokens, log_probs, math.fsum(log_probs), score, truncated))
-        self.count[sentence, group] = len(kept)
-        if len(kept) >= self.wanted:
-            self.to_beat[sentence, group] = sorted((one.score for one in kept), reverse=True)[self.wanted - 1]
+    def score(self, path_score: float, length: int, attention: Array | None) -> float:
+        """s(Y, X) of a path score, a length, and the attention [source] summed over target tokens; 0 at padding."""
+        score = path_score / self._penalty(length)
+        if attention is not None:
+            coverage = np.log(attention[attention > 0].astype(np.float64).clip(max=1))
+            score += self.config.coverage_penalty * float(coverage.sum())
+        return score
+
+    def add(self, sentence: int, group: int, hypothesis: Hypothesis) -> None:
+        """Add a hypothesis of a sentence."""
+        hypotheses = self.hypotheses[sentence][group]
+        hypotheses.append(hypothesis)
+        self.count[sentence, group] = len(hypotheses)
+        if len(hypotheses) >= self.wanted:
+            self.to_beat[sentence, group] = sorted(hypothesis.score for hypothesis in hypotheses)[-self.wanted]
 
     def done(self, sentences: Array, best: Array) -> Array:
-        """Whether each sentence has what it wants, `best` [batch, group] being the best rank that goes on.
-
-        A group is done when as many of its hypotheses have ended as it has, or when none that goes on could still be
-        among the wanted ones: ranks only fall, so a hypothesis reaches at most its rank over the largest penalty.
-        """
+        """Whether each sentence is done [batch], given the best path score that continues [batch, group]."""
         count = self.count[sentences]
         done = (count >= self.width) | np.isneginf(best)
-        if not self.config.sample:
-            reachable = best / self.longest_penalty[sentences]
+        if not self.config.sample:  # path scores only fall, so no score exceeds that at the maximum length
+            reachable = best / self.largest_penalty[sentences]
             done |= (count >= self.wanted) & (reachable <= self.to_beat[sentences])
-        every: Array = np.all(done, axis=1)
-        return every
+        return np.logical_and.reduce(done, axis=1)
 
-    def results(self) -> list[list[Hypothesis]]:
-        """The best of each sentence; what ended by itself goes before what was truncated."""
-        found = []
-        for groups in self.kept:
-            every = [one for group in groups for one in group]
-            if len(groups) > 1:  # two groups may come to the same end
-                every = list({tuple(one.tokens): one for one in every}.values())
-            found.append(sorted(every, key=lambda one: (one.truncated, -one.score))[: self.config.found])
-        return found
+    def n_best(self) -> list[list[Hypothesis]]:
+        """The n-best list of each sentence, truncated hypotheses last."""
+        n_best_lists = []
+        for groups in self.hypotheses:
+            hypotheses = [hypothesis for group in groups for hypothesis in group]
+            if len(groups) > 1:  # two groups may find the same translation
+                hypotheses = list({tuple(hypothesis.tokens): hypothesis for hypothesis in hypotheses}.values())
+            hypotheses.sort(key=lambda hypothesis: (hypothesis.truncated, -hypothesis.score))
+            n_best_lists.append(hypotheses[: self.config.returned])
+        return n_best_lists
+
+
+class Beam:
+    """The hypotheses of all sentences that are not done yet; dimensions [batch, beam]."""
+
+    def __init__(self, requests: Sequence[Request], config: SearchConfig) -> None:
+        self.width = config.hypotheses // config.beam_groups  # hypotheses in a group
+        self.finished = FinishedHypotheses(requests, config)
+        self.max_length = np.array([request.max_length for request in requests])
+        self.sentences = np.arange(len(requests))  # the sentence in each row of the batch
+        self.open = np.full(len(requests), True)  # whether its search continues: rows leave a few at a time
+        self.tokens = np.empty((len(requests), 1, 0), dtype=np.int64)  # after <s>: [batch, beam, length]
+        self.log_probs = np.empty((len(requests), 1, 0), dtype=np.float32)
+        self.coverage: Array | None = None  # attention summed over target tokens: [batch, beam, source]
+
+    @property
+    def length(self) -> int:
+        """The number of tokens in each hypothesis."""
+        return self.tokens.shape[2]
+
+    def finish(self, choices: Choices) -> None:
+        """Add hypotheses that end, or are truncated at the maximum length, and close sentences that are done."""
+        if choices.attention is not None:
+            self.coverage = choices.attention if self.coverage is None else self.coverage + choices.attention
+        for group, choice in enumerate(choices.groups):
+            self._add_ended(group, choice.finishing)
+        best = np.stack([choice.continuing["path_score"].max(axis=1) for choice in choices.groups], axis=1)
+        done = self.finished.done(self.sentences, best)
+        at_maximum = self.length + 1 >= self.max_length[self.sentences]
+        for row in np.flatnonzero(self.open & at_maximum & ~done).tolist():
+            self._add_truncated(row, choices.groups)
+        self.open &= ~(done | at_maximum)
+
+    def _add_ended(self, group: int, candidates: Array) -> None:
+        ended = (candidates["token"] == END) & (candidates["path_score"] > -math.inf) & self.open[:, None]
+        for row, column in np.argwhere(ended).tolist():
+            if self.finished.count[self.sentences[row], group] < self.width:
+                self._add(row, group, candidates[row, column], truncated=False)
+
+    def _add_truncated(self, row: int, groups: Sequence[Choice]) -> None:
+        lacking = self.finished.count[self.sentences[row]] < self.finished.wanted
+        for group in np.flatnonzero(lacking).tolist():
+            candidates = groups[group].continuing[row]
+            for candidate in candidates[candidates["path_score"] > -math.inf]:
+                self._add(row, group, candidate, truncated=True)
+
+    def _add(self, row: int, group: int, candidate: Array, *, truncated: bool) -> None:
+        path_score, log_prob, parent, token = candidate.item()
+        tokens = self.tokens[row, parent].tolist() + [token] * truncated
+        log_probs = [*self.log_probs[row, parent].tolist(), log_prob]
+        attention = None if self.coverage is None else self.coverage[row, parent]
+        score = self.finished.score(path_score, len(log_probs), attention)
+        hypothesis = Hypothesis(tokens, log_probs, math.fsum(log_probs), score, truncated)
+        self.finished.add(int(self.sentences[row]), group, hypothesis)
+
+    def extend(self, choices: Choices) -> tuple[Array, Array | None]:
+        """Make the continuing candidates the hypotheses, and drop rows of sentences that are done.
+
+        Returns these candidates, their parents as flat indices into batch * beam, and the rows kept (None: all).
+        """
+        kept, beam_size = self._rows_to_keep(), self.tokens.shape[1]
+        continuing = np.concatenate([choice.continuing for choice in choices.groups], axis=1)[kept]
+        parents = kept[:, None], continuing["parent"]
+        self.tokens = np.concatenate([self.tokens[parents], continuing["token"][:, :, None]], axis=2)
+        self.log_probs = np.concatenate([self.log_probs[parents], continuing["log_prob"][:, :, None]], axis=2)
+        if self.coverage is not None:
+            self.coverage = self.coverage[parents]
+        all_kept = len(kept) == len(self.open)
+        self.sentences, self.open = self.sentences[kept], self.open[kept]
+        continuing["parent"] += (kept * beam_size)[:, None]
+        return continuing, None if all_kept else kept
+
+    def _rows_to_keep(self) -> Array:
+        """The rows of open sentences, and a few others for a batch size that kernels have seen before."""
+        batch, still_open = len(self.open), int(self.open.sum())
+        size = aligned(still_open, 8) if still_open > 8 else still_open
+        if batch - size < max(1, batch // 8):  # dropping rows copies the rest
+            return np.arange(batch)
+        spare = np.flatnonzero(~self.open)[: size - still_open]
+        return np.sort(np.concatenate([spare, np.flatnonzero(self.open)]))

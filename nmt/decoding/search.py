@@ -1,101 +1,97 @@
-"""Everything that is done for a batch of sentences, from their tokens to the text of their translations.
-
-Search; again without repetitions, where it ran in circles; the choice among many by minimum Bayes risk; alignments.
-"""
+"""Everything that is done for a batch: search, re-decoding of repetition loops, MBR decoding, alignment."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from typing import Any
 
-from nmt.config import SearchConfig
-from nmt.decoding.align import align
+from nmt.config.search import SearchConfig
+from nmt.decoding.alignment import align
 from nmt.decoding.engine import Engine
 from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.lines import Alternative
-from nmt.decoding.loops import is_loop
 from nmt.decoding.mbr import expected_utilities
+from nmt.decoding.repetition import is_loop
 from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.translation import Alternative
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizers
 
-_GUARD_NGRAM = 3  # what runs in circles is decoded again without writing so many tokens in a row twice
+_BLOCKED_NGRAM = 3  # tokens of the n-grams that are blocked when a repetition loop is re-decoded
 
 
 class SentenceSearch:
-    """An engine with all that it is asked for."""
+    """An engine with the settings of search."""
 
     def __init__(self, engine: Engine, tokenizers: Tokenizers, config: SearchConfig, *, alignments: bool) -> None:
         self.engine, self.tokenizers, self.config, self.alignments = engine, tokenizers, config, alignments
-        self.forbidden: ForbiddenWords | None = None
-        if config.forbid:
-            self.forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary())
+        self.forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary()) if config.forbid else None
 
-    def on_item(self, item: list[tuple[list[int], dict[str, Any]]]) -> list[Any]:
-        """The same for sources and requests as JSON has them: alternatives as JSON, or what stood in the way."""
-        sources, requests = [source for source, _ in item], [Request(**request) for _, request in item]
-        found = self(sources, requests)
-        return [one if isinstance(one, str) else [asdict(alternative) for alternative in one] for one in found]
+    def on_json(self, requests: list[dict[str, Any]]) -> list[Any]:
+        """Search for requests as JSON objects; returns n-best lists of JSON objects, or error messages."""
+        results = self([Request(**request) for request in requests])
+        return [result if isinstance(result, str) else list(map(to_json, result)) for result in results]
 
-    def __call__(self, sources: Sequence[list[int]], requests: Sequence[Request]) -> list[list[Alternative] | str]:
-        """The alternatives of each sentence, best first.
-
-        Where search fails, it is done for fewer sentences at a time; one that fails alone gets the error for a result.
-        """
+    def __call__(self, requests: Sequence[Request]) -> list[list[Alternative] | str]:
+        """The n-best list of each request, or an error message; where search fails, it is repeated with fewer."""
         try:
-            return list(self._alternatives(sources, requests))
+            return list(self._search(requests))
         except (RuntimeError, MemoryError, ValueError, IndexError) as error:
-            half = len(sources) // 2
-            if half:
-                return self(sources[:half], requests[:half]) + self(sources[half:], requests[half:])
-            return [str(error) or type(error).__name__]
+            half = len(requests) // 2
+            return self(requests[:half]) + self(requests[half:]) if half else [str(error) or type(error).__name__]
 
-    def _alternatives(self, sources: Sequence[list[int]], requests: Sequence[Request]) -> list[list[Alternative]]:
-        found = self.engine.search(sources, requests, self.config, self.forbidden)
+    def _search(self, requests: Sequence[Request]) -> list[list[Alternative]]:
+        hypotheses = self.engine.search(requests, self.config, self.forbidden)
         loops: list[int] = []
         if self.config.loop_guard:
-            loops = [index for index, one in enumerate(found) if is_loop(one[0].tokens, sources[index])]
+            loops = [row for row, n_best in enumerate(hypotheses) if is_loop(n_best[0].tokens, requests[row].source)]
         if loops:
-            stricter = replace(self.config, no_repeat_ngram=_GUARD_NGRAM)
-            again = [sources[index] for index in loops], [requests[index] for index in loops]
-            for index, one in zip(loops, self.engine.search(*again, stricter, self.forbidden), strict=True):
-                found[index] = one
-        made = [self._described(one, sources[index], index in loops) for index, one in enumerate(found)]
+            blocking = replace(self.config, no_repeat_ngram=_BLOCKED_NGRAM)
+            again = self.engine.search([requests[row] for row in loops], blocking, self.forbidden)
+            for row, n_best in zip(loops, again, strict=True):
+                hypotheses[row] = n_best
+        texts = iter(
+            self.tokenizers.target.decode([hypothesis.tokens for n_best in hypotheses for hypothesis in n_best])
+        )
+        n_best_lists = [
+            [self._alternative(next(texts), hypothesis, requests[row], loop=row in loops) for hypothesis in n_best]
+            for row, n_best in enumerate(hypotheses)
+        ]
         if self.config.mbr != "off":
-            made = [self._least_risk(one) for one in made]
-        return self._aligned(sources, made) if self.alignments else made
+            n_best_lists = [self._least_risk(candidates) for candidates in n_best_lists]
+        return self._aligned(requests, n_best_lists) if self.alignments else n_best_lists
 
-    def _described(self, found: Sequence[Hypothesis], source: Sequence[int], loop: bool) -> list[Alternative]:
-        target, made = self.tokenizers.target, []
-        for text, one in zip(target.decode([one.tokens for one in found]), found, strict=True):
-            tokens = one.tokens if one.truncated else [*one.tokens, END]
-            described = Alternative(
-                text=text,
-                score=one.score,
-                log_prob=one.log_prob,
-                tokens=target.pieces(tokens),
-                token_scores=one.token_log_probs,
-                truncated=one.truncated,
-                loop=loop,
-                unknown=UNKNOWN in source or UNKNOWN in tokens,
-            )
-            made.append(described)
-        return made
+    def _alternative(self, text: str, hypothesis: Hypothesis, request: Request, *, loop: bool) -> Alternative:
+        tokens, token_scores, log_prob, score, truncated = hypothesis
+        return Alternative(
+            text=text,
+            score=score,
+            log_prob=log_prob,
+            tokens=self.tokenizers.target.pieces(tokens if truncated else [*tokens, END]),
+            token_scores=token_scores,
+            truncated=truncated,
+            loop=loop,
+            unknown=UNKNOWN in request.source or UNKNOWN in tokens,
+        )
 
-    def _least_risk(self, alternatives: Sequence[Alternative]) -> list[Alternative]:
-        utilities = expected_utilities([one.text for one in alternatives], self.config.mbr)
-        order = sorted(range(len(alternatives)), key=lambda index: -utilities[index])
-        return [alternatives[index] for index in order][: self.config.n_best]
+    def _least_risk(self, candidates: Sequence[Alternative]) -> list[Alternative]:
+        """The candidates of minimum Bayes risk."""
+        utilities = expected_utilities([candidate.text for candidate in candidates], self.config.mbr)
+        order = sorted(range(len(candidates)), key=lambda index: -utilities[index])
+        return [candidates[index] for index in order[: self.config.n_best]]
 
-    def _aligned(
-        self, sources: Sequence[list[int]], alternatives: Sequence[Sequence[Alternative]]
-    ) -> list[list[Alternative]]:
-        """The same with word alignments."""
+    def _aligned(self, requests: Sequence[Request], n_best_lists: list[list[Alternative]]) -> list[list[Alternative]]:
+        """Add word alignments; a batch holds the best alternatives, another one the second best, and so on."""
         source, target = self.tokenizers.source, self.tokenizers.target
-        made: list[list[Alternative]] = [[] for _ in sources]
-        for rank in range(max(map(len, alternatives))):
-            rows = [index for index, one in enumerate(alternatives) if rank < len(one)]
-            tokens = [target.ids(alternatives[row][rank].tokens) for row in rows]
-            weights = self.engine.attention([sources[row] for row in rows], tokens)
-            for row, one in zip(rows, weights, strict=True):
-                links = align(one, source.pieces(sources[row]), alternatives[row][rank].tokens)
-                made[row].append(replace(alternatives[row][rank], alignment=links))
-        return made
+        aligned: list[list[Alternative]] = [[] for _ in requests]
+        for place in range(max(map(len, n_best_lists))):
+            rows = [row for row, n_best in enumerate(n_best_lists) if place < len(n_best)]
+            sources = [requests[row].source for row in rows]
+            weights = self.engine.attention(sources, [target.ids(n_best_lists[row][place].tokens) for row in rows])
+            for row, weight in zip(rows, weights, strict=True):
+                alternative = n_best_lists[row][place]
+                alignment = align(weight, source.pieces(requests[row].source), alternative.tokens)
+                aligned[row].append(replace(alternative, alignment=alignment))
+        return aligned
+
+
+def to_json(record: Request | Alternative) -> dict[str, Any]:
+    """A request or an alternative as a JSON object."""
+    return {field.name: getattr(record, field.name) for field in fields(record)}

@@ -1,1 +1,1 @@
-"""Scores of translations, and a look inside the model that made them."""
+"""Evaluation of translations, and inspection of a model's attention."""

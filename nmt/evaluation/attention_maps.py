@@ -1,79 +1,74 @@
-"""What a trained model attends to: the weights of its three kinds of attention for one sentence pair."""
+"""Attention maps: the weights of the three kinds of attention for one sentence pair."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from nmt.decoding.align import merge_words, words
-from nmt.decoding.translate import Translator
+from nmt.decoding.alignment import merge_words, pieces_to_words
+from nmt.decoding.translator import Translator
 from nmt.errors import UsageError
 from nmt.text.tokenizer import BEGIN, END
 
-KINDS = {
+KINDS = {  # the three uses of attention (Vaswani et al. 2017, section 3.2.3)
     "cross": "from the translation to the source",
     "encoder": "of the source to itself",
-    "decoder": "of the translation to what is written of it so far",
+    "decoder": "of the translation to its prefix",
 }
-"""The three uses of attention (Vaswani et al. 2017, section 3.2.3)."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttentionMap:
-    """Attention of one kind: `weights[layer, head, i, j]` is how much query i looks at key j."""
+class AttentionMap(NamedTuple):
+    """The attention weights of one kind."""
 
     queries: list[str]
     keys: list[str]
-    weights: Tensor  # [layer, head, query, key]
+    weights: Tensor  # [layer, head, query, key]; each query's weights sum to 1
 
 
 @torch.inference_mode()
 def attention_maps(translator: Translator, source: str, target: str) -> dict[str, AttentionMap]:
-    """Attention of each kind while the model reads `source` and is made to write `target`.
+    """The attention map of each kind when the model is forced to translate `source` as `target`.
 
-    The queries of the decoder are the pieces that it writes, and the keys of its attention to itself those that it has
-    before it, which begin with `<s>`. Raises UsageError for a side that is empty or longer than the model reads.
+    Decoder queries are the pieces that are output; the keys of its self-attention are the pieces before them, from
+    `<s>`. Raises UsageError for a side that is empty or too long for the model.
     """
     model, tokenizers = translator.model, translator.tokenizers
-    read = [*tokenizers.source.encode([source])[0], END]
-    written = [*tokenizers.target.encode([target])[0], END]
-    for side, tokens in (("source", read), ("target", written)):
-        if not 1 < len(tokens) <= model.config.max_length:
-            raise UsageError(
-                f"the {side} has {len(tokens) - 1} pieces, and the model reads 1 to {model.config.max_length - 1}"
-            )
-    ids = torch.tensor([read], device=translator.device)
-    target_input = torch.tensor([[BEGIN, *written[:-1]]], device=translator.device)
-    found = model.attention(ids, torch.ones_like(ids, dtype=torch.bool), target_input)
-    pieces, output = tokenizers.source.pieces(read), tokenizers.target.pieces(written)
+    limit = model.config.max_length
+    source_tokens = [*tokenizers.source.encode([source])[0], END]
+    target_tokens = [*tokenizers.target.encode([target])[0], END]
+    for side, tokens in (("source", source_tokens), ("target", target_tokens)):
+        if not 1 < len(tokens) <= limit:
+            raise UsageError(f"the {side} has {len(tokens) - 1} pieces; the model takes 1 to {limit - 1}")
+    ids = torch.tensor([source_tokens], device=translator.device)
+    target_input = torch.tensor([[BEGIN, *target_tokens[:-1]]], device=translator.device)
+    observed = model.attention(ids, torch.ones_like(ids, dtype=torch.bool), target_input)
+    pieces, output = tokenizers.source.pieces(source_tokens), tokenizers.target.pieces(target_tokens)
     sides = {
-        "cross": (output, pieces, found.cross),
-        "encoder": (pieces, pieces, found.encoder),
-        "decoder": (output, ["<s>", *output[:-1]], found.decoder),
+        "cross": (output, pieces, observed.cross),
+        "encoder": (pieces, pieces, observed.encoder),
+        "decoder": (output, ["<s>", *output[:-1]], observed.decoder),
     }
     return {
-        kind: AttentionMap(list(queries), list(keys), torch.stack([one[0].float().cpu() for one in weights]))
-        for kind, (queries, keys, weights) in sides.items()
+        kind: AttentionMap(list(queries), list(keys), torch.stack([layer[0].float().cpu() for layer in layers]))
+        for kind, (queries, keys, layers) in sides.items()
     }
 
 
-def by_word(found: AttentionMap) -> AttentionMap:
-    """The same map with whole words for pieces: attention to a word is the sum over its pieces, from it their mean."""
-    weights = merge_words(found.weights, found.keys, found.queries)
-    queries, keys = ([word for word, _ in words(side)] for side in (found.queries, found.keys))
+def by_word(pieces: AttentionMap) -> AttentionMap:
+    """Merge pieces into words: attention to a word is the sum over its pieces, attention from a word their mean."""
+    weights = merge_words(pieces.weights, pieces.keys, pieces.queries)
+    queries, keys = ([word for word, _ in pieces_to_words(side)] for side in (pieces.queries, pieces.keys))
     return AttentionMap(queries, keys, weights)
 
 
 def as_json(maps: Mapping[str, AttentionMap]) -> dict[str, object]:
-    """Maps as JSON says them, with four digits of each weight."""
+    """The maps as JSON values, weights with four decimals."""
     return {
         kind: {
-            "queries": one.queries,
-            "keys": one.keys,
-            "weights": [
-                [[[round(w, 4) for w in row] for row in head] for head in layer] for layer in one.weights.tolist()
-            ],
+            "queries": attention.queries,
+            "keys": attention.keys,
+            "weights": attention.weights.double().round(decimals=4).tolist(),
         }
-        for kind, one in maps.items()
+        for kind, attention in maps.items()
     }

@@ -1,8 +1,8 @@
-"""COMET (Rei et al. 2020): a trained model's judgement of translations, which reads source and reference, too."""
+"""COMET (Rei et al. 2020): a trained metric that reads source, translation and reference."""
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,45 +15,38 @@ from nmt.runtime import on_gpu
 _BATCH = 16  # sentences
 
 
-def comet_scores(
-    checkpoint: Path,
-    sources: Sequence[str],
-    hypotheses: Sequence[str],
-    references: Sequence[str],
-    device: torch.device,
-) -> list[float]:
-    """The score of each line by a COMET model, a checkpoint as `comet-train` and its releases have it.
+def comet_scores(checkpoint: Path, lines: Iterable[tuple[str, str, str]], device: torch.device) -> list[float]:
+    """Score each source, translation and reference; NmtError where the package is missing or the model unreadable.
 
-    Such a checkpoint is a pickle, which can run any code: only models from a trusted source may be given. Raises
-    NmtError when the package is missing or the model cannot be read.
+    The checkpoint is a pickle, which can run any code: use only models from a trusted source.
     """
-    triples = zip(sources, hypotheses, references, strict=True)
-    samples = [{"src": source, "mt": hypothesis, "ref": reference} for source, hypothesis, reference in triples]
-    with warnings.catch_warnings(action="ignore"):  # those of the packages under COMET, about each other
-        logging.disable(logging.INFO)  # they also tell what they found and advertise
+    samples = [{"src": source, "mt": translation, "ref": reference} for source, translation, reference in lines]
+    with warnings.catch_warnings(action="ignore"):  # by COMET's dependencies, about each other
+        logging.disable(logging.INFO)  # which also holds advertisements
         try:
             return _predict(checkpoint, samples, gpus=int(on_gpu(device)))
         finally:
             logging.disable(logging.NOTSET)
 
 
-def _predict(checkpoint: Path, samples: list[dict[str, str]], gpus: int) -> list[float]:
+def _predict(checkpoint: Path, samples: Sequence[dict[str, str]], gpus: int) -> list[float]:
     try:
         from comet import load_from_checkpoint
     except ImportError as error:
-        raise NmtError(f"the metric comet needs a package more: {error}", "pip install 'nmt[comet]'") from None
+        raise NmtError(f"the metric comet requires an extra package: {error}", "pip install 'nmt[comet]'") from None
     if not checkpoint.is_file():
         raise NmtError(f"{checkpoint}: no such file", "give --comet-model the checkpoint, MODEL/checkpoints/model.ckpt")
     try:
         model = load_from_checkpoint(str(checkpoint), local_files_only=True)
-    except Exception as error:  # whatever a file that is no COMET model makes of torch, lightning and transformers
-        told = str(error).splitlines() or [type(error).__name__]
-        raise NmtError(f"{checkpoint}: not a readable COMET model: {told[0]}") from None
-    found = model.predict(samples, batch_size=_BATCH, gpus=gpus, num_workers=0, progress_bar=False)
-    return [float(value) for value in found.scores]
+    except Exception as error:  # torch, lightning and transformers fail in many ways on other files
+        message = (str(error).splitlines() or [type(error).__name__])[0]
+        raise NmtError(f"{checkpoint}: not a readable COMET model: {message}") from None
+    output = model.predict(samples, batch_size=_BATCH, gpus=gpus, num_workers=0, progress_bar=False)
+    return [float(score) for score in output.scores]
 
 
-def comet_score(checkpoint: Path, values: Sequence[float]) -> Score:
-    """The score of a set, the mean of its lines, signed with the model's name."""
+def comet_score(checkpoint: Path, line_scores: Sequence[float]) -> Score:
+    """The corpus score, the mean of those of its lines, with the model's name in its signature."""
     name = checkpoint.parent.parent.name or checkpoint.name
-    return Score("COMET", sum(values) / len(values), f"model:{name}|version:{version('unbabel-comet')}", digits=4)
+    signature = f"model:{name}|version:{version('unbabel-comet')}"
+    return Score("COMET", sum(line_scores) / len(line_scores), signature, digits=4)

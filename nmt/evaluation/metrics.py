@@ -1,7 +1,6 @@
-"""BLEU, chrF, chrF++ and TER of whole sets, computed by sacrebleu and reported with its signatures (Post 2018).
+"""BLEU, chrF, chrF++ and TER, computed by sacrebleu and reported with its signatures (Post 2018).
 
-Whether two systems differ is told by paired bootstrap resampling (Koehn 2004) or approximate randomisation (Riezler &
-Maxwell 2005), both sacrebleu's: the p-value is how often a difference as large would come about by chance.
+Significance tests are paired bootstrap resampling (Koehn 2004) and approximate randomization (Riezler & Maxwell 2005).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,31 +9,32 @@ from typing import Any, NamedTuple
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
 
-from nmt.config import DEFAULT_METRICS
+from nmt.config.evaluation import DEFAULT_METRICS
 from nmt.errors import NmtError, UsageError
 from nmt.text.scripts import base_language
 
+SAME_LINES = "line N of one must be the translation of line N of the other"
+
 _TOKENIZERS = {"ko": "ko-mecab", "ja": "ja-mecab", "zh": "zh"}
 _RESAMPLES = 1000
-_NAMES = {"bootstrap": "bs", "randomization": "ar"}
-"""Tests of significance, and what sacrebleu calls them."""
+_TESTS = {"bootstrap": "bs", "randomization": "ar"}  # sacrebleu's names
 
 
 class Score(NamedTuple):
-    """A score and how it was computed: without its signature a number cannot be compared."""
+    """A score, with the signature that makes it comparable."""
 
     name: str
     value: float
     signature: str
-    mean: float | None = None  # of resamples of the set
-    interval: float | None = None  # half of what 95 % of the resamples lie in
-    p_value: float | None = None  # of being no other than the first system
-    details: Mapping[str, Any] = {}  # what the score is made of
-    digits: int = 2  # behind the point, as far as the metric is told apart
+    mean: float | None = None  # over bootstrap resamples of the test set
+    interval: float | None = None  # half the width of the 95 % confidence interval
+    p_value: float | None = None  # of the difference from the first system
+    details: Mapping[str, Any] = {}  # the components of BLEU
+    digits: int = 2  # decimals to print
 
 
 def tokenizer_for(language: str | None) -> str:
-    """The tokenizer that BLEU takes for a target language: 13a, but for those that write without spaces and Korean.
+    """The default tokenizer of BLEU for a target language.
 
     >>> tokenizer_for("de"), tokenizer_for("ja-JP"), tokenizer_for(None)
     ('13a', 'ja-mecab', '13a')
@@ -42,8 +42,8 @@ def tokenizer_for(language: str | None) -> str:
     return _TOKENIZERS.get(base_language(language), "13a")
 
 
-def require(metrics: Sequence[str], tokenizer: str) -> None:
-    """NmtError where one of the metrics cannot be computed here: better told before a set is translated than after."""
+def check_metrics(metrics: Sequence[str], tokenizer: str) -> None:
+    """Raise the NmtError of a metric that cannot be computed here, before a test set is translated in vain."""
     for name in metrics:
         _metric(name, tokenizer)
 
@@ -57,24 +57,22 @@ def score(
     confidence: bool = False,
     quiet: bool = False,
 ) -> list[Score]:
-    """Score lines against one or several references for each, with an interval of confidence on request.
+    """Score lines against one or several references each; unless `quiet`, sacrebleu warns of tokenized text.
 
-    sacrebleu warns of text that looks tokenised, unless `quiet`.
-
-    Raises NmtError when the counts of lines differ, there are no lines, or a tokenizer's package is missing.
+    Raises NmtError for unequal numbers of lines, for no lines, and where the package of BLEU's tokenizer is missing.
     """
-    _check(hypotheses, references)
-    scores = []
+    _check_lines(hypotheses, references)
+    resamples, scores = _RESAMPLES if confidence else 1, []
     for name in metrics:
         metric = _metric(name, tokenizer, quiet=quiet)
-        found = metric.corpus_score(list(hypotheses), _lists(references), n_bootstrap=_RESAMPLES if confidence else 1)
-        mean, interval = (_number(found._mean), _number(found._ci)) if confidence else (None, None)
-        signature = str(metric.get_signature())
-        scores.append(Score(found.name, float(found.score), signature, mean, interval, details=_details(found)))
+        result = metric.corpus_score(hypotheses, references, n_bootstrap=resamples)
+        mean, interval = (float(result._mean), float(result._ci)) if confidence else (None, None)
+        signature, details = str(metric.get_signature()), _bleu_details(result)
+        scores.append(Score(result.name, float(result.score), signature, mean, interval, details=details))
     return scores
 
 
-def compare(
+def significance(
     systems: Mapping[str, Sequence[str]],
     references: Sequence[Sequence[str]],
     test: str,
@@ -82,40 +80,45 @@ def compare(
     tokenizer: str = "13a",
     samples: int | None = None,
 ) -> dict[str, list[Score]]:
-    """Score several systems and test each against the first: by `bootstrap` or `randomization`, with so many samples.
-
-    Raises NmtError as `score` does, and UsageError where there is nothing to compare.
-    """
+    """Score systems, and test each against the first by `bootstrap` or `randomization`; UsageError for a single one."""
     if len(systems) < 2:
         raise UsageError(f"--significance compares systems, and there are {len(systems)}", "give several files")
     for lines in systems.values():
-        _check(lines, references)
-    named: list[tuple[str, Sequence[str]]] = [(name, list(lines)) for name, lines in systems.items()]
-    asked = {name: _metric(name, tokenizer) for name in metrics}
-    paired = PairedTest(named, asked, _lists(references), _NAMES[test], samples or 0, n_ar_confidence=-1)
-    signatures: Any
-    found: Any
-    signatures, found = paired()
+        _check_lines(lines, references)
+    by_name = {name: _metric(name, tokenizer) for name in metrics}
+    paired: Any = PairedTest(list(systems.items()), by_name, references, _TESTS[test], samples or 0, n_ar_confidence=-1)
+    signatures, results = paired()
     table: dict[str, list[Score]] = {name: [] for name in systems}
     for metric, signature in signatures.items():
-        for name, one in zip(systems, found[metric], strict=True):
-            p_value = _number(one.p_value)
-            if p_value is not None and one.score == found[metric][0].score:
-                p_value = 1.0  # sacrebleu counts differences that are larger, of which there may be none
-            table[name].append(
-                Score(metric, float(one.score), str(signature), _number(one.mean), _number(one.ci), p_value)
-            )
+        for name, result in zip(systems, results[metric], strict=True):
+            numbers = [result.mean, result.ci, result.p_value]
+            if result.p_value is not None and result.score == results[metric][0].score:
+                numbers[2] = 1.0  # sacrebleu counts larger differences, of which there may be none
+            mean, interval, p_value = (None if number is None else float(number) for number in numbers)
+            table[name].append(Score(metric, float(result.score), str(signature), mean, interval, p_value))
     return table
+
+
+def scores_as_json(scores: Sequence[Score], lines: int, *, details: bool = False) -> dict[str, Any]:
+    """The scores of a system as a JSON object."""
+    content: dict[str, Any] = {"lines": lines}
+    for metric in scores:
+        values: Mapping[str, Any] = metric._asdict()
+        optional = {key: values[key] for key in ("mean", "interval", "p_value") if values[key] is not None}
+        content[metric.name] = {"score": metric.value, "signature": metric.signature, **optional}
+        if details and metric.details:
+            content[metric.name]["details"] = dict(metric.details)
+    return content
 
 
 def sentence_scores(
     hypotheses: Sequence[str], references: Sequence[Sequence[str]], name: str = "chrf", tokenizer: str = "13a"
 ) -> list[float]:
-    """The score of each line by itself; BLEU of the n-grams that a line is long enough for."""
-    _check(hypotheses, references)
+    """The score of each line; BLEU is limited to the n-grams that the line is long enough for."""
+    _check_lines(hypotheses, references)
     metric = BLEU(effective_order=True, tokenize=tokenizer) if name == "bleu" else _metric(name, tokenizer)
-    each = zip(hypotheses, zip(*references, strict=True), strict=True)
-    return [float(metric.sentence_score(line, list(right)).score) for line, right in each]
+    lines = zip(hypotheses, zip(*references, strict=True), strict=True)
+    return [float(metric.sentence_score(line, list(expected)).score) for line, expected in lines]
 
 
 def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
@@ -127,10 +130,9 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
             try:
                 return BLEU(tokenize=tokenizer, force=quiet)
             except (ImportError, RuntimeError):
-                raise NmtError(
-                    f"BLEU's tokenizer {tokenizer} needs a package more",
-                    f"pip install 'sacrebleu[{tokenizer.partition('-')[0]}]', or take another with --tokenize",
-                ) from None
+                extra = f"pip install 'sacrebleu[{tokenizer.partition('-')[0]}]'"
+                problem = f"BLEU's tokenizer {tokenizer} requires an extra package"
+                raise NmtError(problem, f"{extra}, or choose another with --tokenize") from None
         case "chrf":
             return CHRF()
         case "chrf++":
@@ -138,33 +140,23 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
     return TER()
 
 
-def _check(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
+def _check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
     for number, lines in enumerate(references, start=1):
         if len(lines) != len(hypotheses):
-            raise NmtError(
-                f"{len(hypotheses):,} hypotheses but {len(lines):,} lines in reference {number}",
-                "line N of one must be the translation of line N of the other",
-            )
+            counts = f"{len(hypotheses):,} hypotheses but {len(lines):,} lines in reference {number}"
+            raise NmtError(counts, SAME_LINES)
     if not hypotheses:
         raise NmtError("nothing to score: there are no lines")
 
 
-def _lists(references: Sequence[Sequence[str]]) -> list[list[str]]:
-    return [list(lines) for lines in references]
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-def _details(found: Any) -> dict[str, Any]:
-    """What BLEU is made of: n-gram precisions, the brevity penalty, and the lengths of both sides in words."""
-    if not hasattr(found, "precisions"):
+def _bleu_details(result: Any) -> dict[str, Any]:
+    """The n-gram precisions, brevity penalty and lengths of a BLEU score; nothing for other metrics."""
+    if not hasattr(result, "precisions"):
         return {}
     return {
-        "precisions": [float(one) for one in found.precisions],
-        "brevity_penalty": float(found.bp),
-        "length_ratio": float(found.ratio),
-        "words": int(found.sys_len),
-        "reference_words": int(found.ref_len),
+        "precisions": [float(precision) for precision in result.precisions],
+        "brevity_penalty": float(result.bp),
+        "length_ratio": float(result.ratio),
+        "words": int(result.sys_len),
+        "reference_words": int(result.ref_len),
     }

@@ -5,13 +5,13 @@ from torch import Tensor
 
 
 def sinusoidal_positions(length: int, dim: int) -> Tensor:
-    """The position encodings of the first `length` positions, [length, dim] in float32.
+    """The encodings of the first `length` positions, [length, dim] in float32.
 
         PE(pos, 2i)     = sin(pos / 10000^(2i / d_model))
         PE(pos, 2i + 1) = cos(pos / 10000^(2i / d_model))
 
-    Each pair of dimensions is a clock hand that turns with its own wavelength, from 2 pi to 10000 * 2 pi, so that a
-    shift by k positions is the same rotation wherever it starts.
+    Each pair of dimensions is a clock hand with a wavelength from 2 pi to 10000 * 2 pi, so a shift by k positions is
+    the same rotation at every position.
 
     >>> sinusoidal_positions(2, 4)[0].tolist()
     [0.0, 1.0, 0.0, 1.0]

@@ -3,7 +3,7 @@
     source -> embedding + positions -> N encoder layers -> memory
     target -> embedding + positions -> N decoder layers, each attending to memory -> projection -> log-probabilities
 
-It does not know of batches on disk, of beams beyond a dimension of its input, or of how it is trained.
+It knows nothing of data on disk, of search beyond a beam dimension, or of training.
 """
 
 import math
@@ -12,22 +12,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nmt.config import ModelConfig
+from nmt.config.model import ModelConfig
 from nmt.data.batches import Batch
-from nmt.model.attention import MultiHeadAttention, padding_bias
-from nmt.model.dropout import Dropout, keep_out_of_compilation
-from nmt.model.layers import DecoderLayer, EncoderLayer, LayerCache, Observed
-from nmt.model.linear import Linear, PackedLinear
+from nmt.model.attention import MultiHeadAttention, causal_bias, padding_bias
+from nmt.model.cache import LayerCache
+from nmt.model.kernels.dropout import Dropout, exclude_from_compilation
+from nmt.model.kernels.top_k import top_k
+from nmt.model.layers import DecoderLayer, EncoderLayer, Observed
 from nmt.model.loss import LossSum, label_smoothed_loss
 from nmt.model.positions import sinusoidal_positions
-from nmt.model.top_k import top_k
 from nmt.runtime import aligned
 
 _ROWS_IN_CACHE = 64
 
 
 class Transformer(nn.Module):
-    """Encoder and decoder; parameters are initialised as Glorot & Bengio 2010 (matrices) and N(0, 1/d) (embeddings)."""
+    """Encoder and decoder; matrices are initialized as by Glorot & Bengio 2010, embeddings from N(0, 1/d_model)."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -36,35 +36,35 @@ class Transformer(nn.Module):
         self.target_embedding = (
             self.source_embedding if config.shared_vocabulary else nn.Embedding(config.target_vocabulary, config.dim)
         )
-        rate = config.dropout if config.embedding_dropout is None else config.embedding_dropout
-        self.embedding_dropout = Dropout(rate)
+        dropout = config.dropout if config.embedding_dropout is None else config.embedding_dropout
+        self.embedding_dropout = Dropout(dropout)
         self.encoder = nn.ModuleList(EncoderLayer(config) for _ in range(config.encoder_layers))
         self.decoder = nn.ModuleList(DecoderLayer(config) for _ in range(config.decoder_layers))
-        pre = config.norm == "pre"  # there each layer's output is a bare sum, so the last needs a norm of its own
+        pre = config.norm == "pre"  # the output of a pre-norm layer is a bare sum, so the last one is normalized
         self.encoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
-        self.projection = Linear(config.dim, config.target_vocabulary, bias=False)
+        self.projection = nn.Linear(config.dim, config.target_vocabulary, bias=False)
         if config.tied:
             self.projection.weight = self.target_embedding.weight
-        self.positions = sinusoidal_positions(aligned(config.max_length), config.dim)
-        self._initialise()
+        self.place_positions(torch.device("cpu"), torch.float32)
+        self._initialize()
 
     def place_positions(self, device: torch.device, dtype: torch.dtype) -> None:
-        """Place the position encodings, which are computed and never stored, where the parameters are."""
+        """Compute the position encodings, which are not parameters, for a device and dtype."""
         self.positions = sinusoidal_positions(aligned(self.config.max_length), self.config.dim).to(device, dtype)
 
-    def reach(self, length: int) -> None:
-        """Have position encodings for so many tokens, where a sentence is longer than those of training."""
+    def extend_positions(self, length: int) -> None:
+        """Extend the position encodings to sentences longer than those of training."""
         if length > len(self.positions):
             self.positions = sinusoidal_positions(aligned(length), self.config.dim).to(self.positions)
 
     def compile_layers(self, backend: str = "inductor") -> None:
-        """Let torch.compile make the layers' kernels when they first run, for any batch size and length."""
-        keep_out_of_compilation()
+        """Compile each layer with torch.compile, for any batch size and length."""
+        exclude_from_compilation()
         for layer in (*self.encoder, *self.decoder):
             layer.compile(dynamic=True, backend=backend)
 
-    def _initialise(self) -> None:
+    def _initialize(self) -> None:
         for module in self.modules():
             if isinstance(module, nn.Linear) and module is not self.projection:
                 nn.init.xavier_uniform_(module.weight)
@@ -79,12 +79,11 @@ class Transformer(nn.Module):
     # ------------------------------------------------------------------------------------------- all positions at once
 
     def forward(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Tensor:
-        """The decoder's output at each target position: [batch, source], [batch, target] -> [batch, target, dim]."""
-        memory = self.encode(source, source_mask)
-        return self.decode(target_input, memory, source_mask)
+        """The decoder output at each target position: [batch, source], [batch, target] -> [batch, target, dim]."""
+        return self.decode(target_input, self.encode(source, source_mask), source_mask)
 
     def encode(self, source: Tensor, source_mask: Tensor, observed: Observed | None = None) -> Tensor:
-        """[batch, source] tokens, with True in the mask at real ones -> memory [batch, source, dim]."""
+        """Tokens [batch, source], with True in the mask at real ones -> memory [batch, source, dim]."""
         x = self._embed(source, self.source_embedding)
         padding = padding_bias(source_mask, x.dtype)
         for layer in self.encoder:
@@ -94,19 +93,20 @@ class Transformer(nn.Module):
     def decode(
         self, target_input: Tensor, memory: Tensor, source_mask: Tensor, observed: Observed | None = None
     ) -> Tensor:
-        """[batch, target] tokens that begin with `<s>` -> the decoder's output [batch, target, dim].
+        """Tokens [batch, target] that begin with `<s>` -> the decoder output [batch, target, dim].
 
         Output t depends on tokens 0 to t alone. Padding at the end of a target needs no mask: it lies in the future.
-        Each layer adds its weights of attention to `observed`, if given.
+        Each layer appends its attention weights to `observed`, if given.
         """
         x = self._embed(target_input, self.target_embedding)
         padding = padding_bias(source_mask, x.dtype)
+        future = causal_bias(x) if x.is_cpu or observed is not None else None
         for layer in self.decoder:
-            x = layer(x, memory, padding, observed)
+            x = layer(x, memory, future, padding, observed)
         return self.decoder_norm(x)
 
     def attention(self, source: Tensor, source_mask: Tensor, target_input: Tensor) -> Observed:
-        """The weights of all attention, while `source` is read and `target_input` is what was written."""
+        """The attention weights of all layers when the model is forced to output a given target."""
         observed = Observed([], [], [])
         self.decode(target_input, self.encode(source, source_mask, observed), source_mask, observed)
         return observed
@@ -117,44 +117,32 @@ class Transformer(nn.Module):
         return self.embedding_dropout(scaled + self.positions[: tokens.size(1)])
 
     def log_probs(self, x: Tensor) -> Tensor:
-        """Decoder output [..., dim] -> log-probabilities of the next token [..., vocab], in float32."""
+        """Decoder output [..., dim] -> float32 log-probabilities of the next token [..., vocab]."""
         return F.log_softmax(self.projection(x), dim=-1, dtype=torch.float32)
 
     def best_log_probs(self, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """The `count` most probable next tokens: [..., dim] -> log-probabilities and tokens [..., count], best first.
-
-        On a CPU a few rows at a time, so that their logits are still in its cache when they are looked through.
-        """
+        """The `count` best next tokens: [..., dim] -> log-probabilities and tokens [..., count], best first."""
         rows = x.flatten(0, -2)
-        parts = [top_k(self.log_probs(part), count) for part in (rows.split(_ROWS_IN_CACHE) if x.is_cpu else [rows])]
-        log_probs, tokens = (torch.cat(both).view(*x.shape[:-1], -1) for both in zip(*parts, strict=True))
+        blocks = rows.split(_ROWS_IN_CACHE) if x.is_cpu else [rows]  # a CPU's cache keeps their logits for the search
+        parts = [top_k(self.log_probs(block), count) for block in blocks]
+        log_probs, tokens = (torch.cat(results).view(*x.shape[:-1], -1) for results in zip(*parts, strict=True))
         return log_probs, tokens
-
-    def pack(self, *, int8: bool) -> None:
-        """Make ready for decoding on a CPU, for good: linear layers packed, and of 8-bit integers if asked for."""
-        dim = self.config.dim
-        for name, module in list(self.named_modules()):
-            for key, linear in list(module.named_children()):
-                if isinstance(linear, Linear):
-                    halved = name.endswith("cross_attention") and key == "project_in"  # queries, and keys with values
-                    ranges = [(0, dim), (dim, 3 * dim)] if halved else [(0, linear.out_features)]
-                    setattr(module, key, PackedLinear(linear, ranges, int8=int8))
 
     def loss(self, batch: Batch, smoothing: float, r_drop: float = 0.0) -> LossSum:
         """Label-smoothed cross-entropy, summed over the real tokens of the target; see `label_smoothed_loss`."""
-        source, mask, target_input, target_output = batch[:4]
-        if r_drop:
-            source, mask, target_input, target_output = (torch.cat([side, side]) for side in batch[:4])
-        hidden = self(source, mask, target_input)
-        tokens = batch.target_tokens * (2 if r_drop else 1)
+        source, source_mask, target_input, target_output = batch[:4]
+        tokens = sum(batch.lengths[1])
+        if r_drop:  # the batch twice, with other dropout masks
+            source, source_mask, target_input, target_output = (torch.cat([side, side]) for side in batch[:4])
+            tokens *= 2
+        hidden = self.decode(target_input, self.encode(source, source_mask), source_mask)
         return label_smoothed_loss(hidden, self.projection.weight, target_output, tokens, smoothing, r_drop)
 
     @property
     def alignment_layer(self) -> int:
-        """The decoder layer whose cross-attention tells best what a token translates: the last but one.
+        """The decoder layer whose cross-attention aligns words best: the last but one, of two layers the last.
 
-        Garg et al. 2019 (section 3.1) find it in a model of six layers; the last one looks ahead. Of two layers it is
-        the last (benchmarks/alignment_error.py).
+        Of six layers by Garg et al. 2019 (section 3.1), of two by benchmarks/results/alignment-error.txt.
         """
         layers = len(self.decoder)
         return layers - 2 if layers > 2 else layers - 1
@@ -166,10 +154,7 @@ class Transformer(nn.Module):
         return [layer.start(memory) for layer in self.decoder]  # type: ignore[operator]
 
     def step(self, tokens: Tensor, position: int, caches: list[LayerCache], past: Tensor, padding: Tensor) -> Tensor:
-        """The decoder's output at one position, those before it cached: [batch, beam] -> [batch, beam, dim].
-
-        `past` says which slots of the caches are whose, see `DecoderLayer.step`.
-        """
+        """The decoder output at one position, see `DecoderLayer.step`: [batch, beam] -> [batch, beam, dim]."""
         x = self.target_embedding(tokens) * math.sqrt(self.config.dim) + self.positions[position]
         for layer, cache in zip(self.decoder, caches, strict=True):
             x = layer.step(x, cache, past, padding)  # type: ignore[operator]

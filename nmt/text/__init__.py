@@ -1,1 +1,1 @@
-"""Text: reading sentence pairs, cleaning them, and turning them into tokens. Nothing here knows of tensors."""
+"""Text: read sentence pairs, clean them, and turn them into tokens; without tensors."""

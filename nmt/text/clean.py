@@ -1,46 +1,28 @@
-"""Which pairs are fit to train on: rules with names, of which the first that a pair breaks drops it.
+"""Normalize and filter sentence pairs by named rules.
 
-What a pair is compared with, the corpus as a whole, is no business of these rules: duplicates are found where all
-pairs come together again (data/prepare.py), because rules are applied in many processes at a time.
+Rules see one pair at a time, in many processes. Duplicates are dropped where these come together (data/prepare.py).
 """
 
 import re
 import string
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from nmt.config import CleaningConfig
+from nmt.config.corpus import CleaningConfig
 from nmt.errors import NmtError, UsageError
+from nmt.text.control_characters import has_controls
 from nmt.text.lengths import LengthFit
-from nmt.text.pair import SentencePair
-from nmt.text.repair import normalised, plain_quotes, repaired
+from nmt.text.repair import normalize_unicode, plain_quotes, repair_encoding
 from nmt.text.scripts import base_language, script_of, share
 
 RULES = (
-    "kept",
-    "empty",
-    "too short",
-    "too long",
-    "broken encoding",
-    "control characters",
-    "held out",
-    "ratio",
-    "misaligned",
-    "identical",
-    "no words",
-    "wrong script",
-    "wrong language",
-    "placeholders",
-    "duplicate",
-)
-"""The names of what may become of a pair; arrays hold their numbers."""
+    "kept", "empty", "too short", "too long", "broken encoding", "control characters", "held out", "ratio",
+    "misaligned", "identical", "no words", "wrong script", "wrong language", "placeholders", "duplicate",
+)  # fmt: skip
+"""Outcomes of cleaning: arrays hold their indices, reports their names."""
 
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
-_PUNCTUATION = re.compile(r"[\W_]+")
-_NUMBER = re.compile(r"\d+")
 PLACEHOLDER = re.compile(
     r"""\{[\w.:!]*\}            # {0}, {name}
     | (?<![A-Za-z0-9_%])(?<!\d\s)%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@]  # %s, %1$d; not 50%s, 50 %s
@@ -50,80 +32,72 @@ PLACEHOLDER = re.compile(
     | <[A-Za-z][\w:-]*/>""",
     re.VERBOSE,
 )
-"""Placeholders and tags, that is, what a translation must have, too."""
+"""Placeholders and tags, which a translation must preserve."""
 
 _VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=\{\d)[:!][^}]*|(?<=%)\d+\$|(?<=\w)\s[^<>]*(?=>)|\s*/(?=>)")
+_PUNCTUATION = re.compile(r"[\W_]+")
+_NUMBER = re.compile(r"\d+")
+_LETTER = re.compile(r"[^\W\d_]")
 _ASCII_LETTERS = string.ascii_letters.encode("ascii")
 _ASCII_SIGNS = bytes(set(range(128)) - set(_ASCII_LETTERS))
 _NOT_ASCII_LETTERS = bytes(set(range(256)) - set(_ASCII_LETTERS))
 _ASCII = bytes(range(128))
-_LETTER = re.compile(r"[^\W\d_]")
-_FEW_LETTERS = 0.2  # share of a side's visible bytes below which it has no words
-_LATIN, _NOT_LATIN = 0.5, 0.1  # least share of letters in the script of their language; others than Latin mix more
-_SENTENCE = 4  # words of Latin letters that are more than a term in a text of another script
+_FEW_LETTERS = 0.2  # fraction of letters, by visible bytes, below which text has no words
+_LATIN, _NOT_LATIN = 0.5, 0.1  # least fraction of letters in the language's script; others mix with Latin more
+_SENTENCE = 4  # words of Latin letters that are more than a term in text of another script
 _CERTAIN = 0.95  # probability of another language
-_TELLING = 30  # characters that a language is told by
-
+_IDENTIFIABLE = 30  # least characters for language identification
 
 Rule = Callable[[str, str], bool]
 
 
-def folded(text: str) -> str:
-    """Text as near-duplicates are compared: in lower case, each number alike, without punctuation; never empty.
+def near_duplicate_key(text: str) -> str:
+    """The part of a text that near-duplicates share: lower case, numbers all alike, no punctuation; never empty.
 
-    >>> folded("Chapter 12, Section 3."), folded("CHAPTER 1: section 24"), folded("...")
-    ('chapter 0 section 0', 'chapter 0 section 0', '...')
+    >>> [near_duplicate_key(text) for text in ("Chapter 12, Section 3.", "CHAPTER 1: section 24", "...")]
+    ['chapter 0 section 0', 'chapter 0 section 0', '...']
     """
     return _PUNCTUATION.sub(" ", _NUMBER.sub("0", text.casefold())).strip() or text
 
 
-@lru_cache(maxsize=4)  # several rules ask for those of a pair
-def _letters(text: str) -> bytes:
-    """The ASCII letters of a text, in lower case: quickly found, and the same where `folded` is."""
+@lru_cache(maxsize=4)  # several rules need them
+def _ascii_letters(text: str) -> bytes:
+    """The ASCII letters of a text in lower case: fast, and equal for equal near-duplicate keys."""
     return text.casefold().encode("utf-8", "surrogatepass").translate(None, _NOT_ASCII_LETTERS)
 
 
 def placeholders(text: str) -> Counter[str]:
-    """How often each placeholder and tag stands in a text.
+    """Count the placeholders and tags of a text.
 
-    Names in braces are all alike, as in {FILE} they may be translated, and so are the numbers by which words change
-    places, as in %2$s, formats as in {0:d}, and what is inside a tag.
+    Names in braces are ignored, as {FILE} may be translated, and so are positions as in %2$s, formats as in {0:d}, and
+    the attributes of tags.
 
     >>> dict(placeholders("{0} of %2$s, 100 % done, 50%s, <b>bold</b> if {a} < b > c"))
     {'{0}': 1, '%s': 1, '<b>': 1, '</b>': 1, '{}': 1}
     """
-    return Counter(_VARIABLE.sub("", found) for found in PLACEHOLDER.findall(text))
-
-
-def _differ_in_placeholders(source: str, target: str) -> bool:
-    both = source + target
-    return ("%" in both or "{" in both or "<" in both) and placeholders(source) != placeholders(target)
-
-
-def _has_controls(text: str) -> bool:
-    return not text.isprintable() and _CONTROL.search(text) is not None
+    return Counter(_VARIABLE.sub("", placeholder) for placeholder in PLACEHOLDER.findall(text))
 
 
 class HeldOut:
-    """The sentences of the sets that will be scored, which training must not have seen, in any spelling."""
+    """The sentences of the held-out sets, which training must not see in any spelling."""
 
-    def __init__(self, pairs: Iterable[SentencePair], cut: AbstractSet[tuple[str, str]] = frozenset()) -> None:
-        """`cut` are regular pairs that were cut off the corpus itself: held out even where nothing is cleaned."""
-        self.cut = cut
-        sides = {side.strip() for pair in pairs for side in (pair.source, pair.target)} - {""}
-        self.exact, self.folded = sides, {folded(side) for side in sides}
-        self.letters = {_letters(side) for side in sides}
+    def __init__(self, pairs: Iterable[tuple[str, str]], split: Container[tuple[str, str]] = ()) -> None:
+        """`split` are normalized pairs that were split off the corpus: held out even without cleaning."""
+        self.split = split
+        self.exact = {side.strip() for pair in pairs for side in pair} - {""}
+        self.keys = {near_duplicate_key(sentence) for sentence in self.exact}
+        self._letters = {_ascii_letters(sentence) for sentence in self.exact}
 
-    def has(self, text: str) -> bool:
-        """Whether a sentence is one of them."""
-        return text in self.exact or (_letters(text) in self.letters and folded(text) in self.folded)
+    def __contains__(self, text: str) -> bool:
+        """Whether text is a held-out sentence or a near-duplicate of one."""
+        return text in self.exact or (_ascii_letters(text) in self._letters and near_duplicate_key(text) in self.keys)
 
 
 class Cleaner:
-    """Makes text regular, and tells which rule a pair breaks.
+    """Normalize text, and find the rule that drops a pair.
 
     >>> cleaner = Cleaner(CleaningConfig())
-    >>> [cleaner.rule_against(*pair) for pair in [("ein Hund", "a dog"), ("", "b"), ("12 %", "12 %"), ("gut", "good")]]
+    >>> [cleaner.rejected_by(*pair) for pair in [("ein Hund", "a dog"), ("", "b"), ("12 %", "12 %"), ("gut", "good")]]
     [None, 'empty', 'identical', None]
     """
 
@@ -140,18 +114,18 @@ class Cleaner:
         self.rules = dict(self._rules()) if config.clean else {}
 
     def _rules(self) -> Iterator[tuple[str, Rule]]:
-        """The rules that are asked for, in their order: a name, and whether a pair of regular texts breaks it."""
-        config = self.config
+        """The active rules in order: a name, and a test whether a normalized pair breaks it."""
+        config, held_out = self.config, self.held_out
         yield "broken encoding", lambda source, target: "\ufffd" in source or "\ufffd" in target
-        yield "control characters", lambda source, target: _has_controls(source) or _has_controls(target)
-        yield "held out", lambda source, target: self.held_out.has(source) or self.held_out.has(target)
-        yield "ratio", self._differs_in_length
+        yield "control characters", _either(has_controls)
+        yield "held out", lambda source, target: source in held_out or target in held_out
+        yield "ratio", self._differ_in_length
         if self.fit and config.max_deviation:
             fit = self.fit
             yield "misaligned", lambda source, target: fit.deviation(source, target) > config.max_deviation
         if not config.keep_identical:
             yield "identical", lambda source, target: source == target
-        yield "no words", lambda source, target: _has_no_words(source) or _has_no_words(target)
+        yield "no words", _either(_has_no_words)
         if config.check_scripts:
             yield "wrong script", lambda source, target: self._is_foreign(source, 0) or self._is_foreign(target, 1)
         if config.check_languages:
@@ -159,83 +133,82 @@ class Cleaner:
         if config.check_placeholders:
             yield "placeholders", _differ_in_placeholders
 
-    def regular(self, text: str) -> str:
-        """Text as it is trained on: repaired, in a normal form, with single spaces."""
+    def normalize(self, text: str) -> str:
+        """Text as it is trained on: repaired, in a Unicode normal form, with single spaces."""
         config = self.config
         if not config.clean:
             return text
         if not text.isascii():
-            text = normalised(repaired(text) if config.repair else text, config.normal_form)
+            text = normalize_unicode(repair_encoding(text) if config.repair else text, config.normal_form)
             if config.plain_quotes:
                 text = plain_quotes(text)
         return " ".join(text.split())
 
-    def rule_against(self, source: str, target: str) -> str | None:
-        """The name of the first rule that drops a pair of regular texts, if any does."""
+    def normalize_pair(self, source: str, target: str) -> tuple[str, str]:
+        """Both sides, normalized."""
+        return self.normalize(source), self.normalize(target)
+
+    def rejected_by(self, source: str, target: str) -> str | None:
+        """The first rule that drops a normalized pair; None: the pair is kept."""
         if not source.strip() or not target.strip():
             return "empty"
-        if (source, target) in self.held_out.cut:
+        if (source, target) in self.held_out.split:
             return "held out"
-        for name, breaks in self.rules.items():
-            if breaks(source, target):
-                return name
-        return None
+        return next((name for name, breaks in self.rules.items() if breaks(source, target)), None)
 
-    def _differs_in_length(self, source: str, target: str) -> bool:
+    def _differ_in_length(self, source: str, target: str) -> bool:
         shorter, longer = sorted((len(source), len(target)))
-        return longer > self.config.max_ratio * (shorter + 10)  # a few characters more say nothing of short lines
+        return longer > self.config.max_ratio * (shorter + 10)  # the ratio of short lines means little
 
     def _is_foreign(self, text: str, side: int) -> bool:
         script = self.scripts[side]
         if script == "Latin":
-            return not _is_mostly_ascii(text) and share(text, script) < _LATIN
-        # in a text of another script, names and terms stay as they are
+            return not (text.isascii() or _is_mostly_ascii(text)) and share(text, script) < _LATIN
+        # text in another script keeps names and terms in Latin letters
         return script is not None and len(text.split()) >= _SENTENCE and share(text, script) < _NOT_LATIN
 
     def _wrong_language(self) -> Rule:
-        identify, known = language_identifier()
+        identifier = _language_identifier()
+        known = set(identifier.labels)
         if unknown := [language for language in self.languages if language not in known]:
-            raise UsageError(
-                f"--check-languages cannot tell {unknown[0] or 'languages that it does not know'}",
-                "give --source-language and --target-language; among " + " ".join(sorted(known)),
-            )
+            problem = f"--check-languages cannot identify {unknown[0] or 'unknown languages'}"
+            hint = "give --source-language and --target-language, each one of " + " ".join(sorted(known))
+            raise UsageError(problem, hint)
 
-        def wrong(text: str, language: str) -> bool:
-            found, probability = identify(text) if len(text) >= _TELLING else (language, 1.0)
-            return found != language and probability > _CERTAIN
+        def is_other(text: str, language: str) -> bool:
+            identified, probability = identifier.classify(text) if len(text) >= _IDENTIFIABLE else (language, 1.0)
+            return identified != language and probability > _CERTAIN
 
-        return lambda source, target: wrong(source, self.languages[0]) or wrong(target, self.languages[1])
+        return lambda source, target: is_other(source, self.languages[0]) or is_other(target, self.languages[1])
+
+
+def _either(is_broken: Callable[[str], bool]) -> Rule:
+    return lambda source, target: is_broken(source) or is_broken(target)
+
+
+def _differ_in_placeholders(source: str, target: str) -> bool:
+    text = source + target
+    return ("%" in text or "{" in text or "<" in text) and placeholders(source) != placeholders(target)
 
 
 def _is_mostly_ascii(text: str) -> bool:
-    """Whether a text has no fewer ASCII letters than others, of two bytes at least: quickly told."""
-    return text.isascii() or 2 * len(_letters(text)) >= len(
-        text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
-    )
+    """Whether at least half of the letters are ASCII, by a fast test: others take two bytes or more."""
+    others = text.encode("utf-8", "surrogatepass").translate(None, _ASCII)
+    return 2 * len(_ascii_letters(text)) >= len(others)
 
 
 def _has_no_words(text: str) -> bool:
-    """Whether a text has no letter, or its ASCII digits and punctuation are most of its bytes."""
-    if 2 * len(_letters(text)) > len(text):  # told quickly
+    """Whether text has no letter, or is mostly ASCII digits and punctuation, by its bytes."""
+    if 2 * len(_ascii_letters(text)) > len(text):  # the fast way out
         return False
     visible = text.encode("utf-8", "surrogatepass").translate(None, b" ")
     letters = len(visible.translate(None, _ASCII_SIGNS))
     return letters < _FEW_LETTERS * len(visible) or not _LETTER.search(text)
 
 
-def language_identifier() -> tuple[Callable[[str], tuple[str, float]], set[str]]:
-    """What tells the language of a text and how sure it is, and the codes of the languages that it knows.
-
-    NmtError where the package for it is missing.
-    """
+def _language_identifier() -> Any:
     try:
         from py3langid.langid import MODEL_FILE, LanguageIdentifier
     except ImportError:
-        raise NmtError("--check-languages needs a package more", "pip install 'nmt[langid]'") from None
-    identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-
-    def identify(text: str) -> tuple[str, float]:
-        language, probability = identifier.classify(text)
-        return str(language), float(probability)
-
-    return identify, set(identifier.labels)
+        raise NmtError("--check-languages requires an extra package", "pip install 'nmt[langid]'") from None
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

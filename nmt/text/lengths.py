@@ -1,11 +1,8 @@
-"""How long translations are in a corpus, and which are not as long as they should be.
+"""The length ratio of a corpus, and how far a pair deviates from it.
 
-After Gale & Church 1993 (section 3.2): each character of the source gives c characters of the target on average, and
-their number varies like a sum of independent draws, so that for a pair of lengths s and t
-
-    delta = (t - c s) / sqrt(v s)
-
-is distributed about normally. c and v are fitted by medians, which the pairs to be found hardly move.
+After Gale & Church 1993 (section 3.2): a source character yields c target characters on average, with variance v, so
+that for lengths s and t, (t - c s) / sqrt(v s) is about normally distributed. c and v are fitted by medians, which
+misaligned pairs hardly move.
 """
 
 from collections.abc import Iterable
@@ -16,27 +13,27 @@ import numpy as np
 from nmt.text.pair import SentencePair
 
 FITTED_ON = 20_000
-"""Pairs at the beginning of a corpus that the fit is made on."""
+"""Pairs at the beginning of a corpus that the fit uses."""
 
 _FEWEST = 100
-_NORMAL = 1.4826  # a normal distribution's standard deviation over its median distance from the median
-_SLACK = 5.0  # characters that are added to each source: short ones vary more
+_NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation
+_SLACK = 5.0  # characters added to each length: short ones vary more
 
 
 class LengthFit(NamedTuple):
-    """What is usual in a corpus: c, and the square root of v."""
+    """The length model of a corpus: c, and the square root of v."""
 
     ratio: float
     spread: float
 
     def deviation(self, source: str, target: str) -> float:
-        """How many standard deviations the length of a target is away from the usual."""
+        """The distance of a target's length from the expected one, in standard deviations."""
         length = len(source) + _SLACK
         return abs(len(target) + _SLACK - self.ratio * length) / (self.spread * float(length**0.5))
 
 
 def fit_lengths(pairs: Iterable[SentencePair]) -> LengthFit | None:
-    """Fit to the pairs of a corpus, those without text on a side apart; None where too few are left to tell."""
+    """Fit the length model to pairs with text on both sides; None if there are too few."""
     lengths = [(len(pair.source), len(pair.target)) for pair in pairs if pair.source.strip() and pair.target.strip()]
     if len(lengths) < _FEWEST:
         return None

@@ -1,13 +1,16 @@
-"""A sentence and its translation, as every format gives them."""
+"""A sentence pair, as the readers of all formats yield it."""
 
 import re
 from typing import NamedTuple
+
+Languages = tuple[str | None, str | None]
+"""Language codes of source and target; None: unknown."""
 
 _LINE_ENDS = re.compile(r"[ \t]*[\r\n]+[ \t]*")
 
 
 class SentencePair(NamedTuple):
-    """A source sentence, its translation, and the line on which they stand or begin."""
+    """A source sentence, its translation, and the line where the pair begins."""
 
     source: str
     target: str
@@ -15,7 +18,7 @@ class SentencePair(NamedTuple):
 
 
 def one_line(text: str) -> str:
-    """Text of a format in which a line may end anywhere, as one line.
+    """Join the lines of a text whose line breaks have no meaning.
 
     >>> one_line("  Save\\n\\tas ")
     'Save as'

@@ -1,65 +1,58 @@
-"""Text as it was meant: characters in one normal form, and such as were read in a wrong encoding read again.
+"""Encoding repair, Unicode normal forms, and plain quotes.
 
-UTF-8 that was read as Windows-1252 or Latin-1 shows two or three odd characters for each that is no ASCII: "Ã¼" for
-"ü". Writing them in the wrong encoding gives the bytes back. Whatever is not valid UTF-8 then was meant as it stands.
+UTF-8 that was decoded as Windows-1252 or Latin-1 has two to four odd characters for each that is not ASCII: "Ã¼" for
+"ü". Encoding them again gives the original bytes. Text whose bytes are not valid UTF-8 was meant as it is.
 """
 
 import re
 import unicodedata
 
-_C1 = {byte: chr(byte) for byte in range(0x80, 0xA0)}
-_FROM_1252 = {byte: bytes([byte]).decode("cp1252", errors="ignore") or _C1[byte] for byte in range(0x80, 0xA0)}
-_BYTE_OF = {character: byte for byte, character in _FROM_1252.items()} | {
-    chr(byte): byte for byte in range(0x80, 0x100)
-}
-_LEAD = "\u00c2-\u00f4"  # the first byte of a character in UTF-8, as Latin-1 shows it
+_C1 = range(0x80, 0xA0)  # the bytes that differ in Windows-1252, which leaves some undefined
+_BYTE_OF = {bytes([byte]).decode("cp1252", errors="ignore") or chr(byte): byte for byte in _C1}
+_BYTE_OF |= {chr(byte): byte for byte in range(0x80, 0x100)}
+_LEAD = "\u00c2-\u00f4"  # the first byte of a character in UTF-8, as Latin-1
 _REST = "".join(re.escape(character) for character, byte in _BYTE_OF.items() if byte < 0xC0)
 _MOJIBAKE = re.compile(f"[{_LEAD}][{_REST}]+")
 _QUOTES = str.maketrans(
     {**dict.fromkeys("‘’‚‛′", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―", "-"), "…": "..."}
 )
-_TIMES = 4
+_MOST_ROUNDS = 4
 
 
-def repaired(text: str) -> str:
-    """Text with what was read in a wrong encoding, even several times over, read again.
+def repair_encoding(text: str) -> str:
+    """Undo decoding with the wrong encoding (mojibake), even when it happened several times.
 
-    >>> repaired("fÃ¼r"), repaired("fÃƒÂ¼r"), repaired("CÂ° für Â«Ärger»")
+    >>> repair_encoding("fÃ¼r"), repair_encoding("fÃƒÂ¼r"), repair_encoding("CÂ° für Â«Ärger»")
     ('für', 'für', 'C° für «Ärger»')
     """
     if text.isascii():
         return text
-    for _ in range(_TIMES):
-        again = _MOJIBAKE.sub(_read_again, text)
-        if again == text:
+    for _ in range(_MOST_ROUNDS):
+        repaired = _MOJIBAKE.sub(_decode_again, text)
+        if repaired == text:
             break
-        text = again
+        text = repaired
     return text
 
 
-def _read_again(found: re.Match[str]) -> str:
+def _decode_again(match: re.Match[str]) -> str:
     try:
-        return bytes(_BYTE_OF[character] for character in found[0]).decode("utf-8")
+        return bytes(_BYTE_OF[character] for character in match[0]).decode("utf-8")
     except UnicodeDecodeError:
-        return found[0]
+        return match[0]
 
 
-def normalised(text: str, form: str) -> str:
-    """Text in a normal form of Unicode: nfc, nfkc, or none, as it stands.
+def normalize_unicode(text: str, form: str) -> str:
+    """Convert text to a Unicode normal form: nfc, nfkc, or none to leave it.
 
-    >>> normalised("e\\u0301", "nfc"), normalised("ﬁ", "nfkc")
+    >>> normalize_unicode("e\\u0301", "nfc"), normalize_unicode("ﬁ", "nfkc")
     ('é', 'fi')
     """
-    match form:
-        case "nfc":
-            return unicodedata.normalize("NFC", text)
-        case "nfkc":
-            return unicodedata.normalize("NFKC", text)
-    return text
+    return text if form == "none" else unicodedata.normalize("NFC" if form == "nfc" else "NFKC", text)
 
 
 def plain_quotes(text: str) -> str:
-    """Text with straight quotation marks, hyphens for all dashes, and three dots for an ellipsis.
+    """Replace typographic quotation marks, dashes and ellipses by ASCII ones.
 
     >>> plain_quotes("„Ja“ – nein…")
     '"Ja" - nein...'

@@ -1,7 +1,7 @@
-"""Cutting a line into sentences, and what is longer than a model can read: at spaces, else anywhere.
+"""Split a line into sentences, and further where a sentence is too long for the model; join their translations.
 
-A model that was trained on sentences translates the first one of a paragraph and forgets the others, so a line that is
-cut at all is cut at the end of each sentence.
+A model trained on sentences translates the first one of a paragraph and forgets the others, so a line that is split at
+all is split at the end of each sentence.
 """
 
 import re
@@ -10,62 +10,53 @@ from itertools import pairwise
 from typing import NamedTuple
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\b\w\.)(?<!\b\d\d\.)[\"'”’»)\]]*\s+|(?<=[。！？])")
-"""Not behind an initial, as in z. B., or a day, as in 24. Mai."""
+"""Not after an initial, as in z. B., or a day, as in 24. Mai."""
+
 _SPACE = re.compile(r"\s+")
+
 WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
-"""Characters of scripts that write without spaces, as a regular expression has them between brackets."""
+"""Characters of scripts written without spaces, for a character class of a regular expression."""
+
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
 
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
-
-
 class Part(NamedTuple):
-    """A piece of a line, with the white space between the one before it and itself."""
+    """A part of a line, and the white space before it."""
 
     gap: str
     text: str
 
 
 def writes_without_spaces(character: str) -> bool:
-    """Whether a character is of a script without spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
+    """Whether a character's script has no spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
     return bool(_WITHOUT_SPACES.match(character))
 
 
-def folded(text: str) -> str:
-    """Text as words are compared: in lower case, with one space between them."""
+def casefold_words(text: str) -> str:
+    """Text for comparison by words: in lower case, with single spaces."""
     return " ".join(text.split()).casefold()
 
 
-def visible(text: str) -> str:
-    """Text with a picture in place of each control character: in a terminal these could do anything.
+def split_to_fit(line: str, fits: Callable[[str], bool], *, split: bool = False) -> list[Part]:
+    """Split a line into parts that fit: at sentence ends, then at spaces, then anywhere; no text is lost.
 
-    >>> visible("red: \\x1b[31m")
-    'red: ␛[31m'
-    """
-    return _CONTROLS.sub(lambda found: chr(0x2400 + ord(found[0])) if found[0] < " " else "␡", text)
+    A line that fits stays whole, unless `split` demands sentences.
 
-
-def fit(line: str, fits: Callable[[str], bool], *, split: bool = False) -> list[Part]:
-    """Parts of a line that each fit: its sentences, and what is longer cut again; no text is lost between them.
-
-    A line that fits is left whole, unless it is to be `split` even so.
-
-    >>> fit("One two. Three four five!", lambda part: len(part) <= 12)
+    >>> split_to_fit("One two. Three four five!", lambda part: len(part) <= 12)
     [Part(gap='', text='One two.'), Part(gap=' ', text='Three four'), Part(gap=' ', text='five!')]
     """
     if not split and fits(line):
         return _parts([line])
-    return _parts(piece for sentence in _pieces(line, _SENTENCE_END) for piece in _fit_sentence(sentence, fits))
+    return _parts(piece for sentence in _split_after(line, _SENTENCE_END) for piece in _fit_sentence(sentence, fits))
 
 
-def join(parts: Iterable[tuple[str, str]]) -> str:
-    """The translations of a line's parts as one line, each given with the gap before it.
+def join_parts(parts: Iterable[tuple[str, str]]) -> str:
+    """Join the translations of a line's parts, each given with the gap before it.
 
-    The white space of the source stays. Where it had none, a space goes between words, but not beside a character of a
-    script without spaces.
+    The white space of the source stays. Where it has none, a space separates words, except beside a script without
+    spaces.
 
-    >>> join([("", "One."), ("  ", "Two."), ("", "Three.")]), join([("", "今日は。"), ("", "晴れです。")])
+    >>> join_parts([("", "One."), ("  ", "Two."), ("", "Three.")]), join_parts([("", "今日は。"), ("", "晴れです。")])
     ('One.  Two. Three.', '今日は。晴れです。')
     """
     line = ""
@@ -77,10 +68,10 @@ def join(parts: Iterable[tuple[str, str]]) -> str:
 
 
 def _fit_sentence(sentence: str, fits: Callable[[str], bool]) -> list[str]:
-    """A sentence in as few pieces as fit, cut at spaces or, within a word, in the middle."""
+    """Split a sentence into as few pieces as fit: at spaces or, within a word, in the middle."""
     if fits(sentence.strip()) or len(sentence) < 2:
         return [sentence]
-    words = _pieces(sentence, _SPACE)
+    words = _split_after(sentence, _SPACE)
     if len(words) > 1:
         return [piece for merged in _merge(words, fits) for piece in _fit_sentence(merged, fits)]
     middle = len(sentence) // 2
@@ -88,13 +79,12 @@ def _fit_sentence(sentence: str, fits: Callable[[str], bool]) -> list[str]:
 
 
 def _parts(pieces: Iterable[str]) -> list[Part]:
-    """Pieces with the white space at their ends made gaps between them; that at the line's ends goes."""
+    """Turn the white space around pieces into gaps, and drop that at the ends of the line."""
     parts: list[Part] = []
     gap = ""
     for piece in pieces:
-        text = piece.strip()
-        if text:
-            lead, trail = piece[: len(piece) - len(piece.lstrip())], piece[len(piece.rstrip()) :]
+        if text := piece.strip():
+            lead, _, trail = piece.partition(text)
             parts.append(Part(gap + lead, text))
             gap = trail
         else:
@@ -102,14 +92,14 @@ def _parts(pieces: Iterable[str]) -> list[Part]:
     return parts
 
 
-def _pieces(line: str, boundary: re.Pattern[str]) -> list[str]:
-    """The line cut behind each match of `boundary`, white space at the cuts left in place."""
-    cuts = [0, *(match.end() for match in boundary.finditer(line) if 0 < match.end() < len(line)), len(line)]
-    return [line[start:end] for start, end in pairwise(cuts)]
+def _split_after(line: str, boundary: re.Pattern[str]) -> list[str]:
+    """Split a line after each match of `boundary`; nothing is removed."""
+    ends = [0, *(match.end() for match in boundary.finditer(line) if 0 < match.end() < len(line)), len(line)]
+    return [line[start:end] for start, end in pairwise(ends)]
 
 
 def _merge(pieces: list[str], fits: Callable[[str], bool]) -> list[str]:
-    """Join neighbours as long as they fit together (one piece alone may not), so that parts are few."""
+    """Join neighbours as long as they fit together; a single piece may not fit."""
     merged = [pieces[0]]
     for piece in pieces[1:]:
         if fits((merged[-1] + piece).strip()):

@@ -1,8 +1,7 @@
-"""SentencePiece (Kudo & Richardson 2018): text to tokens and back, without any other pre- or post-processing.
+"""SentencePiece tokenizers (Kudo & Richardson 2018): text to tokens and back, without other pre- or post-processing.
 
-Decoding what was encoded gives the text back after the model's declared normalisation, spaces folded: with byte
-fallback (the default) that holds for every text. Pieces such as `</s>` are control symbols: they are never cut from
-text, so a line that spells them is text like any other.
+Decoding restores the text after the model's normalization, with single spaces: with byte fallback (the default) that
+holds for every text. Control symbols such as `</s>` are never produced from text, so a line that spells them is text.
 """
 
 import hashlib
@@ -12,15 +11,17 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
 import sentencepiece
 
-from nmt.config import TokenizerConfig
+from nmt.config.corpus import TokenizerConfig
 from nmt.errors import NmtError
-from nmt.files import atomic_write, read_text
+from nmt.files.atomic import atomic_write
+from nmt.files.lines import read_text
+from nmt.files.run_directory import JOINT_TOKENIZER, SIDES, SOURCE_TOKENIZER, TARGET_TOKENIZER
 from nmt.text.clean import PLACEHOLDER
 from nmt.text.corpus import Corpus, corpora, format_of, read_pairs
 
@@ -29,39 +30,36 @@ logger = logging.getLogger("nmt")
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
 """Tokens of the control symbols `<pad>`, `<unk>`, `<s>`, `</s>` in every tokenizer that nmt trains."""
 
-_SHARED, _SOURCE, _TARGET = "tokenizer.model", "tokenizer.source.model", "tokenizer.target.model"
+_CONTROL = ("<pad>", "<unk>", "<s>", "</s>")
 _NORMALIZER = re.compile(rb"\n.(nmt_)?(nfkc|nfkc_cf|identity)\x12?", re.DOTALL)
-_AUTO_SIZES = ((10_000, 4_000), (100_000, 8_000), (1_000_000, 16_000))
+_AUTO_SIZES = ((10_000, 4_000), (100_000, 8_000), (1_000_000, 16_000))  # sentence pairs below, pieces
 _LARGEST_AUTO = 32_000
 _BYTES = 4 + 256 + 2  # control symbols, bytes, the space, and a character that SentencePiece must be given
 _NO_CHARACTER = "\ue000"
 _URL = re.compile(r"https?://(?:www\.)?|www\.")
 _MOST_SYMBOLS, _OFTEN = 200, 10
-_TRAINING_THREADS = 4  # the same everywhere: the model depends on it
+_TRAINING_THREADS = 4  # always the same, because the model depends on it
 
 
 class Tokenizer:
-    """One SentencePiece model."""
+    """A SentencePiece model."""
 
     def __init__(self, model: bytes, name: str) -> None:
-        """Parse a serialised model; NmtError when the bytes are no SentencePiece model made by nmt."""
+        """Parse a serialized model; NmtError, which begins with `name`, if nmt did not make it or it is damaged."""
         self.model = model
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-            control = [self._processor.piece_to_id(piece) for piece in ("<pad>", "<unk>", "<s>", "</s>")]
+            control = self.ids(_CONTROL)
         except Exception as error:  # SentencePiece raises RuntimeError, ValueError or its own by version
-            raise NmtError(
-                f"{name}: not a SentencePiece model: {_first_line(error)}", "is the file complete?"
-            ) from None
-        if not _NORMALIZER.search(model):  # a protobuf may be cut between two fields; this one is the last
-            raise NmtError(f"{name}: the rules of normalisation are missing", "is the file complete?")
+            problem = f"{name}: not a SentencePiece model: {_first_line(error)}"
+            raise NmtError(problem, "check that the file is complete") from None
+        if not _NORMALIZER.search(model):  # the last field of a protobuf, which may be cut between two fields
+            raise NmtError(f"{name}: the normalization rules are missing", "check that the file is complete")
         if control != [PAD, UNKNOWN, BEGIN, END]:
-            raise NmtError(
-                f"{name}: <pad>, <unk>, <s>, </s> are pieces {control}, not 0 to 3", "train it with nmt tokenizer train"
-            )
+            problem = f"{name}: the tokens of {', '.join(_CONTROL)} are {control}, not 0 to 3"
+            raise NmtError(problem, "train it with nmt tokenizer train")
 
     def __len__(self) -> int:
-        """The size of the vocabulary."""
         return int(self._processor.get_piece_size())
 
     def __eq__(self, other: object) -> bool:
@@ -71,57 +69,48 @@ class Tokenizer:
         return hash(self.model)
 
     def encode(self, lines: Sequence[str], *, end: bool = False) -> list[list[int]]:
-        """The tokens of each line, without control symbols or with the end of the sentence."""
-        tokens: list[list[int]] = self._processor.encode(list(lines), out_type=int, add_eos=end, num_threads=1)
-        return tokens
+        """The tokens of each line, followed by END if `end`."""
+        return self._processor.encode(list(lines), out_type=int, add_eos=end, num_threads=1)
 
     def encode_pieces(self, lines: Sequence[str]) -> list[list[str]]:
-        """The pieces of each line as strings, `▁` standing for a space."""
-        pieces: list[list[str]] = self._processor.encode(list(lines), out_type=str)
-        return pieces
+        """The pieces of each line, with `▁` for a space."""
+        return self._processor.encode(list(lines), out_type=str)
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
-        """The text of each row of tokens, on one line; control symbols are left out."""
-        text: list[str] = self._processor.decode([list(row) for row in tokens])
-        return [line.replace("\n", " ") for line in text]  # byte pieces could spell a newline
+        """The text of each row of tokens, on one line, without control symbols."""
+        lines = self._processor.decode([list(row) for row in tokens])
+        return [line.replace("\n", " ") for line in lines]  # byte pieces can spell a newline
 
     def decode_pieces(self, pieces: Sequence[str]) -> str:
-        """The text that a row of pieces stands for."""
+        """The text of a row of pieces."""
         return str(self._processor.decode_pieces(list(pieces))).replace("\n", " ")
 
     def pieces(self, tokens: Iterable[int]) -> list[str]:
-        """The pieces that tokens stand for."""
+        """The pieces of tokens."""
         return [self._processor.id_to_piece(token) for token in tokens]
-
-    def vocabulary(self) -> list[str]:
-        """All pieces, in the order of their tokens."""
-        return self.pieces(range(len(self)))
 
     def ids(self, pieces: Iterable[str]) -> list[int]:
         """The tokens of pieces."""
         return [self._processor.piece_to_id(piece) for piece in pieces]
 
-    def divisible_pieces(self) -> dict[str, int]:
-        """The pieces that were learnt, with their tokens; no control symbol, no byte, no symbol of the user's.
+    def vocabulary(self) -> list[str]:
+        """All pieces, ordered by token."""
+        return self.pieces(range(len(self)))
 
-        SentencePiece gives symbols of the user's the score 0, and so the very first merge, which goes with them.
-        """
-        one = self._processor
-        learnt = (
-            token
-            for token in range(len(self))
-            if one.get_score(token) and not (one.is_control(token) or one.is_unknown(token) or one.is_byte(token))
-        )
-        return {one.id_to_piece(token): token for token in learnt}
+    def divisible_pieces(self) -> dict[str, int]:
+        """The learned pieces and their tokens, without control symbols, bytes and user-defined symbols."""
+        model = self._processor
+        tokens = (token for token in range(len(self)) if model.get_score(token))  # 0: user-defined, or the first merge
+        special = model.is_control, model.is_unknown, model.is_byte
+        return {model.id_to_piece(token): token for token in tokens if not any(is_kind(token) for is_kind in special)}
 
     def normalize(self, line: str) -> str:
-        """The text that encoding sees, spaces folded: what a round trip gives back."""
+        """The text that a round trip restores: normalized, with single spaces."""
         return str(self._processor.normalize(line)).replace("▁", " ").strip(" ")
 
 
-@dataclass(frozen=True, slots=True)
-class Tokenizers:
-    """The tokenizers of the source and the target language, which may be one and the same."""
+class Tokenizers(NamedTuple):
+    """The tokenizers of source and target, which may be the same."""
 
     source: Tokenizer
     target: Tokenizer
@@ -132,29 +121,26 @@ class Tokenizers:
         return self.source == self.target
 
     def fingerprint(self) -> dict[str, str]:
-        """What tells these tokenizers from others: the SHA-256 of each model."""
-        return {
-            side: hashlib.sha256(tokenizer.model).hexdigest()
-            for side, tokenizer in (("source", self.source), ("target", self.target))
-        }
+        """The SHA-256 of each model."""
+        return {side: hashlib.sha256(tokenizer.model).hexdigest() for side, tokenizer in zip(SIDES, self, strict=True)}
 
     @classmethod
     def load(cls, directory: Path) -> "Tokenizers":
-        """Read `tokenizer.model`, or `tokenizer.source.model` and `tokenizer.target.model`, from a directory."""
-        if (directory / _SHARED).exists():
-            both = _load(directory / _SHARED)
-            return cls(both, both)
-        if (directory / _SOURCE).exists() or (directory / _TARGET).exists():
-            return cls(_load(directory / _SOURCE), _load(directory / _TARGET))
+        """Read the joint or the separate models from a directory; NmtError if there are none."""
+        if (directory / JOINT_TOKENIZER).exists():
+            joint = _load(directory / JOINT_TOKENIZER)
+            return cls(joint, joint)
+        if (directory / SOURCE_TOKENIZER).exists() or (directory / TARGET_TOKENIZER).exists():
+            return cls(_load(directory / SOURCE_TOKENIZER), _load(directory / TARGET_TOKENIZER))
         raise NmtError(f"{directory}: no tokenizer there", f"nmt tokenizer train FILE... --run {directory}")
 
     def save(self, directory: Path) -> None:
-        """Write the models under the names that `load` reads, and remove those that it no longer should."""
-        models = {_SHARED: self.source} if self.shared else {_SOURCE: self.source, _TARGET: self.target}
-        for name, tokenizer in models.items():
+        """Write the models where `load` reads them, and remove others."""
+        names = (JOINT_TOKENIZER,) if self.shared else (SOURCE_TOKENIZER, TARGET_TOKENIZER)
+        for name, tokenizer in zip(names, self, strict=False):
             with atomic_write(directory / name) as stream:
                 stream.write(tokenizer.model)
-        for name in {_SHARED, _SOURCE, _TARGET} - models.keys():
+        for name in {JOINT_TOKENIZER, SOURCE_TOKENIZER, TARGET_TOKENIZER}.difference(names):
             (directory / name).unlink(missing_ok=True)
 
 
@@ -165,93 +151,65 @@ def _load(path: Path) -> Tokenizer:
         raise NmtError(f"{path}: {error.strerror}") from None
 
 
-# --------------------------------------------------------------------------------------------------------- training
-
-
 def train_tokenizers(files: Sequence[Path], config: TokenizerConfig) -> Tokenizers:
-    """Train one tokenizer on the text of all files, or with `separate` one on that of each side.
-
-    Of files that hold pairs (TSV, JSON lines, TMX, XLIFF, PO) both sides are taken; others are lines of text.
-    """
+    """Train a joint tokenizer on the text of all files, or with `separate` a tokenizer for each side."""
     texts = training_sample(files, config, separate=config.separate)
-    trained = [_train(text, config, side) for text, side in zip(texts, _names(files, len(texts)), strict=True)]
+    trained = [_train(text, config, name) for text, name in zip(texts, _names(files, len(texts)), strict=True)]
     return Tokenizers(trained[0], trained[-1])
 
 
 def _names(files: Sequence[Path], sides: int) -> list[str]:
-    """What texts are called in messages."""
-    if sides == len(files) == 2:
-        return [str(file) for file in files]
-    return [", ".join(map(str, files))] * sides
+    return list(map(str, files)) if sides == len(files) == 2 else [", ".join(map(str, files))] * sides
 
 
 def training_sample(files: Sequence[Path], config: TokenizerConfig, *, separate: bool) -> tuple[list[str], ...]:
-    """Sentences that files have, of both sides together or separate: all of them, or a uniform sample of `sample`.
-
-    NmtError where there is no text.
-    """
-    sides: tuple[Iterator[str], ...]
-    if separate:
-        pairs = corpora(files)
-        if any(len(corpus.files) == 1 and format_of(corpus.files[0]) == "plain" for corpus in pairs):
-            raise NmtError(f"--separate needs a source and a target file, or one of pairs, but got {len(files)}")
-        sides = tuple(_side(pairs, side, config) for side in (0, 1))
-    else:
-        sides = (chain.from_iterable(_sentences(path, config) for path in files),)
+    """Draw at most `sample` sentences from plain files or files of pairs, of both sides together or separately."""
+    texts: Sequence[Corpus] = corpora(files) if separate else [Corpus((path,), path.name) for path in files]
+    if separate and any(len(corpus.files) == 1 and format_of(corpus.files[0]) == "plain" for corpus in texts):
+        raise NmtError(f"--separate needs a source and a target file, or a file of pairs, but got {len(files)}")
+    sides = [slice(0, 1), slice(1, 2)] if separate else [slice(0, 2)]
     return tuple(
-        _sample(lines, config.sample // len(sides), name)
-        for lines, name in zip(sides, _names(files, len(sides)), strict=True)
+        _sample(_sentences(texts, side, config), config.sample // len(sides), name)
+        for side, name in zip(sides, _names(files, len(sides)), strict=True)
     )
 
 
-def _side(pairs: Sequence[Corpus], side: int, config: TokenizerConfig) -> Iterator[str]:
-    for corpus in pairs:
-        if len(corpus.files) == 2:
-            yield from read_text(corpus.files[side])
+def _sentences(texts: Sequence[Corpus], sides: slice, config: TokenizerConfig) -> Iterator[str]:
+    """The sentences of some sides of corpora, or the lines of a plain file."""
+    for corpus in texts:
+        if len(corpus.files) == 2 or format_of(corpus.files[0]) == "plain":
+            yield from chain.from_iterable(map(read_text, corpus.files[sides]))
         else:
-            yield from (pair[:2][side] for pair in read_pairs(corpus, config))
-
-
-def _sentences(path: Path, config: TokenizerConfig) -> Iterator[str]:
-    """The lines of a file, or the sentences of both sides of one that holds pairs."""
-    if format_of(path) == "plain":
-        yield from read_text(path)
-        return
-    for pair in read_pairs(Corpus((path,), path.name), config):
-        yield from pair[:2]
+            yield from chain.from_iterable(pair[:2][sides] for pair in read_pairs(corpus, config))
 
 
 def _sample(lines: Iterable[str], size: int, name: str) -> list[str]:
-    """So many lines, each as likely as any other to be among them (Vitter 1985, algorithm R); the same in every run."""
-    draw, kept = random.Random(0), list[str]()  # noqa: S311
-    full = (line.replace("\0", " ") for line in lines if line.strip())  # SentencePiece skips a sentence that holds NUL
+    """A uniform sample of lines (Vitter 1985, algorithm R), the same in every run."""
+    draw, sample = random.Random(0), list[str]()  # noqa: S311
+    full = (line.replace("\0", " ") for line in lines if line.strip())  # SentencePiece skips a sentence with NUL
     for number, line in enumerate(full):
         if number < size:
-            kept.append(line)
+            sample.append(line)
         elif (place := int(draw.random() * (number + 1))) < size:
-            kept[place] = line
-    if not kept:
-        raise NmtError(f"{name}: no text there", "a tokenizer is trained on sentences, one a line")
-    return kept
+            sample[place] = line
+    if not sample:
+        raise NmtError(f"{name}: no text there", "a tokenizer is trained on sentences, one on each line")
+    return sample
 
 
-def _train(lines: Sequence[str], config: TokenizerConfig, names: str) -> Tokenizer:
-    """Train a tokenizer on sentences.
-
-    A corpus that cannot fill the vocabulary gives a smaller one and a notice; one whose characters alone are more than
-    the vocabulary holds is an NmtError that says how many pieces they need.
-    """
-    wanted, symbols, model = _vocabulary_size(len(lines), config), config.symbol or [], io.BytesIO()
+def _train(lines: Sequence[str], config: TokenizerConfig, name: str) -> Tokenizer:
+    """Train a tokenizer on sentences, with a smaller vocabulary than configured if they cannot fill it."""
+    size, symbols, model = _vocabulary_size(len(lines), config), config.symbol or [], io.BytesIO()
     if config.protect:
-        symbols = [*symbols, *(one for one in protected_symbols(lines) if one not in symbols)]
-    if config.type == "byte":  # a vocabulary of characters that has none, so that all of them are spelt
-        lines, wanted = [_NO_CHARACTER], _BYTES + len(symbols)
+        symbols = [*symbols, *(symbol for symbol in _frequent_symbols(lines) if symbol not in symbols)]
+    if config.type == "byte":  # a vocabulary of characters without any, so that all are spelled in bytes
+        lines, size = [_NO_CHARACTER], _BYTES + len(symbols)
     try:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(lines),
             model_writer=model,
             model_type="char" if config.type == "byte" else config.type,
-            vocab_size=wanted,
+            vocab_size=size,
             hard_vocab_limit=False,
             character_coverage=config.character_coverage,
             byte_fallback=config.byte_fallback,
@@ -266,34 +224,31 @@ def _train(lines: Sequence[str], config: TokenizerConfig, names: str) -> Tokeniz
             minloglevel=3,
         )
     except RuntimeError as error:
-        raise _training_problem(error, wanted, names) from None
-    tokenizer = Tokenizer(model.getvalue(), names)
-    if len(tokenizer) < wanted:
-        logger.warning(
-            "the corpus fills a vocabulary of %d pieces, not %d; training goes on with that", len(tokenizer), wanted
-        )
+        raise _training_error(error, size, name) from None
+    tokenizer = Tokenizer(model.getvalue(), name)
+    if len(tokenizer) < size:
+        logger.warning("the corpus fills a vocabulary of %d pieces, not %d", len(tokenizer), size)
     return tokenizer
 
 
-def protected_symbols(lines: Iterable[str]) -> list[str]:
-    """The placeholders, tags and beginnings of URLs that a text has often, the most frequent first."""
+def _frequent_symbols(lines: Iterable[str]) -> list[str]:
+    """Frequent placeholders, tags and beginnings of URLs, by decreasing frequency."""
     counts: Counter[str] = Counter()
     for line in lines:
         counts.update(PLACEHOLDER.findall(line))
         if "://" in line or "www." in line:
             counts.update(_URL.findall(line))
-    often = (symbol for symbol, count in counts.most_common(_MOST_SYMBOLS) if count >= _OFTEN)
-    return [symbol for symbol in often if not re.search(r"\s", symbol)]
+    frequent = (symbol for symbol, count in counts.most_common(_MOST_SYMBOLS) if count >= _OFTEN)
+    return [symbol for symbol in frequent if not re.search(r"\s", symbol)]
 
 
-def _training_problem(error: RuntimeError, wanted: int, names: str) -> NmtError:
+def _training_error(error: RuntimeError, size: int, name: str) -> NmtError:
     needed = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
     if needed:
-        return NmtError(
-            f"--vocab-size {wanted} is too small: the characters of {names} alone take {needed[1]} pieces",
-            f"set --vocab-size above {needed[1]}, or a lower --character-coverage, or --no-byte-fallback",
-        )
-    return NmtError(f"{names}: SentencePiece cannot train on this: {_first_line(error)}", "is there any text in it?")
+        problem = f"--vocab-size {size} is too small: the characters of {name} alone take {needed[1]} pieces"
+        hint = f"set --vocab-size above {needed[1]}, or a lower --character-coverage, or --no-byte-fallback"
+        return NmtError(problem, hint)
+    return NmtError(f"{name}: SentencePiece cannot train on it: {_first_line(error)}", "check that it has text")
 
 
 def _vocabulary_size(sentences: int, config: TokenizerConfig) -> int:

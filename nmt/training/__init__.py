@@ -1,1 +1,1 @@
-"""Training: schedule, optimiser, checkpoints, and the loop that joins them."""
+"""Training: the recipe, the trainer, its steps and optimizers, validation and checkpoints."""

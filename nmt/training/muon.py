@@ -1,9 +1,9 @@
-"""Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal before they are a step.
+"""Muon (Jordan et al. 2024): momentum, orthogonalized matrix by matrix before each step.
 
-Adam scales each weight by its own history. The gradient of a matrix, though, is mostly a few directions that many
-examples share, and the rare ones are lost beside them. Muon keeps the singular vectors of the momentum and sets all
-its singular values to about 1, so that a step is as long in every direction. It is for the matrices between hidden
-layers; embeddings, which are looked up by row, and vectors stay with Adam.
+Adam scales each weight by its own history. The gradient of a matrix, though, is dominated by a few directions that
+many examples share. Muon keeps the singular vectors of the momentum and sets all
+its singular values to about 1, so that a step has the same length in every direction. It optimizes the matrices between
+hidden layers; embeddings, which are looked up by row, and vectors are left to Adam.
 """
 
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ MOMENTUM = 0.95
 """Decay of the mean gradient."""
 
 LENGTH = 0.1
-"""Root of the mean square of a step's entries at rate 1; that of an orthogonal m by n matrix is max(m, n)^-0.5.
+"""Root mean square of a step's entries at learning rate 1; that of an orthogonal m by n matrix is max(m, n)^-0.5.
 
-Half of what Liu et al. 2025 (section 2.2) take, who make it equal to Adam's: the embeddings, which are left to Adam,
-learn best at twice the rate of the matrices (docs/experiments.md), and so both share one.
+Half of the value of Liu et al. 2025 (section 2.2), which equals Adam's: the embeddings, which are left to Adam, learn
+best at twice the learning rate of the matrices (docs/experiments.md), and so both share one.
 """
 
 ITERATIONS, LINEAR, CUBIC, QUINTIC = 5, 3.4445, -4.7750, 2.0315
-"""Of the iteration that makes matrices orthogonal; the coefficients are those of Jordan et al. 2024."""
+"""Of the orthogonalization; the coefficients are those of Jordan et al. 2024."""
 
 
 class _Stack(NamedTuple):
@@ -35,12 +35,12 @@ class _Stack(NamedTuple):
 
 
 class Muon:
-    """The optimiser of some matrices, which lie one behind the other in a flat vector."""
+    """The optimizer of matrices that follow one another in a flat vector."""
 
     def __init__(
         self, weights: Tensor, gradient: Tensor, shapes: Sequence[torch.Size], decay: float, dtype: torch.dtype
     ) -> None:
-        """Flat `weights` and `gradient` of matrices with these `shapes`; `dtype` is that of the products."""
+        """Flat `weights` and `gradient` of matrices of these `shapes`; `dtype` is that of the products."""
         self.weights, self.gradient, self.decay, self.dtype = weights, gradient, decay, dtype
         self.momentum = torch.zeros_like(weights)
         starts = accumulate((shape.numel() for shape in shapes), initial=0)
@@ -50,31 +50,31 @@ class Muon:
             stack.weights.append(weights[part].view(shape))
             stack.gradients.append(gradient[part].view(shape))
 
-    def step(self, rate: float, scale: Tensor, finite: Tensor) -> None:
-        """A step along the momentum of the gradient times `scale`; none where `finite` is 0 instead of 1.
+    def step(self, learning_rate: float, scale: Tensor, finite: Tensor) -> None:
+        """Step along the momentum of the gradient times `scale`, unless `finite` is 0 instead of 1.
 
-        What `gradient` held is lost.
+        Overwrites the gradient.
         """
         gradient = self.gradient.mul_(scale).nan_to_num_(0, 0, 0)
         self.momentum.lerp_(gradient, (1 - MOMENTUM) * finite)
         gradient.lerp_(self.momentum, MOMENTUM)  # Nesterov's: where the momentum will be after this gradient
         if self.decay:
-            self.weights.mul_(1 - rate * self.decay * finite)
+            self.weights.mul_(1 - learning_rate * self.decay * finite)
         for shape, stack in self.stacks.items():
-            steps = orthogonal(torch.stack(stack.gradients).to(self.dtype)).float()
-            steps *= -LENGTH * max(shape) ** 0.5 * rate * finite
+            steps = orthogonalize(torch.stack(stack.gradients).to(self.dtype)).float()
+            steps *= -LENGTH * max(shape) ** 0.5 * learning_rate * finite
             torch._foreach_add_(stack.weights, steps.unbind())
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
-    """U V^T of each matrix U S V^T, about: [matrix, row, column] in any precision -> the same, singular values near 1.
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """U V^T of each matrix U S V^T, approximately: [matrix, row, column] -> the same shape, singular values near 1.
 
-    An iteration of Newton and Schulz, X <- a X + b (X X^T) X + c (X X^T)^2 X, maps each singular value s to
-    a s + b s^3 + c s^5 and leaves the vectors. With these coefficients five rounds bring what lies between 0.002 and 1
-    to between 0.7 and 1.2, which is near enough; a matrix of zeros stays one.
+    A Newton-Schulz iteration, X <- a X + b (X X^T) X + c (X X^T)^2 X, maps each singular value s to a s + b s^3 + c s^5
+    and keeps the vectors. With these coefficients five rounds map [0.002, 1] into [0.7, 1.2], which is close enough; a
+    matrix of zeros stays one.
     """
     if matrices.size(1) > matrices.size(2):
-        return orthogonal(matrices.transpose(1, 2)).transpose(1, 2)
+        return orthogonalize(matrices.transpose(1, 2)).transpose(1, 2)
     x = matrices / (torch.linalg.matrix_norm(matrices.float(), keepdim=True) + 1e-20).to(matrices.dtype)
     for _ in range(ITERATIONS):
         squares = x @ x.transpose(1, 2)

@@ -1,57 +1,159 @@
-"""Adam (Kingma & Ba 2015), or Muon with it, on one flat float32 vector of all parameters.
+"""Adam (Kingma & Ba 2015), or Muon with it, on one flat float32 vector of all parameters, and the gradient.
 
 The model computes with its parameters in the working precision, which are views of one flat tensor. The float32 master
-copy, the gradient and the optimisers' moments are long vectors too, so that an update is a handful of operations
+weights, the gradient and the optimizers' moments are long vectors too, so that a step is a handful of operations
 however many layers there are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
-from nmt.config import PARTS, TrainingConfig
+from nmt.config.model import PARTS
+from nmt.config.training import TrainingConfig
 from nmt.model.transformer import Transformer
-from nmt.training.distributed import Processes
-from nmt.training.gradient import Gradient
+from nmt.runtime import to_device
+from nmt.training.distributed import REPORTED, Processes
 from nmt.training.muon import Muon
+
+BUCKET = 1 << 23
+"""Parameters of a bucket, about: 32 MB, which take longer to send than to begin."""
+
+TOTALS = 4
+"""Numbers of a step that are summed with its gradient: two losses, source and target tokens."""
+
+
+class _Bucket(NamedTuple):
+    """Parameters that are neighbours in the flat vector."""
+
+    flat: Tensor
+    parameters: list[nn.Parameter]  # those that are trained
+    views: list[Tensor]  # of `flat`, one for each of them
+
+
+class Gradient:
+    """The flat gradient of a model's parameters, and the totals that are summed with it.
+
+    Backward leaves a gradient with each parameter, in the working precision; one operation adds many of them to the
+    flat vector. With several processes it is summed over them in buckets, each as soon as backward is done with its
+    parameters: most of the communication overlaps with backward. The totals are part of the last bucket.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], processes: Processes) -> None:
+        """`parameters` are all of the model's, in their order in the flat vector."""
+        self.processes = processes
+        sizes = [parameter.numel() for parameter in parameters]
+        self._buffer = torch.zeros(sum(sizes) + TOTALS + REPORTED, device=parameters[0].device)
+        self.flat = self._buffer[: sum(sizes)]
+        self._sums = self._buffer[sum(sizes) :]
+        self.totals = self._sums[:TOTALS]
+        self._buckets = list(self._divide(parameters, BUCKET if processes.world_size > 1 else sum(sizes)))
+        self._works: dict[int, dist.Work] = {}  # sums over all processes that have begun, by their bucket
+        self._collected = False  # whether the flat vector holds gradients of this step
+        self._awaited: list[int] = []  # parameters of each bucket whose last gradients are still to come
+        if processes.world_size > 1:
+            for number, bucket in enumerate(self._buckets[:-1]):  # the last one carries the totals
+                for parameter in bucket.parameters:
+                    parameter.register_post_accumulate_grad_hook(partial(self._on_gradient, number))
+
+    def _divide(self, parameters: Sequence[nn.Parameter], size: int) -> Iterator[_Bucket]:
+        start, end, trained, views = 0, 0, list[nn.Parameter](), list[Tensor]()
+        for index, parameter in enumerate(parameters):
+            view = self.flat[end : end + parameter.numel()].view(parameter.shape)
+            end += parameter.numel()
+            if parameter.requires_grad:
+                trained.append(parameter)
+                views.append(view)
+            last = index + 1 == len(parameters)
+            if end - start >= size or last:
+                yield _Bucket(self._buffer[start:] if last else self._buffer[start:end], trained, views)
+                start, trained, views = end, [], []
+
+    def expect_last(self) -> None:
+        """Announce the last backward pass of this step."""
+        self._awaited = [len(bucket.parameters) for bucket in self._buckets]
+
+    def _on_gradient(self, number: int, _: Tensor) -> None:
+        """Backward is done with a parameter of a bucket."""
+        if not self._awaited:
+            return
+        self._awaited[number] -= 1
+        if not self._awaited[number]:
+            self.collect([number])
+            self._begin_sum(number)
+
+    def _begin_sum(self, number: int) -> None:
+        if number not in self._works:  # else it began before memory ran out, and is complete
+            self._works[number] = self.processes.begin_sum(self._buckets[number].flat)
+
+    def collect(self, buckets: Sequence[int] = ()) -> None:
+        """Add what backward left with the parameters, of all buckets or some, to the flat vector, and free it."""
+        for number in buckets or range(len(self._buckets)):
+            _, parameters, views = self._buckets[number]
+            gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+            for parameter in parameters:
+                parameter.grad = None
+            if gradients and number not in self._works:
+                assert len(gradients) == len(views), "a parameter without a gradient"
+                (torch._foreach_add_ if self._collected else torch._foreach_copy_)(views, gradients)
+        if not buckets:
+            self._collected, self._awaited = True, []
+
+    def discard(self) -> None:
+        """Forget what was collected, apart from buckets that are on their way already, which are complete."""
+        self._collected, self._awaited = False, []
+        for bucket in self._buckets:
+            for parameter in bucket.parameters:
+                parameter.grad = None
+
+    def sum(self, totals: Tensor) -> None:
+        """Sum gradient and totals [TOTALS] over all processes: `flat` and `self.totals` are then those of the step."""
+        self.totals.copy_(totals)
+        if self.processes.world_size > 1:
+            self._sums[TOTALS:].copy_(to_device(torch.tensor(self.processes.report()), self._sums.device))
+            for number in range(len(self._buckets)):
+                self._begin_sum(number)
+            self.processes.end_sums(self._works.values(), self._sums)
+        self._works, self._collected = {}, False
 
 
 class MasterWeights:
-    """The float32 master of a model's parameters, with their optimiser."""
+    """The float32 master of a model's parameters, with their optimizer."""
 
     def __init__(
         self, model: Transformer, config: TrainingConfig, dtype: torch.dtype, processes: Processes | None = None
     ) -> None:
-        """Move the model's parameters into a flat tensor of `dtype`; its values become the master's."""
+        """Move the model's parameters into a flat tensor of `dtype`; their values become the master's."""
         named = sorted(model.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # matrices first
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
-        self.clip = config.clip
+        self.clip_norm, self.ema_decay = config.clip_norm, config.ema
         self.master = torch.cat([parameter.detach().flatten().float() for parameter in self.parameters])
         self.working = self.master if dtype == torch.float32 else self.master.to(dtype)
         for parameter, value in zip(self.parameters, self.views(self.working), strict=True):
             parameter.data = value
         self.gradient = Gradient(self.parameters, processes or Processes())
         self.loss_scale = LossScale(self.master.device) if dtype == torch.float16 else None
-        self._divide(config, model.config.heads, dtype)
-        self.decay = config.ema
-        self.average = self.master.clone() if config.ema else None
+        self._make_optimizers(config, model.config.heads, dtype)
+        self.average = self.master.clone() if config.ema else None  # the exponential moving average
 
-    def _divide(self, config: TrainingConfig, heads: int, dtype: torch.dtype) -> None:
-        """Give each stretch of the flat vector to its optimiser: Muon the hidden matrices, Adam all else, or all."""
+    def _make_optimizers(self, config: TrainingConfig, heads: int, dtype: torch.dtype) -> None:
+        """Give each range of the flat vector to its optimizer: Muon the hidden matrices, Adam the rest, or all."""
         self.muon: Muon | None = None
         self.groups: list[Tensor] = []  # Adam's
         adam: list[dict[str, Any]] = []
         start = 0
-        for kind, members in groupby(zip(self.names, self.parameters, strict=True), lambda one: _kind(*one)):
+        for kind, members in groupby(zip(self.names, self.parameters, strict=True), lambda member: _kind(*member)):
             shapes = [shape for name, parameter in members for shape in _matrices(name, parameter, heads)]
-            stretch = slice(start, start + sum(shape.numel() for shape in shapes))
-            start = stretch.stop
-            weights, gradient = self.master[stretch], self.gradient.flat[stretch]
+            span = slice(start, start + sum(shape.numel() for shape in shapes))
+            start = span.stop
+            weights, gradient = self.master[span], self.gradient.flat[span]
             if kind == "hidden" and config.optimizer == "muon":
                 self.muon = Muon(weights, gradient, shapes, config.weight_decay, dtype)
                 continue
@@ -72,38 +174,34 @@ class MasterWeights:
         """A flat vector as tensors by parameter name."""
         return dict(zip(self.names, self.views(flat), strict=True))
 
-    def update(self, rate: float, tokens: Tensor, step: int) -> Tensor:
-        """Step number `step` by the gradient divided by `tokens`; returns its norm before clipping.
+    def step(self, learning_rate: float, tokens: Tensor, step: int) -> Tensor:
+        """Optimizer step number `step` along the gradient divided by `tokens`; returns its norm before clipping.
 
-        A gradient that is not finite changes nothing; the norm that is returned says so. The host never waits for it.
+        A gradient that is not finite changes nothing; the returned norm shows it. The host never waits for it.
         """
         if self.loss_scale is not None:
             tokens = tokens * self.loss_scale.value
         norm = self.gradient.flat.norm() / tokens
-        scale = (self.clip / norm).clamp(max=1.0) if self.clip else torch.ones_like(norm)
+        scale = (self.clip_norm / norm).clamp(max=1.0) if self.clip_norm else torch.ones_like(norm)
         finite = norm.isfinite().float()
         # torch's protocol for scaled gradients: Adam divides by grad_scale, and does nothing where found_inf is 1
         self.adam.grad_scale = scale.reciprocal() * tokens  # type: ignore[attr-defined]
         self.adam.found_inf = 1.0 - finite  # type: ignore[attr-defined]
         for group in self.adam.param_groups:
-            group["lr"] = rate
+            group["lr"] = learning_rate
         self.adam.step()
         if self.muon is not None:
-            self.muon.step(rate, scale / tokens, finite)
+            self.muon.step(learning_rate, scale / tokens, finite)
         if self.loss_scale is not None:
             self.loss_scale.update(finite)
-        self.publish()
-        if self.average is not None:  # young, it decays faster: else the random start would stay in it
-            self.average.lerp_(self.master, 1 - min(self.decay, (1 + step) / (10 + step)))
-        return norm
-
-    def publish(self) -> None:
-        """Copy the master into the weights that the model computes with."""
         if self.working is not self.master:
             self.working.copy_(self.master)
+        if self.average is not None:  # it decays faster while young: else the random start would stay in it
+            self.average.lerp_(self.master, 1 - min(self.ema_decay, (1 + step) / (10 + step)))
+        return norm
 
     @contextmanager
-    def showing(self, flat: Tensor) -> Iterator[None]:
+    def replaced_by(self, flat: Tensor) -> Iterator[None]:
         """Let the model compute with other weights for a while."""
         if flat is self.master:
             yield
@@ -116,44 +214,35 @@ class MasterWeights:
             self.working.copy_(own)
 
     def best(self) -> Tensor:
-        """The weights to translate with: their moving average, where there is one."""
+        """The weights to translate with: their exponential moving average, where there is one."""
         return self.master if self.average is None else self.average
 
     def moments(self) -> dict[str, Tensor]:
-        """What goes on with the weights, flat: the optimisers' running means, once there are any, and the average."""
+        """The optimizers' state as flat tensors by name, once there is any, and the average of the weights."""
         states = [self.adam.state[group] for group in self.groups]
-        found = {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
+        moments = {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
         if self.muon is not None:
-            found["momentum"] = self.muon.momentum
+            moments["momentum"] = self.muon.momentum
         if self.loss_scale is not None:
-            found["loss_scale"] = self.loss_scale.state
-        return found if self.average is None else {**found, "average": self.average}
+            moments["loss_scale"] = self.loss_scale.state
+        return moments if self.average is None else {**moments, "average": self.average}
 
     def fits(self, moments: Mapping[str, Tensor]) -> bool:
-        """Whether these are the moments of such a model and its optimisers."""
-        hidden = len(self.muon.momentum) if self.muon is not None else 0
-        adam = len(self.master) - hidden
-        lengths = {
-            "exp_avg": adam,
-            "exp_avg_sq": adam,
-            "momentum": hidden,
-            "average": len(self.master),
-            "loss_scale": 2,
-        }
+        """Whether these are the moments of such a model and its optimizers."""
+        hidden, size = len(self.muon.momentum) if self.muon is not None else 0, len(self.master)
+        lengths = {"exp_avg": size - hidden, "exp_avg_sq": size - hidden, "momentum": hidden}
+        lengths |= {"average": size, "loss_scale": 2}
         return all(len(moment) == lengths.get(name) for name, moment in moments.items())
-
-    def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take weights by parameter name."""
-        self.master.copy_(self.flatten(weights))
-        self.publish()
 
     def flatten(self, weights: Mapping[str, Tensor]) -> Tensor:
         """Weights by parameter name as a flat vector."""
         return torch.cat([weights[name].flatten() for name in self.names])
 
     def restore(self, weights: Mapping[str, Tensor], moments: Mapping[str, Tensor], step: int) -> None:
-        """Take weights by parameter name and what `moments` gave, if anything, as they were after `step` updates."""
-        self.load(weights)
+        """Take weights by parameter name and the moments, if any, as they were after `step` steps."""
+        self.master.copy_(self.flatten(weights))
+        if self.working is not self.master:
+            self.working.copy_(self.master)
         if self.average is not None:
             self.average.copy_(moments.get("average", self.master))
         if self.muon is not None and "momentum" in moments:
@@ -168,16 +257,16 @@ class MasterWeights:
 
 
 class LossScale:
-    """What the loss is multiplied by before backward, so that gradients lie in the range of float16.
+    """Loss scaling: a factor on the loss that keeps gradients in the range of float16 (Micikevicius et al. 2018, 3.2).
 
-    It is halved where the gradient overflowed, a step that is skipped, and doubled after GROW_AFTER good steps in a row
-    (Micikevicius et al. 2018, section 3.2). The loss is a sum over tokens, not their mean, so that it begins at 1.
+    It is halved where the gradient overflowed, a step that is skipped, and doubled after GROW_AFTER good steps in a
+    row. The loss is a sum over tokens, not their mean, so that it begins at 1.
     """
 
     GROW_AFTER, LARGEST = 1000, 2.0**15
 
     def __init__(self, device: torch.device) -> None:
-        self.state = torch.tensor([1.0, 0.0]).to(device)  # the scale, and good steps since it changed
+        self.state = torch.tensor([1.0, 0.0]).to(device)  # the scale, and good steps since it last changed
         self.value, self._good = self.state.unbind()
 
     def update(self, finite: Tensor) -> None:
@@ -189,16 +278,16 @@ class LossScale:
 
 
 def _kind(name: str, parameter: Tensor) -> str:
-    """What a parameter is to an optimiser: a matrix between hidden layers, one that embeds or projects, or a vector."""
+    """The kind of a parameter: a matrix between hidden layers, one that embeds or projects, or a vector."""
     if parameter.dim() < 2:
         return "vector"
     return "hidden" if name.startswith(PARTS["encoder"] + PARTS["decoder"]) else "embedding"
 
 
 def _matrices(name: str, parameter: Tensor, heads: int) -> list[torch.Size]:
-    """The shapes of the matrices that stand in a parameter: in one W^Q_i, W^K_i and W^V_i of all heads, else itself.
+    """The shapes of the matrices in a parameter: W^Q_i, W^K_i and W^V_i of all heads where it holds them, else itself.
 
-    Head by head, a step is as good as of the three whole (docs/experiments.md) and takes two fifths less to compute.
+    Muon's step head by head is as good as that of the three whole (docs/experiments.md) and takes two fifths less time.
     """
     if name.endswith("project_in.weight"):
         return [part.shape for part in parameter.chunk(3 * heads)]

@@ -1,17 +1,16 @@
-"""What training tells people: a live line on a terminal, plain lines now and then elsewhere."""
+"""Progress of training: a live line on a terminal, plain lines now and then elsewhere."""
 
 import logging
 import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from nmt.text.sentences import visible
+from nmt.text.control_characters import visible
 from nmt.training.validation import Sample
 
 logger = logging.getLogger("nmt")
@@ -19,33 +18,17 @@ logger = logging.getLogger("nmt")
 Numbers = Mapping[str, float]
 
 
-class Reporter(Protocol):
-    """What the trainer calls; every number is a mean since the last call."""
-
-    def start(self, step: int) -> None:
-        """Training starts or goes on behind `step`."""
-
-    def train(self, numbers: Numbers) -> None:
-        """step, steps, epoch, loss, perplexity, rate, tokens_per_second, utilisation, memory_mb, seconds_left."""
-
-    def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
-        """step, loss, perplexity, bleu, chrf, and some translations."""
-
-    def stop(self) -> None:
-        """Training has ended, for whatever reason."""
-
-
 def describe_training(numbers: Numbers) -> str:
-    """One line of a training log, as short as a narrow terminal asks for."""
+    """One line of a training log, short enough for a narrow terminal."""
     return (
         f"epoch {numbers['epoch'] + 1:.0f}, loss {numbers['loss']:.3f}, ppl {numbers['perplexity']:.2f}, "
-        f"rate {numbers['rate']:.1e}, {numbers['tokens_per_second']:,.0f} tok/s"
+        f"lr {numbers['learning_rate']:.1e}, {numbers['tokens_per_second']:,.0f} tok/s"
     )
 
 
 def describe_hardware(numbers: Numbers) -> str:
-    """What the machine does for it: the share of its matrix rate that is used, and the most memory so far."""
-    return f"{numbers['utilisation']:.0%} of peak, {numbers['memory_mb']:,.0f} MB"
+    """Model FLOPs utilization and peak memory."""
+    return f"MFU {numbers['mfu']:.0%}, {numbers['memory_mb']:,.0f} MB"
 
 
 def describe_validation(numbers: Numbers, *, best: bool) -> str:
@@ -56,8 +39,8 @@ def describe_validation(numbers: Numbers, *, best: bool) -> str:
     )
 
 
-class PlainReporter:
-    """Log lines, for a file or a pipe: at first often, then every half minute."""
+class Reporter:
+    """Reports progress in lines of the log, for a file or a pipe: at first often, then every half minute."""
 
     SECONDS = 30.0
 
@@ -65,10 +48,10 @@ class PlainReporter:
         self.due = 0.0
 
     def start(self, step: int) -> None:
-        """Nothing to show yet."""
+        """Training starts, or resumes after `step`."""
 
     def train(self, numbers: Numbers) -> None:
-        """Log a line if the last one is long enough ago."""
+        """Report a line of the training log, with `steps` and `seconds_left`, if one is due."""
         now = time.monotonic()
         if now >= self.due:
             left = duration(numbers["seconds_left"])
@@ -77,17 +60,17 @@ class PlainReporter:
             self.due = now + self.SECONDS
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
-        """Log a line, and one for each translation."""
+        """Report the scores of a validation, and some translations."""
         logger.info(describe_validation(numbers, best=best))
         for sample in samples:
             logger.info("  %s -> %s", visible(sample.source), visible(sample.translation))
 
     def stop(self) -> None:
-        """Nothing to take down."""
+        """Training has ended, for whatever reason."""
 
 
-class RichReporter:
-    """A line that lives at the bottom of a terminal, with a bar where there is room; validations scroll by above it."""
+class TerminalReporter(Reporter):
+    """A live line at the bottom of a terminal, with a bar where there is room; validations scroll by above it."""
 
     WIDE = 130
 
@@ -119,19 +102,19 @@ class RichReporter:
             self.progress.console.print(line, highlight=False, soft_wrap=True)
 
     def stop(self) -> None:
-        """Take the bar down."""
+        """Remove the bar."""
         self.progress.stop()
 
 
 def make_reporter(*, quiet: bool) -> Reporter:
     """A live display where stderr is a terminal, log lines elsewhere."""
     if sys.stderr.isatty() and not quiet:
-        return RichReporter(Console(stderr=True))
-    return PlainReporter()
+        return TerminalReporter(Console(stderr=True))
+    return Reporter()
 
 
 def duration(seconds: float) -> str:
-    """A length of time for people.
+    """A duration in words.
 
     >>> duration(59), duration(3700), duration(float("inf"))
     ('59 s', '1 h 1 min', 'unknown time')

@@ -1,202 +1,182 @@
-"""The training loop: update after update, and now and then a line in the log, a validation and a checkpoint.
+"""The training loop: step after step, and now and then a line of the log, a validation and a checkpoint.
 
-Everything that an update draws at random follows from (seed, step, batch), and all else from the state, the weights and
-the optimiser's moments that a checkpoint holds: a run that was stopped and started again is the same run. Only where
-`minutes` say when training ends does the clock have a say, in the number of updates and in a linear schedule's rate.
+A step's random numbers are derived from (seed, step, batch), and the rest from the state, the weights and the
+optimizer's moments that a checkpoint holds: a run that was stopped and resumed is the same run. Only where `minutes`
+limit training does the clock influence it, in the number of steps and in the learning rate of a linear schedule.
 """
 
 import logging
-import math
 import signal
 import time
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
 
-from nmt.config import ModelConfig, TrainingConfig
+from nmt.config.model import ModelConfig
+from nmt.config.training import TrainingConfig
+from nmt.data.augmentation import Augmentation
 from nmt.data.batches import Position
-from nmt.data.noise import Noise
-from nmt.data.pairs import TrainingData
+from nmt.data.dataset import TrainingData
 from nmt.errors import NmtError, StoppedBySignal
+from nmt.files.run_directory import RunDirectory, checkpoint_name
+from nmt.model.model_directory import LoadedModel, check_shapes
 from nmt.model.transformer import Transformer
-from nmt.model.weights import LoadedModel, check_shapes
-from nmt.runtime import keep_freed_memory, peak_memory, synchronize
+from nmt.runtime import keep_freed_memory, synchronize
 from nmt.text.tokenizer import Tokenizers
+from nmt.training.best_model import BestModel
+from nmt.training.checkpoint import Checkpoint, TrainingState, prune, save_checkpoint
 from nmt.training.distributed import Processes
-from nmt.training.hardware import describe_machine, matrix_rate, training_flops
-from nmt.training.log import Log, Window, perplexity
+from nmt.training.init_from import freeze, transfer
+from nmt.training.metrics_log import MetricsLog
+from nmt.training.monitor import Monitor
 from nmt.training.optimizer import MasterWeights
 from nmt.training.progress import Reporter
-from nmt.training.schedule import learning_rate
-from nmt.training.selection import Selection
-from nmt.training.state import Checkpoint, TrainingState, checkpoint_name, list_checkpoints, prune, save_checkpoint
-from nmt.training.transfer import freeze, transfer
-from nmt.training.update import Updater
+from nmt.training.step import StepRunner
+from nmt.training.throughput import describe_machine, measure_peak_flops
 from nmt.training.validation import Validator
 
 logger = logging.getLogger("nmt")
 
-MOST_SKIPPED = 10
-"""Updates in a row without a finite gradient: then the weights are at fault, not a batch."""
-
-
-TRIED_BEFORE, TRIED_SECONDS = 5, 8.0
-"""Updates that find out how long an update takes: the first ones, which are slower, and those that are timed."""
+TRIAL_STEPS, TRIAL_SECONDS = 5, 8.0
+"""Steps that measure how long a step takes: the first ones, which are slower, and then those that are timed."""
 
 
 class Trainer:
-    """One run: a model, its optimiser, its data, and where it is."""
+    """One run: a model, its optimizer, its data, and the state of training."""
 
     def __init__(
         self,
-        run: Path,
+        run: RunDirectory,
         model: ModelConfig,
-        training: TrainingConfig,
+        config: TrainingConfig,
         data: TrainingData,
         tokenizers: Tokenizers,
         device: torch.device,
         dtype: torch.dtype,
-        made: dict[str, Any],
+        provenance: dict[str, Any],
         processes: Processes | None = None,
     ) -> None:
-        """`made` is what the model directory says of how it was made, beside step and scores."""
+        """`provenance` is what the model directory will say about its origin, besides step and scores."""
         self.processes = processes or Processes()
-        self.run_directory, self.config, self.data, self.tokenizers = run, training, data, tokenizers
-        self.device = device
-        torch.manual_seed(training.seed)
+        self.run, self.config, self.data, self.tokenizers = run, config, data, tokenizers
+        torch.manual_seed(config.seed)
         self.model = Transformer(model).to(device)
         self.model.place_positions(device, dtype)
-        freeze(self.model, training.freeze or ())
-        if training.compiled:
+        freeze(self.model, config.freeze or ())
+        if config.compile:
             self.model.compile_layers()
-        self.master = MasterWeights(self.model, training, dtype, self.processes)
-        self.validator = Validator(training, data, tokenizers, device)
-        both = (tokenizers.source, tokenizers.target)
-        noise = Noise(both, training.subword_sampling, training.token_masking, model.max_length)
-        self.log = Log(run / "metrics.jsonl", run / "tensorboard" if training.tensorboard else None)
-        self.selection = Selection(run, self.model, self.master, self.validator, training, self.log, made)
+        self.master = MasterWeights(self.model, config, dtype, self.processes)
+        log = MetricsLog(run.metrics, run.tensorboard if config.tensorboard else None)
+        validator = Validator(config, data, tokenizers, device)
+        self.best_model = BestModel(run, self.model, self.master, validator, config, log, provenance)
+        self.monitor = Monitor(log, model, config, run.checkpoints, scaled=self.master.loss_scale is not None)
+        sides = (tokenizers.source, tokenizers.target)
+        rates = config.subword_sampling, config.token_masking
+        augmentation = Augmentation(sides, *rates, model.max_length) if any(rates) else None
+        self.runner = StepRunner(self.model, self.master, config, data.train, augmentation, self.processes)
         self.state = TrainingState()
-        self.updater = Updater(self.model, self.master, training, data.train, noise, self.processes)
-        self.norms: list[torch.Tensor] = []  # of the gradients that were not looked at yet
-        self.lowest_loss = math.inf
-        self.matrix_rate = math.inf  # floating-point operations a second, measured when training starts
-        self.signal = 0  # that this process was sent
-        self.validated = 0  # the last step that was
-        self.clock = 0.0  # when the state's seconds were last counted up
-
-    @property
-    def checkpoints(self) -> Path:
-        """Where the run's checkpoints are."""
-        return self.run_directory / "checkpoints"
-
-    def parameter_count(self) -> int:
-        """Weights that training changes."""
-        return len(self.master.master)
+        self.signal = 0  # that this process received
+        self.clock = 0.0  # when the state's seconds were last counted
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Go on from a checkpoint."""
+        """Continue from a checkpoint."""
         applied = checkpoint.state.step - checkpoint.state.skipped
-        check_shapes(self.master.named(self.master.master), checkpoint.weights, self.checkpoints)
+        check_shapes(self.master.named(self.master.master), checkpoint.weights, self.run.checkpoints)
         if not self.master.fits(checkpoint.moments):
-            raise NmtError(f"{self.checkpoints}: the optimiser's state is of another model")
+            raise NmtError(f"{self.run.checkpoints}: the optimizer's state belongs to another model")
         self.master.restore(checkpoint.weights, checkpoint.moments, applied)
         self.state = checkpoint.state
 
-    def start_from(self, loaded: LoadedModel) -> None:
+    def initialize_from(self, loaded: LoadedModel) -> None:
         """Begin with the weights of a trained model."""
         self.master.restore(transfer(self.master.named(self.master.master), self.tokenizers, loaded), {}, 0)
         if "embeddings" in (self.config.freeze or ()) and self.tokenizers != loaded.tokenizers:
-            logger.warning("--freeze embeddings: pieces that the other model does not have stay at random values")
+            logger.warning("--freeze embeddings: pieces that the other model lacks keep their random embeddings")
 
-    def pace(self) -> float:
-        """How long an update takes: the mean of some seconds, after which this trainer is of no more use."""
-        shares = self.updater.shares(Position(0, 0))
+    def measure_step(self) -> float:
+        """The seconds that a step takes, as the mean over some; afterwards this trainer is used up."""
+        batches = self.runner.batches(Position(0, 0))
         keep_freed_memory()
         self.model.train()
-        for _ in range(TRIED_BEFORE):
-            self.updater.update(shares, self.state)
-        synchronize(self.device)
+        for _ in range(TRIAL_STEPS):
+            self.runner.run(batches, self.state)
+        synchronize(self.runner.device)
         begin = time.perf_counter()
-        while not self.processes.agree(time.perf_counter() - begin > TRIED_SECONDS):
-            self.updater.update(shares, self.state)
+        while not self.processes.agree(time.perf_counter() - begin > TRIAL_SECONDS):
+            self.runner.run(batches, self.state)
             self.state.step += 1
-        synchronize(self.device)
+        synchronize(self.runner.device)
         return (time.perf_counter() - begin) / self.state.step
 
     # --------------------------------------------------------------------------------------------------------- the loop
 
     def train(self, reporter: Reporter) -> str:
         """Train until a limit is reached and return which; StoppedBySignal on SIGINT or SIGTERM, after saving."""
-        self.state.finished = ""
-        if self.processes.first:
-            self.log.truncate(self.state.step)
-        if self.data.valid is None:
-            logger.warning(
-                "there is no validation set: the model is the newest one, not the best; give prepare --valid or --split"
-            )
-        reporter.start(self.state.step)
-        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        config, state, monitor = self.config, self.state, self.monitor
+        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            reason = self._loop(reporter)
+            self._start(reporter)
+            batches = self.runner.batches(Position(state.epoch, state.batch))
+            while not (reason := self.reason_to_stop()):
+                result = self.runner.run(batches, state)
+                state.step += 1
+                monitor.steps.append(result)
+                monitor.unchecked.append(result.norm)
+                stopping = self._count_seconds()
+                if state.step % config.log_every == 0:
+                    self._log(reporter)
+                ranked = False
+                if state.step % config.validate_every == 0 and not self._is_nearly_over():
+                    self.validate(reporter)
+                    self._count_seconds()
+                    ranked = checkpoint_name(state.step) in self.best_model.best_checkpoints(state)
+                if state.step % config.save_every == 0 or stopping or ranked:
+                    with monitor.paused():
+                        self.save()
+                if stopping:
+                    raise StoppedBySignal(stopping)
+            self._finish(reason, reporter)
         finally:
             reporter.stop()
-            for number, handler in previous.items():
+            for number, handler in handlers.items():
                 signal.signal(number, handler)
         return reason
 
+    def _start(self, reporter: Reporter) -> None:
+        """Measure the machine, and log the start of training."""
+        self.state.finished = ""
+        if self.data.valid is None:
+            logger.warning("no validation set: the newest model counts as the best; give prepare --valid or --split")
+        keep_freed_memory()
+        self.model.train()
+        dtype, processes = self.master.working.dtype, self.processes
+        self.monitor.peak_flops = (
+            measure_peak_flops(self.runner.device, dtype, self.model.config.dim) * processes.world_size
+        )
+        if processes.first:
+            self.monitor.log.truncate(self.state.step)
+            size = {"parameters": len(self.master.master), "pairs": len(self.data.train.source)}
+            machine = describe_machine(self.runner.device, dtype, processes.world_size)
+            numbers = {"step": self.state.step, **size, **machine, "peak_flops": self.monitor.peak_flops}
+            self.monitor.log.append("start", numbers)
+        reporter.start(self.state.step)
+        self.monitor.restart()
+        self.clock = time.perf_counter()
+
+    def _count_seconds(self) -> int:
+        """Add the time since the last call to the state; return the signal that any process received, or 0."""
+        now = time.perf_counter()
+        signalled, seconds, self.clock = self.signal, now - self.clock, now
+        if self.processes.world_size > 1:
+            signalled, seconds = self.processes.exchange(signalled, seconds)
+        self.state.seconds += seconds
+        return signalled
+
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.signal:  # a second one is meant
+        if self.signal:  # the second one is urgent
             raise SystemExit(128 + number)
         self.signal = number
-
-    def _loop(self, reporter: Reporter) -> str:
-        shares = self.updater.shares(Position(self.state.epoch, self.state.batch))
-        window = Window()
-        keep_freed_memory()
-        self.matrix_rate = matrix_rate(self.device, self.master.working.dtype, self.model.config.dim)
-        self.matrix_rate *= self.processes.world
-        if self.processes.first:
-            self._log_start()
-        self.model.train()
-        self.clock = time.perf_counter()
-        while not (reason := self.reason_to_stop()):
-            update = self.updater.update(shares, self.state)
-            self.norms.append(update.norm)
-            self.state.step += 1
-            ranked = False
-            stopping = self._exchange()
-            window.add(*update)
-            if self.state.step % self.config.log_every == 0:
-                self._log_training(window, reporter)
-                window = Window()
-            if self.state.step % self.config.validate_every == 0 and not self._time_is_short():
-                self.validate(reporter)
-                self.state.worse_in_a_row = self.processes.agree(self.state.worse_in_a_row)
-                ranked = checkpoint_name(self.state.step) in self.selection.best_checkpoints(self.state)
-                self._exchange()
-                window = Window()
-            if self.state.step % self.config.save_every == 0 or ranked or stopping:
-                with window.paused():
-                    self.save()
-            if stopping:
-                raise StoppedBySignal(stopping)
-        if window.steps:
-            self._log_training(window, reporter)
-        self._finish(reason, reporter)
-        return reason
-
-    def _exchange(self) -> int:
-        """Add the seconds that passed since this was last done, on which the rate may depend; a signal, if one came.
-
-        Of both it is what all processes have agreed on.
-        """
-        now = time.perf_counter()
-        stopping, seconds = self.processes.exchange(self.signal, now - self.clock)
-        self.clock = now
-        self.state.seconds += seconds
-        return stopping
 
     def reason_to_stop(self) -> str:
         """The limit that training has reached, or nothing."""
@@ -211,123 +191,57 @@ class Trainer:
             return f"found no better model in {config.patience} validations (--patience)"
         return ""
 
-    def _time_is_short(self) -> bool:
-        """Whether the last tenth of the minutes has begun: it is for updates, and ends with a validation anyway."""
+    def _is_nearly_over(self) -> bool:
+        """Whether the last tenth of the minutes has begun: it is for steps, and ends with a validation anyway."""
         return self.config.minutes is not None and self.state.seconds > 0.9 * 60 * self.config.minutes
 
     def _last_step(self) -> int:
-        """Where training will end, by its steps and minutes, at the pace it had so far."""
+        """The step at which training will end, by its steps and minutes, at its throughput so far."""
         if not self.config.minutes:
             return self.config.steps
         by_minutes = round(self.state.step / max(1e-3, self.state.seconds) * 60 * self.config.minutes)
         return min(self.config.steps, max(self.state.step, by_minutes))
 
-    def _look_at_norms(self) -> None:
-        """Count the updates that were skipped since the last look; NmtError after too many in a row."""
-        if not self.norms:
-            return
-        finite = torch.stack(self.norms).isfinite().tolist()
-        first = self.state.step - len(finite) + 1
-        self.norms = []
-        for step, good in enumerate(finite, start=first):
-            self.state.skipped_in_a_row = 0 if good else self.state.skipped_in_a_row + 1
-            if good:
-                continue
-            self.state.skipped += 1
-            if self._in_doubt():
-                logger.warning("step %s: the gradient is not finite, the update is skipped", f"{step:,}")
-            if self.state.skipped_in_a_row >= MOST_SKIPPED:
-                raise NmtError(
-                    f"{MOST_SKIPPED} updates in a row without a finite gradient, up to step {step:,}: training has "
-                    f"diverged; {self._last_checkpoint_before(step - MOST_SKIPPED)}",
-                    "go on in another --run with a lower --peak-rate or a longer --warmup",
-                )
+    def _log(self, reporter: Reporter) -> None:
+        self.monitor.check_gradients(self.state)
+        if self.processes.first:
+            self.monitor.write(self.state, self.runner.device, self._last_step(), reporter)
+        self.monitor.restart()
 
-    def _in_doubt(self) -> bool:
-        """Whether the last steps were skipped; of float16 one says only that the loss scale was too large."""
-        return self.state.skipped_in_a_row > (0 if self.master.loss_scale is None else 1)
-
-    def _last_checkpoint_before(self, step: int) -> str:
-        names = [path.name for path in list_checkpoints(self.checkpoints) if path.name <= checkpoint_name(step)]
-        return f"the last good checkpoint is {self.checkpoints / names[-1]}" if names else "no checkpoint was saved"
-
-    # ------------------------------------------------------------------------------------------------------- validation
+    # --------------------------------------------------------------------------------------- validation and checkpoints
 
     def validate(self, reporter: Reporter) -> None:
-        """Let the selection look at the present weights, in the first process."""
-        self.validated = self.state.step
-        self._look_at_norms()
+        """Score the present weights in rank 0; all ranks learn the validations since the best."""
+        self.monitor.check_gradients(self.state)
         if self.processes.first:
-            self.selection.validate(self.state, reporter)
-        else:
-            self.state.worse_in_a_row = 0  # the first process knows, see `_loop`
+            self.best_model.validate(self.state, reporter)
+        worse = self.state.worse_in_a_row if self.processes.first else 0
+        self.state.worse_in_a_row = self.processes.agree(worse)
+        self.monitor.restart()
 
     def _finish(self, reason: str, reporter: Reporter) -> None:
-        """Validate what was not, try the average of checkpoints, and save that the run is finished."""
+        """Log the last steps, validate them if that is missing, try the average of checkpoints, and save."""
+        state = self.state
+        if self.monitor.steps:
+            self._log(reporter)
         if self.processes.first:
-            if self.validated != self.state.step and (
-                self.state.step % self.config.validate_every or self._time_is_short()
+            if self.best_model.validated != state.step and (
+                state.step % self.config.validate_every or self._is_nearly_over()
             ):
-                self.validate(reporter)
-            self.selection.try_average(self.state, reporter)
-            self.state.finished = reason
+                self.best_model.validate(state, reporter)
+            self.best_model.try_average(state, reporter)
+            state.finished = reason
         self.save()
 
-    # ------------------------------------------------------------------------------------------------ state and the log
-
     def save(self) -> None:
-        """Write a checkpoint and remove those that the policy no longer keeps; none while the weights are in doubt.
+        """Write a checkpoint and remove those that are no longer kept; none while the weights are in doubt.
 
-        The first process does, and the others wait for it: in the middle of a step they would wait in vain.
+        Rank 0 writes and the others wait: in the middle of a step they would wait in vain.
         """
-        self._look_at_norms()
-        if self.processes.first and not self._in_doubt():
-            save_checkpoint(self.checkpoints, self.state, self.master.named(self.master.master), self.master.moments())
+        self.monitor.check_gradients(self.state)
+        if self.processes.first and not self.monitor.in_doubt(self.state):
+            weights = self.master.named(self.master.master)
+            save_checkpoint(self.run.checkpoints, self.state, weights, self.master.moments())
             last = self.config.average if self.config.average_of == "last" else 1
-            prune(self.checkpoints, self.config.keep, last, self.selection.best_checkpoints(self.state))
+            prune(self.run.checkpoints, self.config.keep, last, self.best_model.best_checkpoints(self.state))
         self.processes.barrier()
-
-    def _log_start(self) -> None:
-        """What training begins with, or goes on with."""
-        machine = describe_machine(self.device, self.master.working.dtype, self.processes.world)
-        size = {"parameters": self.parameter_count(), "pairs": len(self.data.train.source)}
-        self.log.append("start", {"step": self.state.step, **size, **machine, "matrix_rate": self.matrix_rate})
-
-    def _log_training(self, window: Window, reporter: Reporter) -> None:
-        self._look_at_norms()
-        means = window.means()
-        tokens = means.source_tokens, means.target_tokens
-        seconds = max(1e-9, time.perf_counter() - window.start)
-        flops = training_flops(self.model.config, *tokens) * (2 if self.config.r_drop else 1)
-        numbers = {
-            "step": self.state.step,
-            "epoch": self.state.epoch,
-            "loss": means.loss,
-            "perplexity": perplexity(means.cross_entropy),
-            "rate": learning_rate(self.state.step, self.config, self.state.seconds),
-            "gradient_norm": means.gradient_norm,
-            "tokens_per_second": sum(tokens) / seconds,
-            "utilisation": flops / seconds / self.matrix_rate,
-            "memory_mb": peak_memory(self.device),
-            "seconds": self.state.seconds,
-            "skipped": self.state.skipped,
-        }
-        if self.processes.first:
-            self.log.append("train", numbers)
-            steps = self._last_step()
-            left = self.state.seconds / self.state.step * (steps - self.state.step)
-            reporter.train({**numbers, "steps": steps, "seconds_left": left})
-            self._tell_divergence(means.loss)
-
-    def _tell_divergence(self, loss: float) -> None:
-        """Warn where the loss has risen by more than one nat above its lowest, once each time."""
-        self.lowest_loss = min(self.lowest_loss, loss)
-        if loss > self.lowest_loss + 1 and self.state.step > self.config.warmup:
-            logger.warning(
-                "step %s: the loss has risen from %.2f to %.2f: training diverges; a lower --peak-rate or a longer "
-                "--warmup may help",
-                f"{self.state.step:,}",
-                self.lowest_loss,
-                loss,
-            )
-            self.lowest_loss = loss

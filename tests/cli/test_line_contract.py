@@ -22,10 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt import Translator
-from nmt.config import SearchConfig
-from nmt.decoding.lines import Line
+from nmt.config.search import SearchConfig
+from nmt.decoding.line_parts import LineSplitter
+from nmt.decoding.translation import Line
 from nmt.errors import NmtError
-from nmt.files import read_text
+from nmt.files.lines import read_text
 
 PARTS = [
     *(b"ich sehe", b"den", b"Hund", b".", b" ", b"  ", b"\t", b"\r", b"\f", b"\v", b"\0", b"\x1c", b"\x1e", b"\x7f"),
@@ -152,7 +153,8 @@ def test_order_is_kept_over_batches_and_buffers(translator: Translator) -> None:
 )
 def test_a_line_of_5000_characters_is_translated_whole_and_gives_one_line(translator: Translator, line: str) -> None:
     """Its parts are the whole of it: what is behind the model's longest length is not cut off."""
-    parts = [one.source for one in translator.sentences(Line(line), SearchConfig())]
+    splitter = LineSplitter(translator.tokenizers, SearchConfig(), translator.engine.max_length)
+    parts = [part.request.source for part in splitter.split(Line(line))]
     tokens = [token for part in parts for token in part[:-1]]
     decode = translator.tokenizers.source.decode
     normalize = translator.tokenizers.source.normalize

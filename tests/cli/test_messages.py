@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Corpus, Program, environment
 
-from nmt.files import locked
+from nmt.files.lock import locked
 
 
 def snapshot(*places: Path) -> dict[str, bytes]:
@@ -165,7 +165,7 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
     "translate: missing model": (
         without("model/config.json"),
         lambda p: ["translate"],
-        ("model: no model there", "nmt train"),
+        ("model: not a model directory", "nmt train"),
     ),
     "translate: truncated weights": (
         truncated("model/model.safetensors"),
@@ -213,8 +213,8 @@ PROBLEMS: dict[str, tuple[Callable[[Place], None], Arguments, tuple[str, ...]]] 
         ("none: no such file",),
     ),
     "eval: no test set": (without("data/test.target"), lambda p: ["eval"], ("has no test set", "--reference")),
-    "average: no checkpoints": (nothing, lambda p: ["average"], ("no checkpoints there",)),
-    "info: nothing there": (nothing, lambda p: ["info", p.folder / "none"], ("neither a run nor a model",)),
+    "average: no checkpoints": (nothing, lambda p: ["average"], ("checkpoints: no checkpoints",)),
+    "info: nothing there": (nothing, lambda p: ["info", p.folder / "none"], ("not a run, a model or prepared data",)),
 }
 
 
@@ -254,7 +254,7 @@ def test_a_process_ends_with_the_problem_and_what_to_do(nmt: Program, place: Pla
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr.splitlines() == [
         f"error: {place.source} has 200 lines but {place.short} has 1",
-        "  each line must be the translation of the same line of the other file; nmt check finds where they part",
+        "  each line must translate the same line of the other file; nmt check locates the missing lines",
     ]
 
 
@@ -303,7 +303,7 @@ def test_a_run_where_another_nmt_is_at_work_is_left_alone(
     with locked(place.run):
         done = command(*[place.source if one == "FILE" else one for one in arguments], "--run", place.run)
     assert done.returncode == 1
-    assert f"{place.run}: another nmt is at work there" in done.stderr
+    assert f"{place.run}: in use by another nmt process" in done.stderr
     assert snapshot(place.run) == before
 
 

@@ -1,4 +1,4 @@
-"""The pages of `nmt attention --html` and `nmt report --html`: files that stand alone, and work in a real browser."""
+"""The pages of `nmt attention --html` and `nmt report --html`: self-contained, and working in a real browser."""
 
 import json
 import re
@@ -16,7 +16,7 @@ HOSTILE = "</script><b> & @DATA@ @SCRIPT@ <!-- ש"
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Callable[..., Any]]:
-    """`page(path, **context)` opens a file in Chromium; what goes wrong on it is in its `problems`."""
+    """`page(path, **context)` opens a file in Chromium; errors and requests are collected in its `problems`."""
     api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install 'nmt[browser]'")
     if CHROMIUM is None:
         pytest.skip("no Chromium here")
@@ -24,16 +24,16 @@ def page() -> Iterator[Callable[..., Any]]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
 
         def opened(path: Path, **context: Any) -> Any:
-            made = browser.new_context(viewport={"width": 1000, "height": 800}, **context).new_page()
-            made.problems = []
-            made.on("console", lambda message: made.problems.append(message.text))
-            made.on("pageerror", lambda error: made.problems.append(str(error)))
-            made.on(
+            tab = browser.new_context(viewport={"width": 1000, "height": 800}, **context).new_page()
+            tab.problems = []
+            tab.on("console", lambda message: tab.problems.append(message.text))
+            tab.on("pageerror", lambda error: tab.problems.append(str(error)))
+            tab.on(
                 "request",
-                lambda request: None if request.url.startswith("file:") else made.problems.append(request.url),
+                lambda request: None if request.url.startswith("file:") else tab.problems.append(request.url),
             )
-            made.goto(path.as_uri())
-            return made
+            tab.goto(path.as_uri())
+            return tab
 
         yield opened
         browser.close()
@@ -51,12 +51,18 @@ def attention(command: Program, run: Path, tmp_path: Path) -> Callable[[str, str
 
 @pytest.fixture
 def report(command: Program, run: Path, tmp_path: Path) -> Path:
-    """A page of two runs that have logged what no run would."""
+    """A page of two runs with invented logs."""
     shutil.copytree(run, tmp_path / "one")
     shutil.copytree(run, tmp_path / "two")
     lines = [{"kind": "start", "step": 0, "device": "abacus", "threads": 2, "processes": 1, "precision": "float32"}]
     for step in range(10, 60, 10):
-        numbers = {"step": step, "seconds": step * 3.0, "rate": 1e-3, "gradient_norm": 1.0, "tokens_per_second": 500.0}
+        numbers = {
+            "step": step,
+            "seconds": step * 3.0,
+            "learning_rate": 1e-3,
+            "gradient_norm": 1.0,
+            "tokens_per_second": 500.0,
+        }
         lines.append({"kind": "train", "loss": 90 / step, "perplexity": 1e4 / step, **numbers})
         sample = {"source": HOSTILE, "reference": "고양이", "translation": f"translation {step}"}
         scores = {"loss": 80 / step, "perplexity": None, "bleu": step / 2, "chrf": step * 1.5}
@@ -73,8 +79,8 @@ def report(command: Program, run: Path, tmp_path: Path) -> Path:
     return tmp_path / "report.html"
 
 
-def stands_alone(path: Path) -> Any:
-    """Its data, after a look at all that could make it fetch something or end its script early."""
+def self_contained(path: Path) -> Any:
+    """The data of a page that was checked to load nothing, and to have no script that text could end."""
     content = path.read_text("utf-8")
     assert content.count("<script") == content.count("</script>") == 2
     assert not re.search(r"""\b(src|href)\s*=|url\(|@import|https?://(?!www\.w3\.org/2000/svg")""", content)
@@ -83,20 +89,22 @@ def stands_alone(path: Path) -> Any:
     return json.loads(data[1])
 
 
-def test_the_attention_page_stands_alone_and_cannot_be_broken_by_text(attention: Callable[[str, str], Path]) -> None:
+def test_the_attention_page_is_self_contained_and_cannot_be_broken_by_text(
+    attention: Callable[[str, str], Path],
+) -> None:
     page = attention(HOSTILE.replace("@", "a"), "I see")
-    data = stands_alone(page)
+    data = self_contained(page)
     assert set(data["maps"]) == {"cross", "encoder", "decoder"}
     assert data["source"] == HOSTILE.replace("@", "a")
-    placeholders = stands_alone(attention("@DATA@", "@BODY@"))
+    placeholders = self_contained(attention("@DATA@", "@BODY@"))
     assert (placeholders["source"], placeholders["target"]) == ("@DATA@", "@BODY@")
-    assert placeholders["maps"]["cross"]["keys"] == ["@DATA@", "</s>"]  # the word, though it is spelt in bytes
+    assert placeholders["maps"]["cross"]["keys"] == ["@DATA@", "</s>"]  # the word, although it is spelled as bytes
 
 
-def test_a_click_shows_another_map(page: Any, attention: Callable[[str, str], Path]) -> None:
+def test_buttons_select_the_map(page: Any, attention: Callable[[str, str], Path]) -> None:
     shown = page(attention("ich sehe den Hund", "I see the dog"))
     assert shown.locator("#source").inner_text() == "ich sehe den Hund"
-    assert shown.locator("#map tr").count() == 1 + 5  # a row for each word that is written, and </s>
+    assert shown.locator("#map tr").count() == 1 + 5  # a row for each output word, and </s>
     assert "from the translation to the source" in shown.locator("#caption").inner_text()
     before = shown.locator("#map").inner_text()
     shown.get_by_role("button", name="head 2").click()
@@ -109,7 +117,9 @@ def test_a_click_shows_another_map(page: Any, attention: Callable[[str, str], Pa
     assert shown.problems == []
 
 
-def test_a_word_under_the_pointer_marks_what_it_attends_to(page: Any, attention: Callable[[str, str], Path]) -> None:
+def test_a_word_under_the_pointer_highlights_the_keys_that_it_attends_to(
+    page: Any, attention: Callable[[str, str], Path]
+) -> None:
     shown = page(attention("ich sehe den Hund", "I see the dog"))
     assert shown.locator("th.key.seen").count() == 0
     shown.locator("#map th.query").nth(1).hover()
@@ -119,22 +129,24 @@ def test_a_word_under_the_pointer_marks_what_it_attends_to(page: Any, attention:
 
 def test_right_to_left_and_korean_words_are_shown_as_they_are(page: Any, attention: Callable[[str, str], Path]) -> None:
     shown = page(attention("הכלב ישן", "고양이가 자요"))
-    assert shown.locator("#source").evaluate("one => getComputedStyle(one).direction") == "rtl"
+    assert shown.locator("#source").evaluate("node => getComputedStyle(node).direction") == "rtl"
     assert shown.locator("#target").inner_text() == "고양이가 자요"
     assert shown.problems == []
 
 
-def test_pages_follow_the_systems_light_or_dark(page: Any, attention: Callable[[str, str], Path], report: Path) -> None:
+def test_pages_follow_the_light_or_dark_scheme_of_the_system(
+    page: Any, attention: Callable[[str, str], Path], report: Path
+) -> None:
     for path in (attention("ich sehe", "I see"), report):
-        colours = [
+        colors = [
             page(path, color_scheme=scheme).evaluate("getComputedStyle(document.body).backgroundColor")
             for scheme in ("light", "dark")
         ]
-        assert colours == ["rgb(255, 255, 255)", "rgb(20, 24, 29)"]
+        assert colors == ["rgb(255, 255, 255)", "rgb(20, 24, 29)"]
 
 
-def test_the_report_stands_alone(report: Path) -> None:
-    runs = stands_alone(report)["runs"]
+def test_the_report_is_self_contained(report: Path) -> None:
+    runs = self_contained(report)["runs"]
     assert [run["name"] for run in runs] == ["one", "two"]
     assert [len(runs[1][kind]) for kind in ("start", "train", "valid")] == [1, 5, 5]
     assert [score["value"] for score in runs[0]["scores"]] == [pytest.approx(100), pytest.approx(100)]
@@ -146,7 +158,7 @@ def test_the_report_draws_runs_side_by_side(page: Any, report: Path) -> None:
     assert shown.locator("#charts figure").count() >= 6
     titles = [text.strip() for text in shown.locator("#charts figcaption").all_inner_texts()]
     assert {"loss", "BLEU", "gradient norm (logarithmic)"} <= set(titles)
-    assert shown.locator("#samples").inner_text().count("translation ") == 5  # the other run's are no samples
+    assert shown.locator("#samples").inner_text().count("translation ") == 5  # the other run has none
     assert HOSTILE in shown.locator("#samples").inner_text()
     paths = shown.locator("#charts path").count()
     shown.get_by_role("button", name="two").click()

@@ -1,4 +1,4 @@
-"""`nmt report` in the terminal and for programs."""
+"""`nmt report` in the terminal and as JSON."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from nmt.cli.views.runs import sparkline
 
 @pytest.fixture(scope="module")
 def trained(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shared run after some updates of its own."""
+    """A copy of the tiny run, trained for a few steps."""
     from typer.testing import CliRunner
 
     from nmt.cli.app import app
@@ -31,7 +31,7 @@ def trained(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200), st.integers(1, 40))
-def test_a_curve_keeps_to_its_width_and_reaches_from_bottom_to_top(values: list[float], width: int) -> None:
+def test_a_sparkline_fits_its_width_and_reaches_from_bottom_to_top(values: list[float], width: int) -> None:
     curve = sparkline(values, width)
     assert len(curve) == min(width, len(values))
     if len(set(values)) > 1 and len(values) <= width:
@@ -46,34 +46,34 @@ def test_a_run_in_the_terminal(command: Program, trained: Path) -> None:
     assert {"loss", "learning", "gradient"} <= {line.split()[0] for line in lines[2:]}
 
 
-def test_programs_get_all_of_the_log(command: Program, trained: Path) -> None:
-    """Also what it runs on, and how large gradients were."""
-    found = json.loads(command("report", "--run", trained, "--json").stdout)[0]
+def test_json_has_the_whole_log(command: Program, trained: Path) -> None:
+    """With the hardware and the gradient norms."""
+    report = json.loads(command("report", "--run", trained, "--json").stdout)[0]
     logged = [json.loads(line) for line in (trained / "metrics.jsonl").read_text("utf-8").splitlines()]
-    assert found["start"] + found["train"] + found["valid"] == sorted(
+    assert report["start"] + report["train"] + report["valid"] == sorted(
         logged, key=lambda line: ("start", "train", "valid").index(line["kind"])
     )
-    assert found["start"][0]["device"]
-    assert all(line["gradient_norm"] > 0 for line in found["train"])
-    assert found["data"]["sets"]["train"]["pairs"] == 200
-    assert found["settings"]["peak_rate"] > 0
+    assert report["start"][0]["device"]
+    assert all(line["gradient_norm"] > 0 for line in report["train"])
+    assert report["data"]["sets"]["train"]["pairs"] == 200
+    assert report["settings"]["learning_rate"] > 0
 
 
-def test_a_directory_that_is_no_run_is_named(command: Program, tmp_path: Path) -> None:
+def test_a_directory_that_is_not_a_run_is_named(command: Program, tmp_path: Path) -> None:
     done = command("report", tmp_path)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert f"{tmp_path}: no run that was trained" in done.stderr
+    assert f"{tmp_path}: not a trained run: it has neither metrics.jsonl nor a model" in done.stderr
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b'{"kind": "train"}\n[1]\n{"step": "x"}\n', b"null\n" * 3])
-def test_a_log_that_is_no_log_is_left_out(command: Program, run: Path, tmp_path: Path, content: bytes) -> None:
+def test_a_malformed_log_is_ignored(command: Program, run: Path, tmp_path: Path, content: bytes) -> None:
     shutil.copytree(run, tmp_path / "run")
     (tmp_path / "run" / "metrics.jsonl").write_bytes(content)
     done = command("report", tmp_path / "run")
     assert (done.returncode, done.stdout.startswith(b"run  de-en")) == (0, True)
 
 
-def test_what_cannot_be_read_is_left_out_with_a_warning(command: Program, trained: Path, tmp_path: Path) -> None:
+def test_unreadable_parts_are_left_out_with_a_warning(command: Program, trained: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)
     (copy / "eval").mkdir()
@@ -86,22 +86,22 @@ def test_what_cannot_be_read_is_left_out_with_a_warning(command: Program, traine
     assert "copy  " in done.stdout.decode()
 
 
-def test_scores_of_another_model_are_told_as_such(command: Program, trained: Path, run: Path, tmp_path: Path) -> None:
+def test_scores_of_an_earlier_model_are_marked(command: Program, trained: Path, run: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(trained, copy)
     assert command("eval", "--run", copy, "--beam", 1).returncode == 0
-    assert "translated with beam 1, length penalty 1.0\n" in command("report", copy).stdout.decode()
+    assert "translated with beam size 1, length penalty 1.0\n" in command("report", copy).stdout.decode()
     shutil.copytree(run / "model", copy / "model", dirs_exist_ok=True)
-    assert "by another model than the run has now" in command("report", copy).stdout.decode()
+    assert ", by an earlier model: run nmt eval again" in command("report", copy).stdout.decode()
 
 
-def test_a_run_is_named_once(command: Program, trained: Path) -> None:
+def test_a_run_that_is_given_twice_is_refused(command: Program, trained: Path) -> None:
     done = command("report", trained, trained.parent / "x" / ".." / "trained")
     assert done.returncode == 2
-    assert "named twice" in done.stderr
+    assert "a run is given twice" in done.stderr
 
 
-def test_a_reader_who_leaves_early_is_no_error(trained: Path) -> None:
+def test_a_closed_pipe_is_not_an_error(trained: Path) -> None:
     program = [sys.executable, "-m", "nmt", "report", "--run", str(trained)]
     with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment()) as process:
         assert process.stdout

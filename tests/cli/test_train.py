@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from conftest import Corpus, Program, environment
 
-from nmt.config import FEW, SOME, planned_batch_tokens, planned_dropout, planned_r_drop
+from nmt.config import presets
+from nmt.config.presets import MEDIUM, auto_batch_tokens, auto_dropout, auto_r_drop
 
 SMALL = [
     "--dim",
@@ -60,7 +61,7 @@ def test_a_run_goes_on_with_its_own_settings_and_tells_what_changed(trained: Pat
     """Elsewhere the defaults come back when the flags are not typed again."""
     again = command("train", "--run", trained, "--steps", 8)
     assert again.returncode == 0, again.stderr
-    assert "going on from step 6" in again.stderr
+    assert "resuming from step 6" in again.stderr
     assert "settings changed since this run began: steps 6 -> 8" in again.stderr
     assert steps(trained) == list(range(1, 9))
 
@@ -76,7 +77,7 @@ def test_other_data_under_a_run_is_refused(trained: Path, corpus: Corpus, comman
     assert command("prepare", *corpus.train, "--valid", *corpus.test, "--run", trained).returncode == 0
     again = command("train", "--run", trained, "--steps", 8)
     assert again.returncode == 1
-    assert "prepared anew" in again.stderr
+    assert "has changed since this run began" in again.stderr
 
 
 def test_where_model_data_and_tokenizer_do_not_belong_together_is_told(
@@ -110,14 +111,14 @@ def test_the_preset_is_told_with_what_it_sets_and_kept(run_copy: Path, command: 
     assert "preset" in named.stderr
 
 
-TOLD = re.compile(r"about ([0-9,]+) steps of [0-9,]+ tokens, which read the text ([0-9.]+) times; dropout ([0-9.]+)")
+TOLD = re.compile(r"about ([0-9,]+) steps \(([0-9.]+) epochs\) of [0-9,]+ tokens; dropout ([0-9.]+)")
 
 
 @pytest.mark.parametrize("limit", [["--minutes", "0.02"], ["--epochs", "1"], ["--steps", "2"]])
 def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_text(
     limit: list[str], run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
+    monkeypatch.setattr("nmt.training.trainer.TRIAL_SECONDS", 0.2)
     shutil.rmtree(run_copy / "model")
     options = ["--run", run_copy, "--dim", 16, "--average", 1, *limit]
     done = command("train", *options)
@@ -125,69 +126,75 @@ def test_auto_makes_a_plan_and_chooses_the_dropout_by_how_often_that_reads_the_t
     told = TOLD.search(done.stderr)
     assert told is not None
     settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
-    assert settings["dropout"] == planned_dropout(200, float(told[2])) == float(told[3])
+    assert settings["dropout"] == auto_dropout(200, float(told[2])) == float(told[3])
     assert (settings["schedule"], settings["patience"]) == ("linear", 0)
     if limit[0] == "--epochs":
         assert float(told[2]) == pytest.approx(1, abs=0.2)
     shutil.rmtree(run_copy / "checkpoints")
     chosen = command("train", "--dropout", 0.12, *options)
     assert chosen.returncode == 0, chosen.stderr
-    assert "times; dropout 0.12\n" in chosen.stderr
+    assert "tokens; dropout 0.12\n" in chosen.stderr
 
 
 @pytest.mark.parametrize(
     ("pairs", "passes", "pays"),
-    [(FEW, 8.5, True), (FEW, 7, False), (FEW - 1, 60, False), (SOME - 1, 12, True), (SOME, 12, False)],
+    [
+        (presets.SMALL, 8.5, True),
+        (presets.SMALL, 7, False),
+        (presets.SMALL - 1, 60, False),
+        (MEDIUM - 1, 12, True),
+        (MEDIUM, 12, False),
+    ],
 )
 def test_r_drop_pays_where_a_text_of_middling_size_is_read_often(pairs: int, passes: float, *, pays: bool) -> None:
-    assert bool(planned_r_drop(pairs, passes)) is pays
+    assert bool(auto_r_drop(pairs, passes)) is pays
 
 
 @pytest.mark.parametrize(
     ("pairs", "passes", "steps", "tokens"),
     [
-        (FEW, 10, 2400, 4096),
-        (FEW, 10, 1000, 2048),
-        (FEW, 5, 2400, 2048),
-        (FEW - 1, 10, 2400, 2048),
-        (SOME, 10, 2400, 2048),
+        (presets.SMALL, 10, 2400, 4096),
+        (presets.SMALL, 10, 1000, 2048),
+        (presets.SMALL, 5, 2400, 2048),
+        (presets.SMALL - 1, 10, 2400, 2048),
+        (MEDIUM, 10, 2400, 2048),
     ],
 )
 def test_a_text_of_middling_size_is_read_in_larger_batches_where_there_is_time_for_many(
     pairs: int, passes: float, steps: int, tokens: int
 ) -> None:
-    assert planned_batch_tokens(2048, pairs, passes, steps) == tokens
+    assert auto_batch_tokens(2048, pairs, passes, steps) == tokens
 
 
 def test_auto_makes_half_as_many_updates_of_larger_batches_unless_told_otherwise(
     run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmt.config.FEW", 100)
-    monkeypatch.setattr("nmt.training.plan.planned_batch_tokens", lambda batch_tokens, *reading: 2 * batch_tokens)
+    monkeypatch.setattr("nmt.config.presets.SMALL", 100)
+    monkeypatch.setattr("nmt.training.recipe.auto_batch_tokens", lambda batch_tokens, *reading: 2 * batch_tokens)
     shutil.rmtree(run_copy / "model")
     options = ["--run", run_copy, "--dim", 16, "--average", 1, "--r-drop", 0]
     steps = []
     for chosen, tokens in (([], 4096), (["--batch-tokens", 2048], 2048)):
         done = command("train", *options, "--epochs", 4, *chosen)
         assert done.returncode == 0, done.stderr
-        assert f" steps of {tokens:,} tokens, " in done.stderr
+        assert f" epochs) of {tokens:,} tokens; " in done.stderr
         settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
         assert settings["batch_tokens"] == tokens
         steps.append(settings["steps"])
         shutil.rmtree(run_copy / "checkpoints")
     assert steps[0] == -(-steps[1] // 2)
     exact = command("train", *options, "--steps", 5)
-    assert "about 5 steps of 2,048 tokens, " in exact.stderr
+    assert re.search(r"about 5 steps \([0-9.]+ epochs\) of 2,048 tokens; ", exact.stderr)
 
 
 @pytest.mark.parametrize("limit", [["--minutes", "0.1"], ["--epochs", "9"]])
 def test_auto_takes_r_drop_where_the_text_is_read_often_unless_told_otherwise(
     limit: list[str], run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmt.config.FEW", 100)
+    monkeypatch.setattr("nmt.config.presets.SMALL", 100)
     if limit[0] == "--minutes":
-        monkeypatch.setattr("nmt.config._R_DROP_FROM", 0.5)  # however slow the machine is
-    monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
+        monkeypatch.setattr("nmt.config.presets._R_DROP_EPOCHS", 0.5)  # however slow the machine is
+    monkeypatch.setattr("nmt.training.trainer.TRIAL_SECONDS", 0.2)
     shutil.rmtree(run_copy / "model")
     options = ["--run", run_copy, "--dim", 16, "--feed-forward", 16, "--batch-tokens", 1024, "--average", 1, *limit]
     done = command("train", *options)
@@ -197,7 +204,7 @@ def test_auto_takes_r_drop_where_the_text_is_read_often_unless_told_otherwise(
     assert "R-Drop 3\n" in done.stderr
     settings = tomllib.loads((run_copy / "config.toml").read_text(encoding="utf-8"))["train"]
     assert settings["r_drop"] == 3
-    assert settings["dropout"] == planned_dropout(200, 2 * float(told[2])) == float(told[3])
+    assert settings["dropout"] == auto_dropout(200, 2 * float(told[2])) == float(told[3])
     shutil.rmtree(run_copy / "checkpoints")
     plain = command("train", "--r-drop", 0, *options)
     assert plain.returncode == 0, plain.stderr
@@ -208,7 +215,7 @@ def test_auto_takes_r_drop_where_the_text_is_read_often_unless_told_otherwise(
 def test_without_a_limit_auto_reads_the_text_often_enough_and_the_rate_is_zero_then(
     run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nmt.config._PASSES", ((1000, 2),))
+    monkeypatch.setattr("nmt.config.presets._EPOCHS", ((1000, 2),))
     shutil.rmtree(run_copy / "model")
     done = command("train", "--run", run_copy, "--dim", 16, "--batch-tokens", 200, "--average", 1, "--log-every", 1)
     assert done.returncode == 0, done.stderr
@@ -217,7 +224,7 @@ def test_without_a_limit_auto_reads_the_text_often_enough_and_the_rate_is_zero_t
     lines = [json.loads(line) for line in (run_copy / "metrics.jsonl").read_text("utf-8").splitlines()]
     last = [line for line in lines if line["kind"] == "train"][-1]
     assert last["step"] == int(told[1])
-    assert last["rate"] < 0.2 * max(line["rate"] for line in lines if line["kind"] == "train")
+    assert last["learning_rate"] < 0.2 * max(line["learning_rate"] for line in lines if line["kind"] == "train")
     assert last["epoch"] in (1, 2)
 
 
@@ -255,7 +262,7 @@ def test_a_signal_ends_with_its_code_after_saving_and_the_next_start_goes_on(
     os.kill(process.pid, number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
-    assert b"is saved" in err
+    assert b"run the same command to resume from step-" in err
     saved = steps(run_copy)[-1]
     again = command("train", "--run", run_copy, "--steps", saved + 3)
     assert again.returncode == 0, again.stderr
@@ -340,12 +347,12 @@ def test_a_training_with_minutes_alone_has_a_rate_that_is_zero_when_time_is_up(
     run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever the machine, and however its speed changes."""
-    monkeypatch.setattr("nmt.training.trainer.TRIED_SECONDS", 0.2)
+    monkeypatch.setattr("nmt.training.trainer.TRIAL_SECONDS", 0.2)
     shutil.rmtree(run_copy / "model")
     options = [*SMALL, "--precision", "float32", "--average", 3, "--log-every", 1, "--run", run_copy]
     done = command("train", "--minutes", 0.05, *options)
     assert done.returncode == 0, done.stderr
-    assert "--minutes: schedule linear, the rate is zero when time is up" in done.stderr
+    assert "--minutes: linear schedule, the learning rate is zero when time is up" in done.stderr
     told = TOLD.search(done.stderr)
     assert told is not None
     foreseen = int(told[1].replace(",", ""))
@@ -356,7 +363,7 @@ def test_a_training_with_minutes_alone_has_a_rate_that_is_zero_when_time_is_up(
     lines = [json.loads(line) for line in (run_copy / "metrics.jsonl").read_text("utf-8").splitlines()]
     for line in (line for line in lines if line["kind"] == "train"):
         rise, fall = line["step"] / settings["warmup"], max(0, 1 - line["seconds"] / 3) / 0.8
-        assert line["rate"] == pytest.approx(settings["peak_rate"] * min(1, rise, fall))
+        assert line["learning_rate"] == pytest.approx(settings["learning_rate"] * min(1, rise, fall))
     longer = command("train", "--minutes", 0.06, *options)
     assert longer.returncode == 0, longer.stderr
     assert "reached --minutes 0.06" in longer.stderr

@@ -4,19 +4,25 @@ import gzip
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Program, environment, sets_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from nmt.config import PrepareConfig, TokenizerConfig
-from nmt.data.binary import Rows
-from nmt.data.prepare import prepare, read_description
+from nmt.config.corpus import PrepareConfig, TokenizerConfig
+from nmt.data.description import read_description
+from nmt.data.prepare import prepare
+from nmt.data.token_store import TokenRows
 from nmt.errors import NmtError
 from nmt.text.tokenizer import END, Tokenizers, train_tokenizers
 
@@ -49,7 +55,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Tokenizers:
 
 
 def word(number: int) -> str:
-    """A word for a number: numbers are all alike where sentences of the test set are looked for in training."""
+    """A word for a number: digits are ignored in the search for test sentences in the training set."""
     return "".join(chr(ord("a") + number // 26**place % 26) for place in (2, 1, 0))
 
 
@@ -65,8 +71,8 @@ def decoded(directory: Path, tokenizers: Tokenizers) -> list[tuple[str, str]]:
     """The pairs of a set as text, read back from its token rows."""
     sides = []
     for name, tokenizer in (("source", tokenizers.source), ("target", tokenizers.target)):
-        rows = Rows(directory, name)
-        tokens = [rows[i].tolist() for i in range(len(rows))]
+        rows = TokenRows(directory, name)
+        tokens = [row.tolist() for row in rows.read(range(len(rows)))]
         assert all(row[-1] == END for row in tokens)
         sides.append(tokenizer.decode([row[:-1] for row in tokens]))
     return list(zip(*sides, strict=True))
@@ -88,8 +94,8 @@ def test_counts_and_rows_are_those_counted_by_hand(tmp_path: Path, small: Tokeni
         assert train["tokens"][("source", "target")[side]] == tokens
 
 
-def test_data_json_tells_how_the_data_was_made(tmp_path: Path, small: Tokenizers) -> None:
-    """With other toolkits one looks at a .bin file and wonders which corpus and which settings it was."""
+def test_data_json_describes_how_the_data_was_made(tmp_path: Path, small: Tokenizers) -> None:
+    """The .bin files of other toolkits do not say which corpus and which settings they come from."""
     sets = sets_of([write(tmp_path, "train", PAIRS)])
     returned = prepare(sets, small, tmp_path / "data", PrepareConfig(max_ratio=5.0))
     content = json.loads((tmp_path / "data" / "data.json").read_text(encoding="utf-8"))
@@ -133,14 +139,14 @@ def test_a_table_and_compressed_files_give_the_same_rows(tmp_path: Path, small: 
         copy.write_bytes(gzip.compress(path.read_bytes()))
     table = tmp_path / "table"
     table.write_text("".join(f"{source}\t{target}\n" for source, target in PAIRS), encoding="utf-8")
-    found = [
+    descriptions = [
         prepare(sets_of([files]), small, tmp_path / "data", PrepareConfig()) for files in (plain, packed, (table,))
     ]
-    assert found[0]["sha256"] == found[1]["sha256"] == found[2]["sha256"]
+    assert len({json.dumps(description["sha256"]) for description in descriptions}) == 1
 
 
 def test_validation_and_test_sets_are_kept_whole(tmp_path: Path, small: Tokenizers) -> None:
-    """A score over a cleaned test set is no score of that test set."""
+    """A score over a cleaned test set is not a score of that test set."""
     valid, test = write(tmp_path, "valid", VALID), write(tmp_path, "test", VALID[::-1])
     content = prepare(
         sets_of([write(tmp_path, "train", PAIRS)], valid, test), small, tmp_path / "data", PrepareConfig()
@@ -247,7 +253,7 @@ def test_an_empty_held_out_set_is_an_error(tmp_path: Path, small: Tokenizers, na
 
 @pytest.mark.parametrize("name", ["train", "valid", "test"])
 def test_unequal_files_leave_the_old_data_as_it_was(tmp_path: Path, small: Tokenizers, name: str) -> None:
-    files = {one: write(tmp_path, one, PAIRS) for one in ("train", "valid", "test")}
+    files = {name: write(tmp_path, name, PAIRS) for name in ("train", "valid", "test")}
     prepare(sets_of([files["train"]]), small, tmp_path / "data", PrepareConfig())
     before = contents(tmp_path / "data")
     files[name][1].write_text("one line\n", encoding="utf-8")
@@ -258,7 +264,7 @@ def test_unequal_files_leave_the_old_data_as_it_was(tmp_path: Path, small: Token
 
 
 def test_new_data_replaces_the_old(tmp_path: Path, small: Tokenizers) -> None:
-    """A validation set of another corpus must not stay behind."""
+    """A validation set of another corpus must not remain."""
     train = write(tmp_path, "train", PAIRS)
     prepare(sets_of([train], write(tmp_path, "valid", VALID)), small, tmp_path / "data", PrepareConfig())
     prepare(sets_of([train]), small, tmp_path / "data", PrepareConfig())
@@ -274,7 +280,7 @@ def test_data_of_another_tokenizer_is_refused(tmp_path: Path, small: Tokenizers,
 
 
 def test_missing_or_foreign_data_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(NmtError, match="no prepared data there"):
+    with pytest.raises(NmtError, match=": no prepared data"):
         read_description(tmp_path)
     for content in ("{", "[]", '{"format": 99}'):
         (tmp_path / "data.json").write_text(content, encoding="utf-8")
@@ -302,7 +308,7 @@ def test_a_split_is_cut_off_the_first_corpus_and_left_out_of_the_others(tmp_path
     test = (tmp_path / "data" / "test.source").read_text("utf-8").splitlines()
     assert {number(line.split()[1]) for line in test} < set(range(100))
     assert not set(test) & {source for source, _ in decoded(tmp_path / "data" / "train", small)}
-    assert sum(one["pairs"] for one in content["sets"]["train"]["corpora"]) == 150 - 40
+    assert sum(corpus["pairs"] for corpus in content["sets"]["train"]["corpora"]) == 150 - 40
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a named pipe")
@@ -327,7 +333,7 @@ def test_preparing_that_is_killed_leaves_nothing_half_made_and_starts_over(
     assert not (place / "data").exists()
     again = command("prepare", *corpus.train, "--run", place)
     assert again.returncode == 0
-    assert "interrupted before; it starts over" in again.stderr
+    assert "an earlier prepare was interrupted; starting over" in again.stderr
     assert sorted(path.name for path in place.iterdir()) == [".lock", "data", "tokenizer.model"]
 
 
@@ -343,7 +349,7 @@ def test_rejects_replace_nothing_that_is_read_and_go_into_pipes(
     for rejects in (source, place / "tokenizer.model"):
         done = command("prepare", source, corpus.train[1], "--run", place, "--rejects", rejects)
         assert done.returncode == 2
-        assert "would replace what is read" in done.stderr
+        assert "would replace an input" in done.stderr
     assert source.read_bytes() == before
     assert command("prepare", source, corpus.train[1], "--run", place, "--rejects", tmp_path).returncode == 1
     assert command("prepare", source, corpus.train[1], "--run", place, "--rejects", "/dev/null").returncode == 0
@@ -357,3 +363,103 @@ def test_sentences_to_be_scored_are_found_in_any_encoding(tmp_path: Path, small:
     valid = write(tmp_path, "valid", [("für uns", "x"), ("über dich", "y"), ("fÃ¼r alle", "z")])
     train_counts = prepare(sets_of([train], valid), small, tmp_path / "data", PrepareConfig())["sets"]["train"]
     assert train_counts["dropped"] == {"held out": 2}
+
+
+# ---------------------------------------------------------------------------------------------------------- properties
+
+
+def near(side: str) -> str:
+    return re.sub(r"\d+", "0", side.lower().strip(".! "))
+
+
+KEYS: dict[str, Callable[[str, str], object]] = {
+    "pair": lambda source, target: (source, target),
+    "near": lambda source, target: (near(source), near(target)),
+    "source": lambda source, target: source,
+    "target": lambda source, target: target,
+    "off": lambda source, target: object(),
+}
+"""What two duplicates have in common, by --deduplicate."""
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["", "!", " 7", " 12."]), st.integers(0, 3)), max_size=25),
+    st.sampled_from(sorted(KEYS)),
+    st.integers(1, 9),
+)
+def test_duplicates_are_those_of_a_set(
+    tmp_path_factory: pytest.TempPathFactory,
+    small: Tokenizers,
+    drawn: list[tuple[int, str, int]],
+    kind: str,
+    block: int,
+) -> None:
+    """The first of each is kept, whatever block or corpus it is in."""
+    folder = tmp_path_factory.mktemp("duplicates")
+    german, english = ["Hund", "du", "ich", "wir"], ["dog", "you", "I", "we"]
+    pairs = [("ganz neu", "very new"), *((german[i] + sign, english[j] + sign) for i, sign, j in drawn)]
+    seen, kept = set(), []
+    for pair in pairs:
+        if KEYS[kind](*pair) not in seen:
+            kept.append(pair)
+        seen.add(KEYS[kind](*pair))
+    corpora = [write(folder, "a", pairs[: block + 1]), write(folder, "b", pairs[block + 1 :])]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nmt.data.prepare.BLOCK", block)
+        content = prepare(sets_of(corpora), small, folder / "data", PrepareConfig(deduplicate=kind))
+    assert decoded(folder / "data" / "train", small) == kept
+    train = content["sets"]["train"]
+    assert (train["pairs"], train["read"]) == (len(kept), len(pairs))
+    assert train["dropped"] == ({"duplicate": len(pairs) - len(kept)} if len(kept) < len(pairs) else {})
+    assert [corpus["read"] for corpus in train["corpora"]] == [len(pairs[: block + 1]), len(pairs[block + 1 :])]
+
+
+@settings(max_examples=12)
+@given(st.lists(st.sampled_from(PAIRS), max_size=20), st.lists(st.sampled_from(PAIRS), min_size=1, max_size=3))
+def test_no_sentence_of_a_held_out_set_is_trained_on(
+    tmp_path_factory: pytest.TempPathFactory,
+    small: Tokenizers,
+    pairs: list[tuple[str, str]],
+    scored: list[tuple[str, str]],
+) -> None:
+    folder = tmp_path_factory.mktemp("held_out")
+    valid = write(folder, "valid", [*scored, ("Ein Satz", "A sentence")])
+    train = write(folder, "train", [*pairs, ("ein satz.", "x y z"), ("noch einer", "another one")])
+    content = prepare(sets_of([train], valid), small, folder / "data", PrepareConfig(deduplicate="off"))
+    apart = {side.strip() for pair in scored for side in pair if side}
+    sides = [side.strip() for pair in decoded(folder / "data" / "train", small) for side in pair]
+    assert not apart & set(sides)
+    assert content["sets"]["train"]["dropped"]["held out"] == 1 + sum(
+        bool(source and target and {source.strip(), target.strip()} & apart) for source, target in pairs
+    )
+    assert sides[-2:] == ["noch einer", "another one"]
+
+
+@pytest.mark.parametrize("config", [PrepareConfig(), PrepareConfig(clean=False), PrepareConfig(max_deviation=0.0)])
+def test_the_counts_of_a_description_add_up(tmp_path: Path, small: Tokenizers, config: PrepareConfig) -> None:
+    sets = sets_of([write(tmp_path, "a", PAIRS), write(tmp_path, "b", PAIRS[::-1])], write(tmp_path, "valid", VALID))
+    rejects = tmp_path / "rejects"
+    train = prepare(sets, small, tmp_path / "data", config, rejects=rejects)["sets"]["train"]
+    assert train["read"] == train["pairs"] + sum(train["dropped"].values()) == 2 * len(PAIRS)
+    for key in ("pairs", "read"):
+        assert train[key] == sum(corpus[key] for corpus in train["corpora"])
+    for side in ("source", "target"):
+        rows = TokenRows(tmp_path / "data" / "train", side)
+        assert len(rows) == train["pairs"]
+        assert len(rows.ids) == train["tokens"][side]
+    lines = [line.split("\t") for line in rejects.read_text("utf-8").splitlines()]
+    assert Counter(line[0] for line in lines) == train["dropped"]
+    for rule, corpus, line, *pair in lines:
+        assert tuple(pair) == (PAIRS if corpus == "1" else PAIRS[::-1])[int(line) - 1], rule
+
+
+def test_lengths_of_the_corpus_are_described_where_there_are_enough(tmp_path: Path, small: Tokenizers) -> None:
+    """By hand: sources of 5 letters, targets of 10, so a ratio of 15 / 10 with the 5 that are added."""
+    pairs = [(f"ab{word(i)}", f"abcdefg{word(i)}") for i in range(150)]
+    pairs.append(("abxyz", "x" * 60))
+    content = prepare(sets_of([write(tmp_path, "train", pairs)]), small, tmp_path / "data", PrepareConfig())
+    assert content["lengths"] == {"ratio": 1.5, "spread": 0.1}
+    assert content["sets"]["train"]["dropped"] == {"misaligned": 1}
+    few = prepare(sets_of([write(tmp_path, "train", pairs[:90])]), small, tmp_path / "data", PrepareConfig())
+    assert "lengths" not in few

@@ -1,4 +1,4 @@
-"""Scores of given translations: those that search added up, whatever else is in the batch."""
+"""Scores of given translations: those of search, whatever else is in the batch."""
 
 import json
 import math
@@ -8,10 +8,12 @@ import pytest
 from conftest import Program
 
 from nmt import Translator
-from nmt.config import SearchConfig
+from nmt.config.evaluation import ScoreConfig
+from nmt.config.search import SearchConfig
 from nmt.decoding.hypotheses import length_penalty
-from nmt.decoding.lines import Line
+from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.score import score_pairs, token_log_probs
+from nmt.decoding.translation import Line
 from nmt.text.tokenizer import END
 
 LINES = ["ich sehe den Hund", "du hörst den Vogel", "wir suchen heute", "", "ich", "ich sehe den Hund " * 9]
@@ -22,41 +24,56 @@ def translator(run: Path) -> Translator:
     return Translator.load(run / "model")
 
 
-def test_a_translation_has_the_log_probability_that_search_found(translator: Translator) -> None:
+def test_a_translation_has_the_log_probability_that_search_reported(translator: Translator) -> None:
     config = SearchConfig(beam=4, n_best=4, max_length=30, length_penalty=0.7)
-    sentences = [part for line in LINES for part in translator.sentences(Line(line), config)]
-    rows = [one.source for one in sentences]
-    results = translator.engine.search(rows, [one.request for one in sentences], config, None)
-    for row, hypotheses in zip(rows, results, strict=True):
-        targets = [one.tokens if one.truncated else [*one.tokens, END] for one in hypotheses]
-        found = token_log_probs(translator, [row] * len(targets), targets)
-        for one, log_probs in zip(hypotheses, found, strict=True):
-            assert sum(log_probs) == pytest.approx(one.log_prob, abs=1e-5 * len(log_probs))
-            assert sum(log_probs) / length_penalty(len(log_probs), 0.7) == pytest.approx(one.score, abs=1e-5)
+    splitter = LineSplitter(translator.tokenizers, config, translator.engine.max_length)
+    requests = [part.request for line in LINES for part in splitter.split(Line(line))]
+    for request, n_best in zip(requests, translator.engine.search(requests, config), strict=True):
+        targets = [hypothesis.tokens + [END] * (not hypothesis.truncated) for hypothesis in n_best]
+        scored = token_log_probs(translator, [list(request.source)] * len(targets), targets)
+        for hypothesis, log_probs in zip(n_best, scored, strict=True):
+            assert sum(log_probs) == pytest.approx(hypothesis.log_prob, abs=1e-5 * len(log_probs))
+            assert sum(log_probs) / length_penalty(len(log_probs), 0.7) == pytest.approx(hypothesis.score, abs=1e-5)
 
 
-def test_a_pair_does_not_notice_its_neighbours(translator: Translator) -> None:
+def test_a_pair_does_not_depend_on_its_neighbours(translator: Translator) -> None:
     pairs = [(source, target) for source in LINES for target in ("I see the dog", "", "you " * 40)]
     together = list(score_pairs(translator, pairs))
     assert len(together) == len(pairs)
-    for pair, one in zip(pairs, together, strict=True):
+    for pair, score in zip(pairs, together, strict=True):
         (alone,) = score_pairs(translator, [pair])
-        assert one.token_scores == pytest.approx(alone.token_scores, abs=1e-5)
-        assert one.log_prob == pytest.approx(sum(one.token_scores))
-        assert one.tokens == [*translator.tokenizers.target.encode_pieces([pair[1]])[0], "</s>"]
+        assert score.token_scores == pytest.approx(alone.token_scores, abs=1e-5)
+        assert score.log_prob == pytest.approx(sum(score.token_scores))
+        assert score.tokens == [*translator.tokenizers.target.encode_pieces([pair[1]])[0], "</s>"]
+
+
+def test_the_score_is_divided_by_the_length_penalty(translator: Translator) -> None:
+    """By hand, for a target of so many tokens with END."""
+    for normalization, penalty in (("wu", lambda length: ((5 + length) / 6) ** 0.6), ("average", lambda n: n**0.6)):
+        config = ScoreConfig(length_penalty=0.6, length_normalization=normalization)
+        for score in score_pairs(translator, [("ich", target) for target in ("", "I", "I see the dog")], config):
+            assert score.score == pytest.approx(score.log_prob / penalty(len(score.tokens)))
+
+
+def test_batches_of_any_size_give_the_same_scores(translator: Translator) -> None:
+    pairs = [(source, target) for source in LINES for target in ("I", "you see the tree today")]
+    expected = [score.log_prob for score in score_pairs(translator, pairs)]
+    for batch_tokens in (1, 30, 200):
+        scores = score_pairs(translator, iter(pairs), ScoreConfig(batch_tokens=batch_tokens))
+        assert [score.log_prob for score in scores] == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_first_tokens_are_a_distribution(translator: Translator) -> None:
     vocabulary = translator.model.config.target_vocabulary
-    found = token_log_probs(translator, [[4, END]] * vocabulary, [[token, END] for token in range(vocabulary)])
-    assert math.fsum(math.exp(row[0]) for row in found) == pytest.approx(1, abs=1e-4)
+    log_probs = token_log_probs(translator, [[4, END]] * vocabulary, [[token, END] for token in range(vocabulary)])
+    assert math.fsum(math.exp(row[0]) for row in log_probs) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_sentence_longer_than_any_of_training_has_a_score(translator: Translator) -> None:
-    """The encodings of its positions are computed; where a line is split, its parts would have no translations."""
+def test_a_sentence_longer_than_the_maximum_length_has_a_score(translator: Translator) -> None:
+    """Its position encodings are computed; it cannot be split, because its parts have no translations."""
     long = "ich sehe den Hund " * translator.model.config.max_length
-    (found,) = score_pairs(translator, [(long, "I see the dog")])
-    assert math.isfinite(found.log_prob)
+    (score,) = score_pairs(translator, [(long, "I see the dog")])
+    assert math.isfinite(score.log_prob)
 
 
 def test_the_command_prints_a_line_for_each_pair(command: Program, run: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""COMET: the real package loads and runs a model of the smallest kind; skipped where it is not installed."""
+"""COMET: the real package loads and runs a tiny model; skipped where it is not installed."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ LINES = [("ich sehe den Hund", "I see the dog", "I see the dog"), ("du", "we hea
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A COMET regression model with random weights, as its trainer would write it."""
+    """The checkpoint of a COMET regression model with random weights, as its trainer writes it."""
     comet = pytest.importorskip("comet.models")
     transformers = pytest.importorskip("transformers")
     import torch
@@ -41,10 +41,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "local_files_only": True,
         "class_identifier": "regression_metric",
     }
-    made = comet.RegressionMetric(**{key: value for key, value in settings.items() if key != "class_identifier"})
+    metric = comet.RegressionMetric(**{key: value for key, value in settings.items() if key != "class_identifier"})
     checkpoint = folder / "tiny-comet" / "checkpoints" / "model.ckpt"
     checkpoint.parent.mkdir(parents=True)
-    state = {"state_dict": made.state_dict(), "pytorch-lightning_version": lightning, "hyper_parameters": settings}
+    state = {"state_dict": metric.state_dict(), "pytorch-lightning_version": lightning, "hyper_parameters": settings}
     torch.save(state, checkpoint)
     (checkpoint.parent.parent / "hparams.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return checkpoint
@@ -64,23 +64,23 @@ def test_scores_are_those_of_the_package(nmt: Program, model: Path, files: list[
     source, hypothesis, reference = files
     options = ["--source", source, "--reference", reference, "--metric", "comet", "--comet-model", model]
     done = nmt("eval", hypothesis, *options, "--device", "cpu", "--json")
-    found = json.loads(done.stdout)
-    each = nmt("eval", hypothesis, *options, "--device", "cpu", "--sentence").stdout.decode().splitlines()
+    scores = json.loads(done.stdout)
+    by_line = nmt("eval", hypothesis, *options, "--device", "cpu", "--sentence").stdout.decode().splitlines()
     samples = [{"src": source, "mt": line, "ref": reference} for source, line, reference in LINES]
     expected = load_from_checkpoint(str(model)).predict(
         samples, batch_size=1, gpus=0, progress_bar=False, num_workers=0
     )
-    assert found["COMET"]["score"] == pytest.approx(expected.system_score, abs=1e-6)
-    assert found["COMET"]["signature"].startswith("model:tiny-comet|version:")
+    assert scores["COMET"]["score"] == pytest.approx(expected.system_score, abs=1e-6)
+    assert scores["COMET"]["signature"].startswith("model:tiny-comet|version:")
     assert done.stderr == ""
-    assert [float(line) for line in each] == pytest.approx(expected.scores, abs=0.000051)
+    assert [float(line) for line in by_line] == pytest.approx(expected.scores, abs=0.000051)
 
 
-def test_a_file_that_is_no_model_is_named(command: Program, files: list[Path], tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_model_is_named(command: Program, files: list[Path], tmp_path: Path) -> None:
     pytest.importorskip("comet")
     source, hypothesis, reference = files
     bad = tmp_path / "bad.ckpt"
-    bad.write_bytes(b"no model")
+    bad.write_bytes(b"not a model")
     options = ["--source", source, "--reference", reference, "--metric", "comet"]
     done = command("eval", hypothesis, *options, "--comet-model", bad)
     assert done.returncode == 1

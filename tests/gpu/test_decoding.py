@@ -1,4 +1,4 @@
-"""Decoding on a GPU: what the CPU finds, with every option, and one transfer for each position at the most."""
+"""Decoding on a GPU: the translations of the CPU, with every option, and at most one transfer per position."""
 
 import json
 import re
@@ -26,10 +26,10 @@ def glossary(tmp_path: Path) -> Path:
     return path
 
 
-def same(found: bytes, expected: bytes) -> bool:
-    """The same but for the last digits of scores."""
-    numbers = [[float(one) for one in NUMBER.findall(output)] for output in (found, expected)]
-    texts = [NUMBER.sub(b"", output) for output in (found, expected)]
+def same(output: bytes, expected: bytes) -> bool:
+    """Whether outputs are equal but for the last digits of scores."""
+    numbers = [[float(number) for number in NUMBER.findall(text)] for text in (output, expected)]
+    texts = [NUMBER.sub(b"", text) for text in (output, expected)]
     return texts[0] == texts[1] and numbers[0] == pytest.approx(numbers[1], abs=2e-4, rel=2e-4)
 
 
@@ -51,19 +51,19 @@ def same(found: bytes, expected: bytes) -> bool:
 )
 def test_translations_are_those_of_the_cpu(command: Program, run: Path, gpu: torch.device, options: str) -> None:
     text = OBJECTS if "--json" in options else LINES
-    found, expected = (
+    on_gpu, on_cpu = (
         command("translate", "--run", run, *FLOAT32, "--device", device, *options.split(), stdin=text)
         for device in (gpu, "cpu")
     )
-    assert found.returncode == expected.returncode == 0, found.stderr
-    assert same(found.stdout, expected.stdout)
+    assert on_gpu.returncode == on_cpu.returncode == 0, on_gpu.stderr
+    assert same(on_gpu.stdout, on_cpu.stdout)
 
 
 @pytest.mark.parametrize("options", ["--beam 4", "--beam 4 --beam-groups 2", "--beam 3 --coverage-penalty 0.2"])
-def test_terms_are_written_as_on_the_cpu(
+def test_constrained_translations_are_those_of_the_cpu(
     command: Program, run: Path, gpu: torch.device, glossary: Path, options: str
 ) -> None:
-    found, expected = (
+    on_gpu, on_cpu = (
         command(
             "translate",
             "--run",
@@ -78,20 +78,20 @@ def test_terms_are_written_as_on_the_cpu(
         )
         for device in (gpu, "cpu")
     )
-    assert found.returncode == 0, found.stderr
-    assert found.stdout == expected.stdout
-    assert b"dog" in found.stdout
+    assert on_gpu.returncode == 0, on_gpu.stderr
+    assert on_gpu.stdout == on_cpu.stdout
+    assert b"dog" in on_gpu.stdout
 
 
 @pytest.mark.parametrize("average", ["probabilities", "log-probabilities"])
 def test_an_ensemble_translates_as_on_the_cpu(command: Program, run: Path, gpu: torch.device, average: str) -> None:
     models = ["--model", run / "model", "--model", run / "model", "--average", average]
-    found, expected = (
+    on_gpu, on_cpu = (
         command("translate", *models, *FLOAT32, "--device", device, "--coverage-penalty", 0.1, stdin=LINES)
         for device in (gpu, "cpu")
     )
-    assert found.returncode == 0, found.stderr
-    assert found.stdout == expected.stdout
+    assert on_gpu.returncode == 0, on_gpu.stderr
+    assert on_gpu.stdout == on_cpu.stdout
 
 
 def test_scores_evaluation_and_attention_are_those_of_the_cpu(
@@ -103,9 +103,9 @@ def test_scores_evaluation_and_attention_are_those_of_the_cpu(
         ["eval", "--run", run_copy, "--json", "--max-length", 9],
         ["attention", "ich sehe den Hund.", "--run", run_copy, "--json"],
     ):
-        found, expected = (command(*arguments, "--device", device, "--precision", "float32") for device in (gpu, "cpu"))
-        assert found.returncode == 0, found.stderr
-        assert same(found.stdout, expected.stdout)
+        on_gpu, on_cpu = (command(*arguments, "--device", device, "--precision", "float32") for device in (gpu, "cpu"))
+        assert on_gpu.returncode == 0, on_gpu.stderr
+        assert same(on_gpu.stdout, on_cpu.stdout)
         shutil.rmtree(run_copy / "eval", ignore_errors=True)
 
 
@@ -121,7 +121,7 @@ def test_scores_evaluation_and_attention_are_those_of_the_cpu(
         ("--beam 4 --glossary", 1),
         ("--beam 4 --glossary --coverage-penalty 0.2", 1),
         ("--beam 2 --align", 1),
-        ("--beam 4 --beam-groups 2 --glossary", 2),  # what a group may write follows from the group before it
+        ("--beam 4 --beam-groups 2 --glossary", 2),  # the choice of a group depends on that of the group before it
     ],
 )
 def test_the_host_waits_once_for_each_position_however_many_hypotheses_end(
@@ -135,9 +135,10 @@ def test_the_host_waits_once_for_each_position_however_many_hypotheses_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from nmt.cli.translate import open_translator
-    from nmt.config import RuntimeConfig, SearchConfig
-    from nmt.decoding.lines import Glossary, Line
-    from nmt.settings import build
+    from nmt.config.runtime import RuntimeConfig
+    from nmt.config.search import SearchConfig
+    from nmt.config.setting import build
+    from nmt.decoding.translation import Glossary, Line
 
     translator = open_translator([run / "model"], RuntimeConfig(device=str(gpu), precision="float32"))
     counts = {"start": 0, "step": 0}  # batches and their positions
@@ -163,11 +164,11 @@ def test_the_host_waits_once_for_each_position_however_many_hypotheses_end(
             )
     config = build(SearchConfig, settings)
     lines = [terms.apply(Line(line.decode()), prefix) for line in LINES.splitlines() * 5]
-    with waits() as found:
+    with waits() as transfers_made:
         list(translator.stream(lines, config, alignments="--align" in names))
     assert counts["step"] > 5
     attention = counts["start"] if "--align" in names else 0  # of a batch all at once
-    assert len(found) <= counts["step"] * transfers + attention
+    assert len(transfers_made) <= counts["step"] * transfers + attention
 
 
 def number(value: str) -> Any:

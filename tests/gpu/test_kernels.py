@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-import nmt.model.loss as loss_module
-from nmt.config import ModelConfig
-from nmt.data.batches import Batch, make_batch
+import nmt.model.kernels.projected_loss as projected_loss
+from nmt.config.model import ModelConfig
+from nmt.data.batches import Batch, Collator
 from nmt.model.attention import MultiHeadAttention, padding_bias
-from nmt.model.dropout import Dropout
+from nmt.model.kernels.dropout import Dropout
 from nmt.model.loss import label_smoothed_loss
 from nmt.model.transformer import Transformer
 from nmt.runtime import alignment, use_device
@@ -35,7 +35,7 @@ def error(found: Tensor, expected: Tensor) -> float:
 def batch_of(lengths: Sequence[int], device: torch.device) -> Batch:
     random = np.random.default_rng(1)
     rows = [np.append(random.integers(4, 200, length - 1), END) for length in lengths]
-    return make_batch(rows, rows[::-1], 200, 200, alignment(device)).to(device)
+    return Collator(200, 200, alignment(device))(rows, rows[::-1]).to(device)
 
 
 @pytest.mark.parametrize("dtype", list(ERROR))
@@ -72,7 +72,7 @@ def test_attention_does_not_use_the_kernel_that_plans_anew_for_each_shape(real_g
 def test_the_loss_is_that_of_the_cpu_whole_or_in_pieces(
     gpu: torch.device, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, r_drop: float, piece: int
 ) -> None:
-    monkeypatch.setattr(loss_module, "GPU_PIECE", piece)
+    monkeypatch.setattr(projected_loss, "GPU_PIECE", piece)
     torch.manual_seed(1)
     hidden, weight = torch.randn(4, 9, 16), torch.randn(50, 16) / 4
     target = torch.randint(4, 50, (4, 9))

@@ -9,18 +9,21 @@ import pytest
 import torch
 from conftest import SMALL_MODEL, Corpus, Program, sets_of
 
-from nmt.config import ModelConfig, PrepareConfig, TokenizerConfig, TrainingConfig
+from nmt.config.corpus import PrepareConfig, TokenizerConfig
+from nmt.config.model import ModelConfig
+from nmt.config.training import TrainingConfig
 from nmt.data.batches import Batch, Position
-from nmt.data.pairs import TrainingData
+from nmt.data.dataset import TrainingData
 from nmt.data.prepare import prepare
+from nmt.files.run_directory import RunDirectory, list_checkpoints
 from nmt.model.loss import LossSum
-from nmt.model.weights import load_tensors
+from nmt.model.model_directory import load_tensors
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
-from nmt.training.log import Window
+from nmt.training.checkpoint import load_newest
+from nmt.training.monitor import means
 from nmt.training.optimizer import LossScale
-from nmt.training.state import list_checkpoints, load_newest
+from nmt.training.step import FEWER_PARTS, StepResult
 from nmt.training.trainer import Trainer
-from nmt.training.update import FEWER_PARTS
 
 SMALL = {
     **SMALL_MODEL,
@@ -88,7 +91,9 @@ def test_a_training_gives_the_losses_of_the_cpu_and_the_mean_of_its_checkpoints(
 def test_a_training_in_half_precision_learns(
     command: Program, run_copy: Path, gpu: torch.device, precision: str
 ) -> None:
-    train(command, run_copy, device=gpu, precision=precision, steps=12, peak_rate=2e-2, validate_every=12, average=1)
+    train(
+        command, run_copy, device=gpu, precision=precision, steps=12, learning_rate=2e-2, validate_every=12, average=1
+    )
     found = losses(run_copy)
     assert found[-1] < 0.9 * found[0]
 
@@ -170,7 +175,9 @@ def make_trainer(run: Path, device: torch.device, dtype: torch.dtype = torch.flo
     shape = dict(dim=16, feed_forward=16, heads=2, encoder_layers=1, decoder_layers=1, max_length=45, dropout=0.1)
     model = ModelConfig(source_vocabulary=size, target_vocabulary=size, shared_vocabulary=True, **shape)
     training = TrainingConfig(**{"batch_tokens": 300, "warmup": 4, **changes})
-    return Trainer(run, model, training, TrainingData.open(run / "data", 45), tokenizers, device, dtype, {})
+    return Trainer(
+        RunDirectory(run), model, training, TrainingData.open(run / "data", 45), tokenizers, device, dtype, {}
+    )
 
 
 @pytest.mark.parametrize(
@@ -179,7 +186,7 @@ def make_trainer(run: Path, device: torch.device, dtype: torch.dtype = torch.flo
         {"optimizer": "adam"},
         {"optimizer": "muon", "weight_decay": 0.1},
         {"ema": 0.9, "accumulate": 2},
-        {"r_drop": 3.0, "clip": 0.0},
+        {"r_drop": 3.0, "clip_norm": 0.0},
         {"subword_sampling": 0.2, "token_masking": 0.1},
     ],
     ids=lambda changes: "+".join(changes),
@@ -191,21 +198,19 @@ def test_the_host_never_waits_for_the_device_in_a_step(
     """A GPU works while the next step is prepared; one look at a number on it, and it stands idle."""
     made = make_trainer(run_copy, gpu, dtype, **changes)
     made.model.train()
-    shares = made.updater.shares(Position(0, 0))
-    made.updater.update(shares, made.state)  # the first one fills caches
+    shares = made.runner.batches(Position(0, 0))
+    made.runner.run(shares, made.state)  # the first one fills caches
     made.state.parts = 2
     with waits() as found:
         for _ in range(3):
-            made.updater.update(shares, made.state)
+            made.runner.run(shares, made.state)
     assert not found
 
 
 def test_a_line_of_the_log_takes_one_transfer(gpu: torch.device, waits: Any) -> None:
-    window = Window()
-    for _ in range(3):
-        window.add(torch.ones(4).to(gpu), torch.ones(()).to(gpu))
+    steps = [StepResult(torch.ones(4).to(gpu), torch.ones(()).to(gpu)) for _ in range(3)]
     with waits() as found:
-        assert window.means().target_tokens == 3
+        assert means(steps).target_tokens == 3
     assert len(found) == 1
 
 
@@ -213,7 +218,7 @@ def test_memory_that_runs_out_divides_batches_for_some_time(run_copy: Path, gpu:
     """CUDA says it in several ways, and that it happened once does not mean that it always will."""
     made = make_trainer(run_copy, gpu)
     made.model.train()
-    loss, shares = made.model.loss, made.updater.shares(Position(0, 0))
+    loss, shares = made.model.loss, made.runner.batches(Position(0, 0))
     words = iter(["CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"])
 
     def limited(batch: Batch, *rest: Any) -> LossSum:
@@ -224,11 +229,11 @@ def test_memory_that_runs_out_divides_batches_for_some_time(run_copy: Path, gpu:
 
     made.model.loss = limited  # type: ignore[method-assign]
     for _ in range(2):
-        made.updater.update(shares, made.state)
+        made.runner.run(shares, made.state)
         made.state.step += 1
     assert made.state.parts == 4
     made.state.step = FEWER_PARTS
-    made.updater.update(shares, made.state)
+    made.runner.run(shares, made.state)
     assert made.state.parts == 2
 
 
@@ -250,11 +255,11 @@ def test_a_step_that_overflows_in_float16_changes_only_the_scale_which_a_checkpo
 ) -> None:
     made = make_trainer(run_copy, gpu, torch.float16)
     made.model.train()
-    shares = made.updater.shares(Position(0, 0))
+    shares = made.runner.batches(Position(0, 0))
     assert made.master.loss_scale is not None
     made.master.loss_scale.state[0] = 2.0**15
     before = made.master.master.cpu()
-    assert not bool(made.updater.update(shares, made.state).norm.isfinite())
+    assert not bool(made.runner.run(shares, made.state).norm.isfinite())
     assert torch.equal(made.master.master.cpu(), before)
     made.state.step = 1
     made.save()

@@ -1,4 +1,4 @@
-"""What makes a first translation wait: importing torch's compiler, which takes longer than torch itself."""
+"""The first translation does not import torch's compiler, which takes longer than torch itself."""
 
 import subprocess
 import sys

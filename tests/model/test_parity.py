@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nmt.config import ModelConfig
-from nmt.model.attention import MultiHeadAttention, padding_bias
+from nmt.config.model import ModelConfig
+from nmt.model.attention import KEY, QUERY, MultiHeadAttention, padding_bias
 from nmt.model.layers import DecoderLayer, EncoderLayer
 from nmt.model.transformer import Transformer
 
@@ -61,7 +61,7 @@ def torch_copy(ours: Transformer) -> tuple[nn.TransformerEncoder, nn.Transformer
     return encoder, decoder
 
 
-def randomise(model: Transformer) -> None:
+def randomize(model: Transformer) -> None:
     """Biases and norms away from 0 and 1, so that a forgotten one shows."""
     for parameter in model.parameters():
         if parameter.dim() == 1:
@@ -72,7 +72,7 @@ def randomise(model: Transformer) -> None:
 def test_encoder_and_decoder_give_the_outputs_and_gradients_of_torch(norm: str) -> None:
     torch.manual_seed(0)
     ours = Transformer(config(norm=norm))
-    randomise(ours)
+    randomize(ours)
     encoder, decoder = torch_copy(ours)
     source = torch.randint(4, 50, (5, 9))
     mask = torch.arange(9) < torch.tensor([9, 4, 1, 7, 9])[:, None]
@@ -138,7 +138,7 @@ def test_attention_written_out_equals_the_fused_kernel(causal: bool) -> None:
     torch.manual_seed(2)
     module = MultiHeadAttention(config())
     x = torch.randn(2, 6, 32)
-    query, key, value = module.queries_keys_values(x)
+    query, key, value = module.project(x)
     fused = nn.functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
     expected = module.project_out(fused.transpose(1, 2).flatten(2))
     torch.testing.assert_close(module.attend(query, key, value, None, causal=causal), expected, **TOLERANCE)
@@ -148,5 +148,5 @@ def test_queries_and_keys_projected_together_equal_those_projected_apart() -> No
     torch.manual_seed(3)
     module = MultiHeadAttention(config())
     x = torch.randn(2, 6, 32)
-    together = module.queries_keys_values(x)
-    torch.testing.assert_close(together, (module.queries(x), *module.keys_values(x)), **TOLERANCE)
+    together = module.project(x)
+    torch.testing.assert_close(together, (*module.project(x, QUERY, QUERY), *module.project(x, KEY)), **TOLERANCE)

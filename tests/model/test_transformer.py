@@ -1,18 +1,20 @@
-"""What must hold of the model whatever its weights: masks, caches, positions, tying."""
+"""Properties of the model whatever its weights: masks, caches, positions, tying."""
 
 import math
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nmt.config import ModelConfig
-from nmt.data.batches import make_batch
+from nmt.config.model import ModelConfig
+from nmt.data.batches import Collator
 from nmt.decoding.step import ModelStep
 from nmt.model.positions import sinusoidal_positions
 from nmt.model.transformer import Transformer
+from nmt.text.tokenizer import PAD
 
 
 def model(**changes: object) -> Transformer:
@@ -98,7 +100,7 @@ def test_embeddings_are_scaled_by_the_square_root_of_the_width() -> None:
 @pytest.mark.parametrize(
     ("shared", "tied", "matrices"), [(True, True, 1), (True, False, 2), (False, True, 2), (False, False, 3)]
 )
-def test_tied_matrices_are_one(shared: bool, tied: bool, matrices: int) -> None:
+def test_tied_matrices_are_the_same(shared: bool, tied: bool, matrices: int) -> None:
     net = model(shared_vocabulary=shared, tied=tied)
     weights = {id(w) for w in (net.source_embedding.weight, net.target_embedding.weight, net.projection.weight)}
     assert len(weights) == matrices
@@ -106,8 +108,8 @@ def test_tied_matrices_are_one(shared: bool, tied: bool, matrices: int) -> None:
 
 def test_the_base_preset_has_the_paper_s_parameters() -> None:
     """Table 3 gives 65 million for base with a vocabulary of 37,000, counted here by hand."""
-    from nmt.config import PRESETS
-    from nmt.settings import build
+    from nmt.config.presets import PRESETS
+    from nmt.config.setting import build
 
     shape = build(
         ModelConfig, PRESETS["base"], source_vocabulary=37000, target_vocabulary=37000, shared_vocabulary=True
@@ -123,7 +125,7 @@ def test_the_base_preset_has_the_paper_s_parameters() -> None:
 
 
 def test_compiled_layers_compute_what_layers_compute() -> None:
-    """Traced by torch.compile, without the compiler behind it; dropout draws the same."""
+    """As traced by torch.compile, without its backend; dropout draws the same."""
     config = ModelConfig(
         source_vocabulary=20,
         target_vocabulary=20,
@@ -138,12 +140,75 @@ def test_compiled_layers_compute_what_layers_compute() -> None:
     model = Transformer(config)
     model.place_positions(torch.device("cpu"), torch.float32)
     rows = np.random.default_rng(0).integers(4, 20, (3, 6))
-    batch, found = make_batch(rows, rows, 20, 20), []
+    batch, gradients = Collator(20, 20)(rows, rows), []
     for compiled in (False, True):
         if compiled:
             model.compile_layers(backend="aot_eager")
         model.zero_grad()
         torch.manual_seed(1)
         model.loss(batch, 0.1).smoothed.backward()  # type: ignore[no-untyped-call]
-        found.append(torch.cat([one.grad.flatten() for one in model.parameters() if one.grad is not None]))
-    torch.testing.assert_close(found[0], found[1])
+        own = (parameter.grad for parameter in model.parameters())
+        gradients.append(torch.cat([gradient.flatten() for gradient in own if gradient is not None]))
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize(("layers", "expected"), [(1, 0), (2, 1), (3, 1), (6, 4)])
+def test_words_are_aligned_by_the_last_layer_but_one_and_of_two_by_the_last(layers: int, expected: int) -> None:
+    """Garg et al. 2019, section 3.1, for six; benchmarks/results/alignment-error.txt for two."""
+    assert model(decoder_layers=layers).alignment_layer == expected
+
+
+def test_longer_sentences_extend_the_positions_and_change_none() -> None:
+    net = model(max_length=20)
+    before = net.positions
+    net.extend_positions(10)
+    assert net.positions is before
+    net.extend_positions(100)
+    assert len(net.positions) >= 100
+    assert torch.equal(net.positions[: len(before)], before)
+    net.place_positions(torch.device("cpu"), torch.bfloat16)
+    net.extend_positions(100)
+    assert net.positions.dtype == torch.bfloat16
+
+
+def test_the_attention_weights_of_all_layers_are_those_that_decoding_uses() -> None:
+    """[batch, heads, query, key] for each layer; hidden keys have none, and each query's weights sum to 1."""
+    net = model(encoder_layers=3, decoder_layers=2)
+    source, target = torch.randint(4, 40, (2, 6)), torch.randint(4, 40, (2, 5))
+    mask = torch.arange(6) < torch.tensor([6, 4])[:, None]
+    observed = net.attention(source, mask, target)
+    shapes = [[tuple(weights.shape) for weights in layers] for layers in observed]
+    assert shapes == [[(2, 4, 6, 6)] * 3, [(2, 4, 5, 5)] * 2, [(2, 4, 5, 6)] * 2]
+    for weights in (*observed.encoder, *observed.decoder, *observed.cross):
+        torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+    for weights in (*observed.encoder, *observed.cross):
+        assert (weights[1, ..., 4:] == 0).all()
+
+
+def test_r_drop_compares_two_passes_with_other_dropout_masks() -> None:
+    """The mean of both losses plus alpha / 4 of both divergences (half of equation 4 of Wu et al. 2021)."""
+    net = model(dropout=0.3).train()
+    rows = np.random.default_rng(0).integers(4, 40, (3, 6))
+    batch = Collator(40, 40)(rows, [rows[0], rows[1, :2], rows[2]])
+    torch.manual_seed(5)
+    ours = net.loss(batch, 0.1, 4.0)
+    torch.manual_seed(5)
+    source, mask, target_input = (torch.cat([tensor, tensor]) for tensor in batch[:3])
+    logits = net.projection(net(source, mask, target_input)).chunk(2)
+    real = batch.target_output != PAD
+    first, second = (half[real] for half in logits)
+    gold = batch.target_output[real]
+    losses = [F.cross_entropy(half, gold, label_smoothing=0.1, reduction="sum") for half in (first, second)]
+    p, q = first.log_softmax(-1), second.log_softmax(-1)
+    divergences = F.kl_div(q, p, reduction="sum", log_target=True) + F.kl_div(p, q, reduction="sum", log_target=True)
+    assert divergences > 0.01
+    torch.testing.assert_close(ours.smoothed, sum(losses) / 2 + divergences, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_best_tokens_are_those_of_the_whole_distribution(count: int) -> None:
+    net, x = model(target_vocabulary=5000, shared_vocabulary=False), torch.randn(3, 40, 32)
+    log_probs, tokens = net.best_log_probs(x, count)
+    expected = net.log_probs(x).topk(count)
+    assert torch.equal(tokens, expected.indices)
+    torch.testing.assert_close(log_probs, expected.values)

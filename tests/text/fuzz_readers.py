@@ -1,4 +1,4 @@
-"""Feed the readers of all formats with broken files for as long as one likes.
+"""Feed the readers of all formats with broken files.
 
     python tests/text/fuzz_readers.py --minutes 60
 
@@ -22,7 +22,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1]), 
 
 from test_corpus import PO, THREE, TMX, XLIFF_1, XLIFF_2, as_json, as_tsv
 
-from nmt.config import CorpusConfig
+from nmt.config.corpus import CorpusConfig
 from nmt.errors import NmtError
 from nmt.text.corpus import Corpus, read_pairs
 
@@ -41,7 +41,7 @@ GROWTH = 200e6
 
 
 def broken(seed: bytes, draw: random.Random) -> bytes:
-    """A file with something wrong, often in several ways."""
+    """A damaged copy of a file, often in several ways."""
     data = bytearray(seed)
     for _ in range(draw.choice([1, 1, 2, 5])):
         at, size = draw.randrange(len(data) + 1), draw.choice([1, 3, 20, 200])
@@ -71,7 +71,7 @@ def broken(seed: bytes, draw: random.Random) -> bytes:
 
 
 def outcome(path: Path, settings: CorpusConfig) -> str | None:
-    """What went wrong; None if nothing did."""
+    """The problem of a reader with a file; None if there is none."""
 
     def too_long(number: int, frame: FrameType | None) -> None:
         raise TimeoutError

@@ -1,6 +1,7 @@
-"""Cleaning: each rule drops what it says and nothing else, and what is repaired is as it was meant."""
+"""Cleaning: each rule drops what it describes and nothing else, and repaired text is the original."""
 
 import random
+import sys
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -9,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config import CleaningConfig
-from nmt.errors import UsageError
-from nmt.text.clean import Cleaner, HeldOut, folded, placeholders
+from nmt.config.corpus import CleaningConfig
+from nmt.errors import NmtError, UsageError
+from nmt.text.clean import Cleaner, HeldOut, near_duplicate_key, placeholders
 from nmt.text.lengths import LengthFit, fit_lengths
 from nmt.text.pair import SentencePair
-from nmt.text.repair import repaired
+from nmt.text.repair import normalize_unicode, plain_quotes, repair_encoding
 from nmt.text.scripts import script_of, share
 
 HELD_OUT = [("Das ist geheim", "This is secret "), ("", "")]
@@ -23,10 +24,9 @@ HELD_OUT = [("Das ist geheim", "This is secret "), ("", "")]
 def rule(
     source: str, target: str, held_out: Iterable[tuple[str, str]] = (), languages: Any = ("de", "en"), **settings: Any
 ) -> str | None:
-    """What becomes of a pair."""
-    sets_apart = HeldOut(SentencePair(*pair, 1) for pair in held_out)
-    cleaner = Cleaner(CleaningConfig(**settings), sets_apart, None, languages)
-    return cleaner.rule_against(cleaner.regular(source), cleaner.regular(target))
+    """The rule that drops a pair."""
+    cleaner = Cleaner(CleaningConfig(**settings), HeldOut(held_out), None, languages)
+    return cleaner.rejected_by(*cleaner.normalize_pair(source, target))
 
 
 @pytest.mark.parametrize(
@@ -63,13 +63,13 @@ def rule(
         ("{0:d} von {1}", "{0} of {1}", None),
     ],
 )
-def test_every_rule_drops_what_it_says(source: str, target: str, expected: str | None) -> None:
+def test_each_rule_drops_what_it_describes(source: str, target: str, expected: str | None) -> None:
     assert rule(source, target, HELD_OUT) == expected
     if expected not in (None, "empty"):
         assert rule(source, target, HELD_OUT, clean=False) is None
 
 
-def test_a_sentence_in_another_script_is_told_where_terms_are_not() -> None:
+def test_a_sentence_in_another_script_is_dropped_and_terms_are_not() -> None:
     assert rule("Not translated at all", "Not translated at all, alas", languages=("en", "ko")) == "wrong script"
     assert rule("Это не переведено", "Office file", languages=("ru", "ja")) is None
 
@@ -91,7 +91,7 @@ def test_rules_can_be_turned_off(pair: tuple[str, str], settings: dict[str, Any]
     assert rule(*pair, **settings) is None
 
 
-def test_another_language_is_told_where_it_is_certain() -> None:
+def test_text_that_is_certainly_in_another_language_is_dropped() -> None:
     pytest.importorskip("py3langid")
     german = "Dieser Satz ist lang genug, um an ihm die Sprache zu erkennen."
     english = "This sentence is long enough for its language to be known."
@@ -99,25 +99,25 @@ def test_another_language_is_told_where_it_is_certain() -> None:
     assert rule(german, english, check_languages=True) is None
     assert rule(german, french, check_languages=True) == "wrong language"
     assert rule(french, english, check_languages=True) == "wrong language"
-    assert rule("Oui", "Yes", check_languages=True) is None  # too short to tell
+    assert rule("Oui", "Yes", check_languages=True) is None  # too short to identify
     assert rule(german, french) is None
     for languages in ((None, None), ("de", "qq")):
-        with pytest.raises(UsageError, match="--check-languages cannot tell"):
+        with pytest.raises(UsageError, match="--check-languages cannot identify"):
             rule(german, french, languages=languages, check_languages=True)
 
 
 def test_lengths_that_are_unusual_for_the_corpus_are_misaligned() -> None:
     """By hand: c = 1 and a spread of 0.5, so that 100 characters vary by 0.5 * sqrt(105), about 5."""
     cleaner = Cleaner(CleaningConfig(max_deviation=6.0), None, LengthFit(1.0, 0.5))
-    assert cleaner.rule_against("x" * 100, "y" * 130) is None
-    assert cleaner.rule_against("x" * 100, "y" * 131) == "misaligned"
-    assert cleaner.rule_against("x" * 100, "y" * 69) == "misaligned"
+    assert cleaner.rejected_by("x" * 100, "y" * 130) is None
+    assert cleaner.rejected_by("x" * 100, "y" * 131) == "misaligned"
+    assert cleaner.rejected_by("x" * 100, "y" * 69) == "misaligned"
 
 
 def test_the_fit_is_that_of_the_corpus_and_not_of_its_errors() -> None:
     draw = random.Random(1)
     sources = ["x" * draw.randint(5, 200) for _ in range(2000)]
-    targets = ["y" * max(1, round(1.3 * len(one) + draw.gauss(0, 1) * len(one) ** 0.5)) for one in sources]
+    targets = ["y" * max(1, round(1.3 * len(line) + draw.gauss(0, 1) * len(line) ** 0.5)) for line in sources]
     targets[::10] = ["y" * 900] * 200
     pairs = [SentencePair(source, target, 1) for source, target in zip(sources, targets, strict=True)]
     fit = fit_lengths(pairs)
@@ -130,52 +130,53 @@ def test_the_fit_is_that_of_the_corpus_and_not_of_its_errors() -> None:
 # ------------------------------------------------------------------------------------------------------------- repairs
 
 
-def regular(text: str, **settings: Any) -> str:
-    return Cleaner(CleaningConfig(**settings)).regular(text)
+def normalize(text: str, **settings: Any) -> str:
+    return Cleaner(CleaningConfig(**settings)).normalize(text)
 
 
 WORDS = st.text(st.characters(codec="utf-8", categories=("L", "M", "Nd", "P", "S"), max_codepoint=0x2FFFF), max_size=20)
 
 
 @given(WORDS)
-def test_what_was_read_in_a_wrong_encoding_is_read_again(text: str) -> None:
+def test_text_decoded_with_the_wrong_encoding_is_repaired(text: str) -> None:
     for wrong in ("latin-1", "cp1252"):
         try:
             broken = text.encode("utf-8").decode(wrong)
         except UnicodeDecodeError:
             continue
-        assert repaired(broken) == repaired(text)
+        assert repair_encoding(broken) == repair_encoding(text)
 
 
 @pytest.mark.parametrize(
     "text", ["für", "Ärger über Öl", "naïve café", "«Être» à Paris", "łódź", "日本語", "Γειά", "Â", "10 € £5 ©"]
 )
-def test_what_was_read_well_stays(text: str) -> None:
-    assert repaired(text) == text
+def test_text_decoded_correctly_is_left_alone(text: str) -> None:
+    assert repair_encoding(text) == text
 
 
-def test_text_is_made_regular() -> None:
-    assert regular(" a\u00a0\t b  ") == "a b"
-    assert regular("u\u0308ber") == "über"
-    assert regular("ﬁn", normal_form="nfkc") == "fin"
-    assert regular("u\u0308ber", normal_form="none") == "u\u0308ber"
-    assert regular("fÃ¼r „uns“") == "für „uns“"
-    assert regular("voilÃ\u00a0 dÃ©jÃ\u00a0") == "voilà déjà"  # the second byte of à is a space in Latin-1
-    assert regular("fÃ¼r „uns“", repair=False, plain_quotes=True) == 'fÃ¼r "uns"'
-    assert regular("  as  it is ", clean=False) == "  as  it is "
+def test_text_is_normalized() -> None:
+    assert normalize(" a\u00a0\t b  ") == "a b"
+    assert normalize("u\u0308ber") == "über"
+    assert normalize("ﬁn", normal_form="nfkc") == "fin"
+    assert normalize("u\u0308ber", normal_form="none") == "u\u0308ber"
+    assert normalize("fÃ¼r „uns“") == "für „uns“"
+    assert normalize("voilÃ\u00a0 dÃ©jÃ\u00a0") == "voilà déjà"  # the second byte of à is a space in Latin-1
+    assert normalize("fÃ¼r „uns“", repair=False, plain_quotes=True) == 'fÃ¼r "uns"'
+    assert normalize("  as  it is ", clean=False) == "  as  it is "
 
 
 @given(st.text(max_size=40))
-def test_regular_text_is_regular(text: str) -> None:
-    once = regular(text, repair=False)
-    assert regular(once, repair=False) == once
+def test_normalization_is_idempotent(text: str) -> None:
+    once = normalize(text, repair=False)
+    assert normalize(once, repair=False) == once
     assert unicodedata.is_normalized("NFC", once)
 
 
 @given(st.text(max_size=30))
-def test_folding_is_stable_and_never_empties(text: str) -> None:
-    assert folded(folded(text)) == folded(text) or not text.strip()
-    assert bool(folded(text)) == bool(text)
+def test_near_duplicate_keys_are_idempotent_and_never_empty(text: str) -> None:
+    key = near_duplicate_key(text)
+    assert near_duplicate_key(key) == key or not text.strip()
+    assert bool(key) == bool(text)
 
 
 def test_placeholders_are_counted() -> None:
@@ -192,3 +193,98 @@ def test_the_share_of_a_script_counts_letters_alone() -> None:
     assert share("ひらがなとカタカナと漢字", "Japanese") == 1.0
     assert share("123 -- !", "Greek") == 1.0
     assert share("abcд", "Latin") == 0.75
+
+
+# ---------------------------------------------------------------------------------------------------------- invariants
+
+FORMS = st.text(st.sampled_from("abcABC 12.,!?{}%<>äЖ漢\u00a0\x07\ufffd"), max_size=30)
+
+
+@given(FORMS, FORMS)
+def test_what_is_kept_breaks_no_rule(source: str, target: str) -> None:
+    """Each rule written down once more, as its option describes it."""
+    cleaner = Cleaner(CleaningConfig(max_ratio=2.0), HeldOut([("abc", "cba")]), None, ("de", "en"))
+    pair = cleaner.normalize_pair(source, target)
+    if cleaner.rejected_by(*pair) is not None:
+        return
+    shorter, longer = sorted(map(len, pair))
+    assert pair[0] != pair[1]
+    assert longer <= 2 * (shorter + 10)
+    assert placeholders(pair[0]) == placeholders(pair[1])
+    for side in pair:
+        assert any(letter.isalpha() for letter in side)
+        assert not {"\x07", "\ufffd"} & set(side)
+        assert side.strip().lower() not in ("abc", "cba")
+        assert 2 * sum(letter in "abcABCä" for letter in side) >= sum(letter.isalpha() for letter in side)
+
+
+@given(FORMS, FORMS)
+def test_rules_do_not_depend_on_which_side_is_the_source(source: str, target: str) -> None:
+    cleaner = Cleaner(CleaningConfig(), HeldOut([("abc", "cba")]))
+    assert cleaner.rejected_by(source, target) == cleaner.rejected_by(target, source)
+
+
+@given(st.text())
+def test_normalized_text_has_single_spaces_and_nothing_at_its_ends(text: str) -> None:
+    assert normalize(text) == " ".join(normalize(text).split(None))
+    assert normalize(text, clean=False) == text
+
+
+SENTENCES = st.lists(st.sampled_from(["rot", "blau", "grün", "Haus"]), min_size=1, max_size=4)
+
+
+@given(st.lists(SENTENCES, min_size=1, max_size=5), SENTENCES, st.sampled_from([str.upper, str.lower, str.title]))
+def test_held_out_sentences_are_found_in_any_spelling_and_no_others(
+    held_out: list[list[str]], words: list[str], spelling: Any
+) -> None:
+    """A test set with other punctuation than the training text still leaks."""
+    scored = HeldOut((" ".join(sentence), "x") for sentence in held_out)
+    for text in (" ".join(words), "- " + ", ".join(words) + "!"):
+        assert (spelling(text) in scored) == (words in held_out)
+    assert "" not in scored
+
+
+def test_numbers_are_alike_in_held_out_sentences_but_signs_alone_are_exact() -> None:
+    scored = HeldOut([("Kapitel 12, Teil 3", "..."), ("日本語", "?!")])
+    assert "KAPITEL 1: TEIL 24" in scored
+    assert "Kapitel eins, Teil 3" not in scored
+    assert "..." in scored
+    assert "...." not in scored
+    assert "日本語。" in scored
+
+
+def test_pairs_split_off_the_corpus_are_held_out_even_without_cleaning() -> None:
+    cleaner = Cleaner(CleaningConfig(clean=False), HeldOut([("a", "b"), ("c", "d")], {("a", "b")}))
+    assert cleaner.rejected_by("a", "b") == "held out"
+    assert cleaner.rejected_by("a", "x") is None
+    assert cleaner.rejected_by("c", "d") is None
+
+
+def test_language_identification_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "py3langid.langid", None)
+    with pytest.raises(NmtError, match="--check-languages requires an extra package") as caught:
+        rule("Guten Morgen", "Good morning", check_languages=True)
+    assert caught.value.hint == "pip install 'nmt[langid]'"
+
+
+@given(st.text())
+def test_plain_quotes_keep_letters_and_need_no_second_pass(text: str) -> None:
+    plain = plain_quotes(text)
+    assert plain_quotes(plain) == plain
+    assert not set(plain) & set("‘’‚‛′“”„‟″«»‐‑‒–—―…")
+    assert [c for c in plain if c.isalnum()] == [c for c in text if c.isalnum()]
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"), [("nfc", "\u00e9 ﬁ ²"), ("nfkc", "\u00e9 fi 2"), ("none", "e\u0301 ﬁ ²")]
+)
+def test_normal_forms_are_those_of_unicode(form: str, expected: str) -> None:
+    assert normalize_unicode("e\u0301 ﬁ ²", form) == expected
+
+
+def test_text_broken_many_times_is_repaired_as_far_as_it_goes() -> None:
+    texts = ["für"]
+    for _ in range(5):
+        texts.append(texts[-1].encode("utf-8").decode("latin-1"))
+    assert [repair_encoding(text) for text in texts] == ["für"] * 5 + [texts[1]]
+    assert repair_encoding("plain ASCII") == "plain ASCII"

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import json
 import lzma
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -14,7 +15,7 @@ from backports.zstd import compress as zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config import CorpusConfig
+from nmt.config.corpus import CorpusConfig
 from nmt.errors import NmtError
 from nmt.text.corpus import Corpus, corpora, format_of
 from nmt.text.corpus import read_pairs as read_corpus
@@ -56,14 +57,14 @@ def test_two_files_are_paired_line_by_line(tmp_path: Path) -> None:
 
 def test_each_file_may_be_compressed_on_its_own(tmp_path: Path) -> None:
     files = write(tmp_path, de=gzip.compress(b"eins\nzwei\n"), en=lzma.compress(b"one\ntwo\n"))
-    assert [(one.source, one.target) for one in read_pairs(files)] == [("eins", "one"), ("zwei", "two")]
+    assert [pair[:2] for pair in read_pairs(files)] == [("eins", "one"), ("zwei", "two")]
 
 
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_unequal_files_are_refused_with_both_counts(
     tmp_path_factory: pytest.TempPathFactory, sources: int, targets: int
 ) -> None:
-    """zip() stops at the shorter file: everything behind the first missing line is lost, or wrong, silently."""
+    """zip() stops at the shorter file: all lines after the first missing one are lost or wrong, silently."""
     files = write(tmp_path_factory.getbasetemp(), longer="x\n" * sources, other="y\n" * targets)
     if sources == targets:
         assert len(read_pairs(files)) == sources
@@ -83,7 +84,7 @@ def test_large_counts_are_right_too(tmp_path: Path) -> None:
 def test_files_from_windows_lose_their_mark_and_carriage_returns(tmp_path: Path) -> None:
     """A byte order mark would be the first word of the corpus, and \\r the last of every sentence."""
     files = write(tmp_path, de="\ufeffeins\r\nzw\rei\r\n\ufeffdrei\r\n", en=b"one\r\ntwo\r\nthree")
-    assert [(one.source, one.target) for one in read_pairs(files)] == [
+    assert [pair[:2] for pair in read_pairs(files)] == [
         ("eins", "one"),
         ("zw\rei", "two"),
         ("\ufeffdrei", "three"),  # only the file's first character is a mark
@@ -161,9 +162,9 @@ def test_text_in_utf_16_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("[1]", "where are source and target among list"),
-        ('{"a": "b"}', "where are source and target among a"),
-        ('{"source": "a", "target": 3}', "where are source and target among source, target"),
+        ("[1]", "no source and target among list"),
+        ('{"a": "b"}', "no source and target among a"),
+        ('{"source": "a", "target": 3}', "no source and target among source, target"),
         ("{", "not readable as JSON"),
         ("[" * 100_000, "not readable as JSON"),
     ],
@@ -203,7 +204,7 @@ def test_languages_of_a_memory_are_chosen_by_code(tmp_path: Path) -> None:
     assert [pair.line for pair in pairs] == [4, 7]
 
 
-def test_languages_that_are_not_given_are_told_from_a_memory_of_two(tmp_path: Path) -> None:
+def test_languages_that_are_not_given_are_inferred_from_a_memory_of_two(tmp_path: Path) -> None:
     units = "".join(
         f'<tu><tuv xml:lang="de"><seg>{i} Hund</seg></tuv><tuv xml:lang="en"><seg>{i} dog</seg></tuv></tu>'
         for i in "12"
@@ -213,9 +214,9 @@ def test_languages_that_are_not_given_are_told_from_a_memory_of_two(tmp_path: Pa
     assert read(tmx(tmp_path, units, "*all*")) == german_first
     assert read(tmx(tmp_path, units, "en"), source_language="de") == german_first
     assert read(tmx(tmp_path, units, "en"), target_language="de") == english_first
-    with pytest.raises(NmtError, match="which of the languages EN-US, de-DE, fr are source and target"):
+    with pytest.raises(NmtError, match="no source and target among EN-US, de-DE, fr"):
         read(tmx(tmp_path, THREE))
-    with pytest.raises(NmtError, match="no unit has both de and it; the languages there are EN-US, de-DE, fr"):
+    with pytest.raises(NmtError, match="no unit has both de and it; its languages are EN-US, de-DE, fr"):
         read(tmx(tmp_path, THREE), source_language="de", target_language="it")
 
 
@@ -232,11 +233,17 @@ def test_tags_in_a_memory_are_left_out_or_kept(tmp_path: Path) -> None:
     ("content", "problem"),
     [
         ("<tmx><body><tu>", r"line 1: broken XML"),
-        ('<!DOCTYPE t [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n<tmx>&b;</tmx>', "entities of its own"),
-        ('<!DOCTYPE t [<!ENTITY a SYSTEM "file:///etc/hostname">]>\n<tmx><seg>&a;</seg></tmx>', "entities of its own"),
+        (
+            '<!DOCTYPE t [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]>\n<tmx>&b;</tmx>',
+            r"declares entities \(EntitiesForbidden\)",
+        ),
+        (
+            '<!DOCTYPE t [<!ENTITY a SYSTEM "file:///etc/hostname">]>\n<tmx><seg>&a;</seg></tmx>',
+            r"declares entities \(EntitiesForbidden\)",
+        ),
         ("", "broken XML"),
         ("not XML", "broken XML"),
-        ("<html><body/></html>", "its first element is <html>, not <tmx>"),
+        ("<html><body/></html>", "the root element is <html>, not <tmx>"),
     ],
 )
 def test_broken_and_dangerous_memories_are_refused(tmp_path: Path, content: str, problem: str) -> None:
@@ -277,9 +284,9 @@ XLIFF_2 = """<xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" version="2.0" 
 
 def test_translated_units_of_xliff_1(tmp_path: Path) -> None:
     (path,) = write(tmp_path, **{"x.xlf": XLIFF_1})
-    both = [("Open file", "Datei öffnen"), ("One.", "Eins."), ("Two .", "Zwei .")]
-    assert read(path) == read(path, source_language="en", target_language="de") == both
-    assert read(path, source_language="de", target_language="en") == [(target, source) for source, target in both]
+    pairs = [("Open file", "Datei öffnen"), ("One.", "Eins."), ("Two .", "Zwei .")]
+    assert read(path) == read(path, source_language="en", target_language="de") == pairs
+    assert read(path, source_language="de", target_language="en") == [(target, source) for source, target in pairs]
     assert read_pairs((path,))[0].line == 4
     kept = read(path, inline_tags="keep")
     assert kept[0] == ('Open <g id="1">file</g><x id="2"/>', '<g id="1">Datei</g> öffnen<x id="2"/>')
@@ -289,12 +296,12 @@ def test_translated_units_of_xliff_1(tmp_path: Path) -> None:
 def test_files_of_other_languages_in_xliff_are_left_out(tmp_path: Path) -> None:
     part = '<file source-language="{}" target-language="{}"><body><trans-unit><source>{}</source><target>{}</target>'
     parts = [("de", "en", "Drei", "Three"), ("en", "de", "Four", "Vier"), ("de", "fr", "Fünf", "Cinq")]
-    content = "".join(part.format(*one) + "</trans-unit></body></file>" for one in parts)
+    content = "".join(part.format(*unit) + "</trans-unit></body></file>" for unit in parts)
     (path,) = write(tmp_path, **{"x.xlf": f'<xliff version="1.2">{content}</xliff>'})
-    both = [("Drei", "Three"), ("Vier", "Four")]
-    assert read(path) == read(path, source_language="de", target_language="en") == both
+    pairs = [("Drei", "Three"), ("Vier", "Four")]
+    assert read(path) == read(path, source_language="de", target_language="en") == pairs
     assert read(path, source_language="fr", target_language="de") == [("Cinq", "Fünf")]
-    with pytest.raises(NmtError, match=r"nothing is translated from it to en; it is from de to en, en to de, de to fr"):
+    with pytest.raises(NmtError, match="no translation from it to en, only de to en, en to de, de to fr"):
         read(path, source_language="it", target_language="en")
 
 
@@ -339,9 +346,9 @@ msgstr[1] "%d Dateien"
 
 def test_translated_messages_of_a_catalogue(tmp_path: Path) -> None:
     (path,) = write(tmp_path, **{"de.po": PO})
-    both = [('Open "file" now', "Öffne „Datei“ jetzt"), ("%d file", "%d Datei"), ("%d files", "%d Dateien")]
-    assert read(path) == both
-    assert read(path, source_language="de", target_language="en") == [(target, source) for source, target in both]
+    pairs = [('Open "file" now', "Öffne „Datei“ jetzt"), ("%d file", "%d Datei"), ("%d files", "%d Dateien")]
+    assert read(path) == pairs
+    assert read(path, source_language="de", target_language="en") == [(target, source) for source, target in pairs]
     assert [pair.line for pair in read_pairs((path,))] == [5, 18, 18]
 
 
@@ -353,11 +360,11 @@ def test_catalogues_in_other_encodings(tmp_path: Path) -> None:
     with pytest.raises(NmtError, match=r"de.po, line 8: invalid UTF-8"):
         read(path)
     (path,) = write(tmp_path, **{"de.po": PO.replace("UTF-8", "klingon")})
-    with pytest.raises(NmtError, match="is in klingon, which is not known"):
+    with pytest.raises(NmtError, match="declares the unknown charset klingon"):
         read(path)
 
 
-def test_what_is_no_catalogue_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_catalogue_is_refused(tmp_path: Path) -> None:
     (path,) = write(tmp_path, **{"x.po": 'msgid "a"\nmsgstr "b"\nnonsense\n'})
     with pytest.raises(NmtError, match=r"x.po, line 3: not a readable PO file"):
         read(path)
@@ -382,19 +389,19 @@ def test_what_is_no_catalogue_is_refused(tmp_path: Path) -> None:
         ("empty", b"", "plain"),
     ],
 )
-def test_formats_are_told_by_name_and_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
+def test_formats_are_recognized_by_name_and_content(tmp_path: Path, name: str, content: bytes, expected: str) -> None:
     (path,) = write(tmp_path, **{name: content})
     assert format_of(path) == expected
 
 
 def test_files_are_grouped_and_named(tmp_path: Path) -> None:
     write(tmp_path, **{"a": "x", "b": "y", "c.tmx": "", "x=y": "z"})
-    found = corpora(
+    grouped = corpora(
         [tmp_path / "a", tmp_path / "b", f"web={tmp_path / 'c.tmx'}", f"gold={tmp_path / 'a'}", tmp_path / "b"]
     )
-    assert [(one.name, len(one.files)) for one in found] == [("a", 2), ("web", 1), ("gold", 2)]
+    assert [(corpus.name, len(corpus.files)) for corpus in grouped] == [("a", 2), ("web", 1), ("gold", 2)]
     assert corpora([tmp_path / "x=y"])[0].files == (tmp_path / "x=y",)
-    with pytest.raises(NmtError, match=r"got 2 files: .*b is left without a translation"):
+    with pytest.raises(NmtError, match=r"got 2 files: .*b has no translation"):
         corpora([tmp_path / "c.tmx", tmp_path / "b"])
 
 
@@ -430,7 +437,7 @@ def as_po(pairs: Pairs) -> str:
     return str(catalogue)
 
 
-# no control characters, which XML cannot hold, and no accelerators, which are taken out of PO; some text on both sides
+# no control characters, which XML cannot hold, and no accelerators, which are removed from PO; some text on both sides
 side = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z"), exclude_characters="&_\\")).map(
     lambda text: f"x {text}"
 )
@@ -466,3 +473,145 @@ def test_any_bytes_give_pairs_or_an_error_of_one_line(
             assert "\n" not in pair.source + pair.target
     except NmtError as error:
         assert "\n" not in error.problem
+
+
+# ---------------------------------------------------------------------------------------------------------- properties
+
+lines = st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n\r\t\ufeff")), max_size=9)
+
+
+@given(lines, st.booleans(), st.booleans(), st.booleans())
+def test_line_n_of_one_file_meets_line_n_of_the_other(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], mark: bool, windows: bool, ends: bool
+) -> None:
+    """U+2028 or a form feed taken for a line end would shift all the translations after it."""
+    end = "\r\n" if windows else "\n"
+    content = ("\ufeff" if mark else "") + end.join(texts) + (end if texts and (ends or not texts[-1]) else "")
+    files = write(tmp_path_factory.getbasetemp(), left=content, right=end.join(map(str, range(len(texts)))) + end)
+    if texts:
+        assert read_pairs(files) == [SentencePair(line, str(i), i + 1) for i, line in enumerate(texts)]
+
+
+@given(st.permutations(["de", "en", "fr", "id"]), lines)
+def test_columns_by_name_and_by_number_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, header: list[str], texts: list[str]
+) -> None:
+    cells = {"de": texts, "en": texts[::-1], "fr": ["x"] * len(texts), "id": [str(i) for i in range(len(texts))]}
+    rows = [header, *zip(*(cells[name] for name in header), strict=True)]
+    (table,) = write(tmp_path_factory.getbasetemp(), table="".join("\t".join(row) + "\n" for row in rows))
+    expected = list(zip(texts, texts[::-1], strict=True))
+    assert read(table, columns="de, en") == expected
+    assert read(table, columns=f"{header.index('de') + 1},{header.index('en') + 1}")[1:] == expected
+
+
+@given(st.lists(st.sampled_from(["a", "b", "c"]), min_size=1, max_size=4), st.text(st.characters(codec="utf-8")))
+def test_a_dotted_key_leads_into_objects(tmp_path_factory: pytest.TempPathFactory, names: list[str], text: str) -> None:
+    value: object = text
+    for name in reversed(names):
+        value = {name: value, "other": 1}
+    path = tmp_path_factory.getbasetemp() / "nested.jsonl"
+    path.write_text(json.dumps({"deep": value, "flat": "x"}) + "\n", encoding="utf-8")
+    (pair,) = read(path, columns=f"deep.{'.'.join(names)},flat")
+    assert pair[0].split() == text.split()
+    assert "\n" not in pair[0]
+
+
+UNITS = st.lists(
+    st.dictionaries(st.sampled_from(["de", "de-AT", "en", "en-US", "fr"]), side, min_size=1, max_size=4), max_size=6
+)
+
+
+@given(UNITS, st.sampled_from(["de", "fr"]))
+def test_a_memory_yields_the_units_that_have_both_languages(
+    tmp_path_factory: pytest.TempPathFactory, units: list[dict[str, str]], source: str
+) -> None:
+    """Of several regions of a language, the first in the unit is taken."""
+    expected, content = [], []
+    for unit in units:
+        sides = [[text for code, text in unit.items() if code.startswith(language)] for language in (source, "en")]
+        if all(sides):
+            expected.append((sides[0][0], sides[1][0]))
+        texts = (f'<tuv xml:lang="{code.upper()}"><seg>{escape(text)}</seg></tuv>' for code, text in unit.items())
+        content.append(f"<tu>{''.join(texts)}</tu>")
+    path = tmx(tmp_path_factory.getbasetemp(), "".join(content))
+    if expected or not units:
+        assert read(path, source_language=source, target_language="en") == expected
+    else:
+        with pytest.raises(NmtError, match=f"no unit has both {source} and en; its languages are"):
+            read(path, source_language=source, target_language="en")
+
+
+def test_a_memory_warns_of_units_without_both_languages(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmx(tmp_path, THREE)
+    read(path, source_language="en", target_language="fr")
+    assert caplog.messages == [f"{path}: 1 of 3 units do not have both en and fr"]
+
+
+# ------------------------------------------------------------------------------------------------------------- details
+
+
+def test_two_corpora_of_one_name_are_refused(tmp_path: Path) -> None:
+    write(tmp_path, a="x", b="y")
+    files = [f"web={tmp_path / 'a'}", tmp_path / "b"]
+    with pytest.raises(NmtError, match="two corpora have the name web"):
+        corpora([*files, *files])
+
+
+def test_a_corpus_is_shown_by_its_files() -> None:
+    assert str(Corpus((Path("a.de"), Path("a.en")), "web")) == "a.de and a.en"
+
+
+@pytest.mark.parametrize("name", ["noname", "x.gz"])
+def test_a_damaged_compressed_file_is_plain_until_it_is_read(tmp_path: Path, name: str) -> None:
+    (path,) = write(tmp_path, **{name: gzip.compress(TMX.encode() * 9)[:40]})
+    assert format_of(path) == "plain"
+    with pytest.raises(NmtError, match=name):
+        read(path)
+
+
+def test_xml_in_an_unknown_encoding_is_an_error(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, **{"x.tmx": b'<?xml version="1.0" encoding="klingon"?><tmx/>'})
+    with pytest.raises(NmtError, match=r"x\.tmx: not readable as XML: unknown encoding: klingon"):
+        read(path)
+
+
+def test_text_of_the_wrong_type_is_named_by_line_and_key(tmp_path: Path) -> None:
+    (path,) = write(tmp_path, **{"x.jsonl": '{"source": "a", "target": "b"}\n{"source": "a", "target": [1]}\n'})
+    with pytest.raises(NmtError, match=r"x\.jsonl, line 2: no text at 'target'"):
+        read(path)
+
+
+def test_half_a_character_in_json_is_replaced(tmp_path: Path) -> None:
+    """A lone surrogate cannot be written as UTF-8: it would stop the training much later."""
+    (path,) = write(tmp_path, **{"x.jsonl": r'{"source": "a\ud83d", "target": "\ud83d\ude42"}' + "\n"})
+    assert read(path) == [("a\ufffd", "🙂")]
+
+
+def test_a_message_with_a_single_plural_form_is_one_pair(tmp_path: Path) -> None:
+    """Korean has one form for all numbers: it translates the plural, and the singular has none."""
+    entry = 'msgid "%d file"\nmsgid_plural "%d files"\nmsgstr[0] "파일 %d개"\n'
+    (path,) = write(tmp_path, **{"ko.po": 'msgid ""\nmsgstr "Language: ko\\n"\n\n' + entry})
+    assert read(path) == [("%d files", "파일 %d개")]
+
+
+def test_units_inside_suggestions_and_groups_that_stay_are_skipped(tmp_path: Path) -> None:
+    unit = "<trans-unit><source>{0}</source><target>{0}!</target></trans-unit>"
+    suggestion = "<alt-trans><source>b</source><target>c</target></alt-trans>"
+    body = f'<group translate="no">{unit.format("a")}</group>{unit.format("d")}{suggestion}{unit.format("e")}'
+    (path,) = write(tmp_path, **{"x.xlf": f'<xliff version="1.2"><file><body>{body}</body></file></xliff>'})
+    assert read(path) == [("d", "d!"), ("e", "e!")]
+
+
+def test_segments_that_do_not_match_are_one_pair(tmp_path: Path) -> None:
+    """A translator merged two sentences: only the unit as a whole is a translation."""
+    source = '<seg-source><mrk mtype="seg" mid="1">One.</mrk><mrk mtype="seg" mid="2">Two.</mrk></seg-source>'
+    target = '<target><mrk mtype="seg" mid="1">Eins und zwei.</mrk></target>'
+    unit = f"<trans-unit><source>One.Two.</source>{source}{target}</trans-unit>"
+    (path,) = write(tmp_path, **{"x.xlf": f'<xliff version="1.2"><file><body>{unit}</body></file></xliff>'})
+    assert read(path) == [("One.Two.", "Eins und zwei.")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
+def test_a_pipe_is_plain_and_is_not_read_for_its_format(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert format_of(tmp_path / "pipe") == "plain"

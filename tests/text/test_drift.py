@@ -1,4 +1,4 @@
-"""Where two files part, from the lengths of their lines alone."""
+"""Excess lines of parallel files, located by the lengths of the lines alone."""
 
 import random
 
@@ -10,7 +10,7 @@ from nmt.text.drift import Extra, extra_lines
 def lengths(lines: int, seed: int) -> tuple[list[int], list[int]]:
     draw = random.Random(seed)
     source = [draw.randint(8, 250) for _ in range(lines)]
-    return source, [max(3, round(1.2 * one + draw.gauss(0, 4))) for one in source]
+    return source, [max(3, round(1.2 * length + draw.gauss(0, 4))) for length in source]
 
 
 @pytest.mark.parametrize("at", [0, 1, 500, 998, 1000])

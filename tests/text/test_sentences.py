@@ -1,9 +1,10 @@
-"""Cutting lines that are too long: nothing but white space is lost, and every part fits."""
+"""Splitting lines that are too long: only white space is lost, and every part fits."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.text.sentences import Part, fit, join
+from nmt.text.sentences import Part, casefold_words, join_parts, split_to_fit, writes_without_spaces
 
 TEXTS = st.one_of(
     st.text(),
@@ -22,8 +23,8 @@ def texts(parts: list[Part]) -> str:
 
 @given(TEXTS, st.integers(1, 40))
 def test_nothing_but_white_space_is_lost_and_every_part_fits(line: str, size: int) -> None:
-    """Other toolkits cut what is behind their longest length, and say nothing."""
-    parts = fit(line, lambda part: len(part) <= size)
+    """Other toolkits silently drop what exceeds their maximum length."""
+    parts = split_to_fit(line, lambda part: len(part) <= size)
     assert words(texts(parts)) == words(line)
     assert all(len(part.text) <= size for part in parts)
 
@@ -31,23 +32,23 @@ def test_nothing_but_white_space_is_lost_and_every_part_fits(line: str, size: in
 @given(TEXTS, st.integers(4, 60))
 def test_parts_fit_by_any_measure_of_their_content(line: str, size: int) -> None:
     """Tokens are not characters: here an emoji or a Hangul syllable is as long as its bytes."""
-    parts = fit(line, lambda part: len(part.encode(errors="surrogatepass")) <= size)
+    parts = split_to_fit(line, lambda part: len(part.encode(errors="surrogatepass")) <= size)
     assert words(texts(parts)) == words(line)
     assert all(len(part.text.encode(errors="surrogatepass")) <= size for part in parts)
 
 
 @given(TEXTS)
 def test_a_line_that_fits_is_left_alone(line: str) -> None:
-    assert [part.text for part in fit(line, lambda part: True)] == ([line.strip()] if line.strip() else [])
+    assert [part.text for part in split_to_fit(line, lambda part: True)] == ([line.strip()] if line.strip() else [])
 
 
 def test_it_ends_where_not_even_one_character_fits() -> None:
-    assert words(texts(fit("ab c.", lambda part: False))) == "abc."
+    assert words(texts(split_to_fit("ab c.", lambda part: False))) == "abc."
 
 
 def test_a_line_is_cut_into_sentences_before_words_and_words_before_letters() -> None:
     def at_most(size: int, line: str) -> list[str]:
-        return [part.text for part in fit(line, lambda part: len(part) <= size)]
+        return [part.text for part in split_to_fit(line, lambda part: len(part) <= size)]
 
     assert at_most(20, "Er kam. Sie ging. Es blieb kalt.") == ["Er kam.", "Sie ging.", "Es blieb kalt."]
     assert at_most(30, "Am 24. Mai kam z. B. Herr K. Maier. Er ging.") == [
@@ -71,18 +72,51 @@ def test_a_line_of_a_hundred_thousand_characters_is_cut_in_no_time() -> None:
         calls += 1
         return len(part) <= 200
 
-    assert words(texts(fit(line, fits))) == words(line)
+    assert words(texts(split_to_fit(line, fits))) == words(line)
     assert calls < 20_000
 
 
 @given(TEXTS)
 def test_the_parts_of_a_line_joined_are_the_line(line: str) -> None:
     """White space between sentences is kept; only that at the line's ends goes."""
-    parts = fit(line, lambda part: True, split=True)
+    parts = split_to_fit(line, lambda part: True, split=True)
     assert (
         "".join(part.gap + part.text for part in parts[:1]).lstrip()
         + "".join(part.gap + part.text for part in parts[1:])
         == line.strip()
     )
     spaced = [(part.gap or "\t" if index else "", part.text) for index, part in enumerate(parts)]
-    assert join(spaced) == "".join(gap + text for gap, text in spaced)
+    assert join_parts(spaced) == "".join(gap + text for gap, text in spaced)
+
+
+GAPS = st.sampled_from(["", " ", "\t"])
+
+
+@given(st.lists(st.tuples(GAPS, st.text(st.sampled_from("ab今日。"), min_size=1))))
+def test_joined_parts_keep_their_order(parts: list[tuple[str, str]]) -> None:
+    line = join_parts(parts)
+    assert words(line) == "".join(text for _, text in parts)
+    assert line == line.strip()
+
+
+@given(st.lists(st.tuples(GAPS, st.text(st.sampled_from("ab."), min_size=1))))
+def test_joined_words_never_merge(parts: list[tuple[str, str]]) -> None:
+    """Without a space, the end of a sentence and the next one would be one word to the next program."""
+    assert join_parts(parts).split() == [text for _, text in parts]
+
+
+@given(st.lists(st.text(st.sampled_from("今日。"), min_size=1)))
+def test_joining_adds_no_space_to_a_script_without_spaces(texts: list[str]) -> None:
+    assert join_parts(("", text) for text in texts) == "".join(texts)
+
+
+@pytest.mark.parametrize("character", "aก日한 ")
+def test_scripts_without_spaces_are_known(character: str) -> None:
+    assert writes_without_spaces(character) == (character in "ก日")
+
+
+@given(st.lists(st.sampled_from(["Hund", "STRASSE", "straße", "İ", "한국"])), st.sampled_from(" \t\u3000"))
+def test_words_are_compared_without_case_and_spacing(texts: list[str], space: str) -> None:
+    text = " ".join(texts)
+    assert casefold_words(f"{space}{text.replace(' ', 2 * space)}{space}") == casefold_words(text.upper())
+    assert casefold_words(text).split() == [word.casefold() for word in texts]

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import sentencepiece
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.config import TokenizerConfig
+from nmt.config.corpus import TokenizerConfig
 from nmt.errors import NmtError
 from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, Tokenizers, train_tokenizers, training_sample
 
@@ -42,13 +43,13 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def trained(text: Path) -> Callable[..., Tokenizer]:
     """`trained(type=..., ...)` gives a tokenizer, each kind trained once."""
-    made: dict[str, Tokenizer] = {}
+    cache: dict[str, Tokenizer] = {}
 
     def train(**settings: object) -> Tokenizer:
         config = TokenizerConfig(**{"vocab_size": 330, **settings})
-        if repr(config) not in made:
-            made[repr(config)] = train_tokenizer([text], config)
-        return made[repr(config)]
+        if repr(config) not in cache:
+            cache[repr(config)] = train_tokenizer([text], config)
+        return cache[repr(config)]
 
     return train
 
@@ -128,7 +129,7 @@ def test_pieces_are_the_tokens_as_strings(trained: Callable[..., Tokenizer]) -> 
 
 
 def test_decoded_text_is_always_one_line(trained: Callable[..., Tokenizer]) -> None:
-    """A model may write the bytes of a newline; in the output it would shift every line behind it."""
+    """A model may write the bytes of a newline; in the output it would shift all lines after it."""
     tokenizer = trained()
     newline = tokenizer.pieces(range(len(tokenizer))).index("<0x0A>")
     house = tokenizer.encode(["house"])[0]
@@ -221,7 +222,7 @@ def test_an_empty_corpus_is_refused(tmp_path: Path, content: bytes, size: str | 
 
 
 @pytest.mark.parametrize("size", ["auto", 330])
-def test_a_problem_with_a_later_file_is_told_as_it_is(text: Path, tmp_path: Path, size: str | int) -> None:
+def test_a_problem_with_a_later_file_keeps_its_message(text: Path, tmp_path: Path, size: str | int) -> None:
     """SentencePiece reads the lines from C++, where an exception must not lose its message."""
     with pytest.raises(NmtError) as caught:
         train_tokenizer([text, tmp_path / "nothing"], TokenizerConfig(vocab_size=size))
@@ -299,12 +300,12 @@ def test_a_model_of_another_program_is_refused(tmp_path: Path) -> None:
         sentence_iterator=iter(LINES), model_writer=foreign, vocab_size=36, minloglevel=3
     )
     (tmp_path / "tokenizer.model").write_bytes(foreign.getvalue())
-    with pytest.raises(NmtError, match=r"tokenizer\.model: <pad>, <unk>, <s>, </s> are pieces"):
+    with pytest.raises(NmtError, match=r"tokenizer\.model: the tokens of <pad>, <unk>, <s>, </s> are \["):
         Tokenizers.load(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\0" * 100, b'{"model": 1}', b"\n" * 50])
-def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_model_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "tokenizer.model").write_bytes(content)
     with pytest.raises(NmtError, match=r"tokenizer\.model"):
         Tokenizers.load(tmp_path)
@@ -312,7 +313,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("type", TYPES)
 def test_a_truncated_model_is_refused_wherever_it_was_cut(trained: Callable[..., Tokenizer], type: str) -> None:
-    """A protobuf that ends between two fields is a valid one: without its last part, the rules of normalisation."""
+    """A protobuf that ends between two fields is a valid one: but it lacks its last part, the normalization rules."""
     model = trained(type=type).model
     loaded = []
     for length in [*range(8000), len(model) // 2, len(model) - 1]:
@@ -360,5 +361,72 @@ def test_files_of_pairs_give_both_sides(text: Path, tmp_path: Path) -> None:
     table = tmp_path / "pairs.tsv"
     table.write_text("".join(f"{line}\t{line[::-1]}\tx\n" for line in LINES), encoding="utf-8")
     assert training_sample([table], TokenizerConfig(), separate=True) == (LINES, [line[::-1] for line in LINES])
-    (both,) = training_sample([table], TokenizerConfig(), separate=False)
-    assert both == [side for line in LINES for side in (line, line[::-1])]
+    (joint,) = training_sample([table], TokenizerConfig(), separate=False)
+    assert joint == [side for line in LINES for side in (line, line[::-1])]
+
+
+@given(lines=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")), max_size=5))
+def test_pieces_and_ids_are_inverse(trained: Callable[..., Tokenizer], lines: list[str]) -> None:
+    tokenizer = trained()
+    vocabulary = tokenizer.vocabulary()
+    assert len(set(vocabulary)) == len(tokenizer)
+    for tokens in tokenizer.encode(lines):
+        pieces = tokenizer.pieces(tokens)
+        assert pieces == [vocabulary[token] for token in tokens]
+        assert tokenizer.ids(pieces) == tokens
+
+
+@given(lines=st.lists(st.integers(0, 30), max_size=60), size=st.integers(1, 20))
+def test_a_sample_holds_lines_of_the_text_only_and_all_if_it_can(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[int], size: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "lines"
+    path.write_text("".join(f"{number}\n" for number in lines) + "\n \nlast", encoding="utf-8")
+    (sample,) = training_sample([path], TokenizerConfig(sample=size), separate=False)
+    expected = [*map(str, lines), "last"]
+    assert len(sample) == min(size, len(expected))
+    assert not Counter(sample) - Counter(expected)
+    if size >= len(expected):
+        assert sample == expected
+
+
+def test_tokenizers_are_equal_by_their_models(trained: Callable[..., Tokenizer]) -> None:
+    bpe, unigram = trained(type="bpe"), trained(type="unigram")
+    copy = Tokenizer(bpe.model, "copy")
+    assert {bpe, copy} == {bpe}
+    assert bpe != unigram
+    assert bpe != bpe.model
+    assert Tokenizers(bpe, copy).shared
+    assert not Tokenizers(bpe, unigram).shared
+
+
+def test_separate_tokenizers_take_pairs_and_lines_together(text: Path, tmp_path: Path) -> None:
+    """Two files are source and target, a table has both; each side is sampled by itself."""
+    table, target = tmp_path / "pairs.tsv", tmp_path / "en"
+    table.write_text("rot\tred\nblau\tblue\n", encoding="utf-8")
+    target.write_text("a\nb\n", encoding="utf-8")
+    source = tmp_path / "de"
+    source.write_text("x\ny\n", encoding="utf-8")
+    samples = training_sample([source, target, table], TokenizerConfig(), separate=True)
+    assert samples == (["x", "y", "rot", "blau"], ["a", "b", "red", "blue"])
+    assert training_sample([table, target], TokenizerConfig(), separate=False) == (
+        ["rot", "red", "blau", "blue", "a", "b"],
+    )
+
+
+def test_symbols_are_protected_by_frequency_and_never_twice(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("".join("see %s\n" for _ in range(10)) + "see %d\n" * 9, encoding="utf-8")
+    tokenizer = train_tokenizer([path], TokenizerConfig(vocab_size=300, protect=True, symbol=["%s"]))
+    pieces = tokenizer.vocabulary()
+    assert pieces.count("%s") == 1
+    assert "%d" not in pieces
+    assert "%s" not in tokenizer.divisible_pieces()
+
+
+def test_what_sentencepiece_cannot_train_on_is_one_message(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    path.write_text("a\n", encoding="utf-8")
+    with pytest.raises(NmtError, match=f"{path}: SentencePiece cannot train on it: ") as caught:
+        train_tokenizer([path], TokenizerConfig(symbol=["<s>", "<s>"]))
+    assert "\n" not in caught.value.problem

@@ -13,7 +13,8 @@ import pytest
 import torch
 from conftest import SMALL_MODEL, environment
 
-from nmt.training.state import list_checkpoints, load_newest
+from nmt.files.run_directory import list_checkpoints
+from nmt.training.checkpoint import load_newest
 
 SMALL = {
     **SMALL_MODEL,
@@ -122,9 +123,9 @@ import os, time
 import torch
 import torch.distributed as dist
 import nmt.training.distributed as distributed
-import nmt.training.gradient as gradient
+import nmt.training.optimizer as optimizer
 import nmt.training.trainer as trainer
-from nmt.training.update import Updater
+from nmt.training.step import StepRunner
 distributed.BEAT, distributed.GONE = 0.5, 3.0
 rank = int(os.environ.get("RANK", 0))
 """
@@ -146,12 +147,12 @@ trainer.save_checkpoint = slowly
 
 def test_a_process_that_is_slow_is_not_taken_for_dead(run_copy: Path) -> None:
     slow = """
-read = Updater.read
+read = StepRunner.read
 def slowly(self, position, chosen):
     if rank and position.batch == 4:
         time.sleep(6)
     return read(self, position, chosen)
-Updater.read = slowly
+StepRunner.read = slowly
 """
     train(run_copy, 2, "--steps", 4, "--validate-every", 9, program=IMPATIENT + slow)
     assert len(losses(run_copy)) == 4
@@ -171,7 +172,7 @@ def test_a_process_without_a_heartbeat_ends_the_training(run_copy: Path) -> None
     assert process.stderr is not None
     while "sent no heartbeat" not in told and time.monotonic() - began < 40:
         told += process.stderr.readline()
-    assert "another process of this training is gone: rank 1 has sent no heartbeat for 3 s" in told
+    assert "a worker process died: rank 1 has sent no heartbeat for 3 s" in told
     while Path(f"/proc/{ranks[False]}").exists() and "zombie" not in state(ranks[False]):
         assert time.monotonic() - began < 50, "it says so, and waits on"
         time.sleep(0.1)
@@ -192,15 +193,15 @@ def counting(*arguments, **options):
     counted.append(1)
     return all_reduce(*arguments, **options)
 dist.all_reduce = counting
-exchange = trainer.Trainer._exchange
+exchange = trainer.Trainer._count_seconds
 def exchanging(self):
     found = exchange(self)
     if rank == 0:
-        with open(self.run_directory / "collectives", "a") as file:
+        with open(self.run.path / "collectives", "a") as file:
             file.write(f"{len(counted)}\\n")
     counted.clear()
     return found
-trainer.Trainer._exchange = exchanging
+trainer.Trainer._count_seconds = exchanging
 """
 
 
@@ -211,7 +212,7 @@ def test_a_step_takes_one_collective_and_of_a_large_model_one_for_each_bucket(
     """Gradients, losses, tokens, signals and seconds travel together, and to the same effect in any buckets."""
     pair = shutil.copytree(run_copy, run_copy.with_name("pair"))
     options = ["--steps", 6, "--validate-every", 99, "--save-every", 99, "--dropout", 0]
-    train(run_copy, 2, *options, program=f"{IMPATIENT}{COUNTING}gradient.BUCKET = {bucket}")
+    train(run_copy, 2, *options, program=f"{IMPATIENT}{COUNTING}optimizer.BUCKET = {bucket}")
     counts = (run_copy / "collectives").read_text(encoding="ascii").split()
     assert len(counts) == 6
     assert set(counts[1:]) == {str(collectives)}  # before the first one the processes agree on other things
@@ -223,13 +224,13 @@ def test_memory_that_runs_out_in_one_process_does_not_confuse_the_others(run_cop
     """Some of its gradients travel already by then: they are complete, and must not be sent again."""
     pair = shutil.copytree(run_copy, run_copy.with_name("pair"))
     failing = """
-gradient.BUCKET = 2000
-collect, fails = gradient.Gradient.collect, [rank == 1]
-def failing(self):
-    if fails and fails.pop():
+optimizer.BUCKET = 2000
+collect, fails = optimizer.Gradient.collect, [rank == 1]
+def failing(self, buckets=()):
+    if fails and not buckets and fails.pop():
         raise torch.OutOfMemoryError("CUDA out of memory")
-    return collect(self)
-gradient.Gradient.collect = failing
+    return collect(self, buckets)
+optimizer.Gradient.collect = failing
 """
     options = ["--steps", 4, "--validate-every", 99, "--save-every", 99, "--dropout", 0]
     train(run_copy, 2, *options, program=IMPATIENT + failing)

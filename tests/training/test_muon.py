@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from nmt.config import ModelConfig, TrainingConfig
+from nmt.config.model import ModelConfig
+from nmt.config.training import TrainingConfig
 from nmt.model.transformer import Transformer
-from nmt.training.muon import LENGTH, Muon, orthogonal
+from nmt.training.muon import LENGTH, Muon, orthogonalize
 from nmt.training.optimizer import MasterWeights
 
 
@@ -22,14 +23,14 @@ def test_a_step_has_the_singular_vectors_of_its_matrix_and_singular_values_near_
     u, values, v = torch.linalg.svd(matrices, full_matrices=False)
     norms = torch.linalg.matrix_norm(matrices)
     clear = values / norms[:, None] > 0.005  # smaller ones have not grown to 1 after five rounds
-    found = (u.transpose(1, 2) @ orthogonal(matrices) @ v.transpose(1, 2)).diagonal(dim1=1, dim2=2)
+    found = (u.transpose(1, 2) @ orthogonalize(matrices) @ v.transpose(1, 2)).diagonal(dim1=1, dim2=2)
     assert ((found > 0.65) & (found < 1.25))[clear].all()
-    assert torch.allclose(orthogonal(100 * matrices), orthogonal(matrices), atol=1e-4)  # however long it was
+    assert torch.allclose(orthogonalize(100 * matrices), orthogonalize(matrices), atol=1e-4)  # however long it was
 
 
 def test_a_matrix_of_zeros_stays_one() -> None:
     """That is the gradient of a part that is frozen."""
-    assert torch.equal(orthogonal(torch.zeros(2, 3, 4)), torch.zeros(2, 3, 4))
+    assert torch.equal(orthogonalize(torch.zeros(2, 3, 4)), torch.zeros(2, 3, 4))
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")

@@ -6,7 +6,7 @@ import logging
 import pytest
 from rich.console import Console
 
-from nmt.training.progress import PlainReporter, RichReporter, duration
+from nmt.training.progress import Reporter, TerminalReporter, duration
 from nmt.training.validation import Sample
 
 TRAINING = dict(
@@ -14,9 +14,9 @@ TRAINING = dict(
     epoch=12.0,
     loss=2.3416,
     perplexity=3.736,
-    rate=1.2e-3,
+    learning_rate=1.2e-3,
     tokens_per_second=112_345.0,
-    utilisation=0.456,
+    mfu=0.456,
     memory_mb=1512.3,
     seconds=1000.0,
     steps=100_000,
@@ -28,7 +28,7 @@ VALIDATION = dict(step=71_000.0, loss=1.6646, perplexity=5.283, bleu=37.16, chrf
 @pytest.mark.parametrize("width", [80, 130])
 def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> None:
     output = io.StringIO()
-    reporter = RichReporter(Console(file=output, width=width, force_terminal=True, color_system=None))
+    reporter = TerminalReporter(Console(file=output, width=width, force_terminal=True, color_system=None))
     reporter.start(71_000)
     reporter.train(TRAINING)
     reporter.validation(VALIDATION, [Sample("ein [Satz]", "a sentence", "one")], best=True)
@@ -46,12 +46,12 @@ def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> N
         "ein [Satz] -> a sentence",
     ):
         assert figure in shown
-    assert ("46% of peak, 1,512 MB" in shown) == (width > 80)
+    assert ("MFU 46%, 1,512 MB" in shown) == (width > 80)
     assert "\u2026" not in shown  # rich's mark of what was cut
 
 
 def test_a_log_gets_a_line_now_and_then_and_each_validation(caplog: pytest.LogCaptureFixture) -> None:
-    reporter = PlainReporter()
+    reporter = Reporter()
     with caplog.at_level(logging.INFO, logger="nmt"):
         reporter.start(0)
         for _ in range(5):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import environment
 
-from nmt.training.state import load_newest
+from nmt.training.checkpoint import load_newest
 
 KILLS = 50
 SMALL = (
@@ -23,11 +23,13 @@ from pathlib import Path
 
 import torch
 
-from nmt.config import ModelConfig, TrainingConfig
-from nmt.data.pairs import TrainingData
+from nmt.config.model import ModelConfig
+from nmt.config.training import TrainingConfig
+from nmt.data.dataset import TrainingData
+from nmt.files.run_directory import RunDirectory
 from nmt.text.tokenizer import Tokenizers
-from nmt.training.progress import PlainReporter
-from nmt.training.state import clear_leftovers, load_newest
+from nmt.training.progress import Reporter
+from nmt.training.checkpoint import clear_leftovers, load_newest
 from nmt.training.trainer import Trainer
 
 folder, kills = Path(sys.argv[1]), int(sys.argv[2])
@@ -43,9 +45,9 @@ def train():
     training = TrainingConfig(steps=steps, batch_tokens=100, warmup=4, save_every=1, validate_every=10**6, average=2,
                               ema=0.9, log_every=1)
     data = TrainingData.open(folder / "data", 48)
-    trainer = Trainer(folder, model, training, data, tokenizers, torch.device("cpu"), torch.float32, {})
-    clear_leftovers(trainer.checkpoints)
-    if checkpoint := load_newest(trainer.checkpoints):
+    trainer = Trainer(RunDirectory(folder), model, training, data, tokenizers, torch.device("cpu"), torch.float32, {})
+    clear_leftovers(trainer.run.checkpoints)
+    if checkpoint := load_newest(trainer.run.checkpoints):
         trainer.restore(checkpoint)
     save = trainer.save
 
@@ -55,7 +57,7 @@ def train():
             print(trainer.state.step, file=stream)
 
     trainer.save = told
-    trainer.train(PlainReporter())
+    trainer.train(Reporter())
 
 
 def fork(function):
@@ -165,5 +167,5 @@ def test_a_full_disk_is_a_clear_error_and_the_checkpoints_before_are_whole(run_c
     assert newest is not None
     assert newest.state.step == len(names) > 2
     assert again == "0", errors  # with room again it goes on
-    assert "going on from step" in errors
+    assert "resuming from step" in errors
     assert list(small.iterdir()) == []  # the file system was the child's own

@@ -1,4 +1,4 @@
-"""Pages that stand alone: all they need is in one file of HTML, and nothing is fetched."""
+"""Self-contained HTML pages, which load nothing."""
 
 import html
 import json
@@ -11,28 +11,27 @@ from nmt.evaluation.attention_maps import KINDS, AttentionMap, as_json
 
 
 def attention_page(source: str, target: str, maps: Mapping[str, AttentionMap]) -> str:
-    """A page with the maps of all kinds, layers and heads of a sentence pair."""
+    """The attention maps of a sentence pair: all kinds, layers and heads."""
     data = {"source": source, "target": target, "maps": as_json(maps), "kinds": KINDS}
     return _page("attention", f"Attention: {source}", data)
 
 
 def report_page(runs: Sequence[Mapping[str, Any]]) -> str:
-    """A page about one run, or several side by side, as `nmt.training.report` describes them."""
+    """One run, or several side by side, as `nmt.runs.report` describes them."""
     return _page("report", "Training: " + ", ".join(str(run["name"]) for run in runs), {"runs": runs})
 
 
 def _page(name: str, title: str, data: object) -> str:
-    """The body, style and script of this name, around the data that the script draws."""
-    content = json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    """Fill the template with the body, style and script of this name, and the data that the script draws."""
     parts = {
         "TITLE": html.escape(title),
         "STYLE": _read("page.css") + _read(f"{name}.css"),
         "BODY": _read(f"{name}.html"),
-        "DATA": content,
+        "DATA": json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c"),
         "SCRIPT": _read(f"{name}.js"),
     }
     page = re.sub("@([A-Z]+)@", lambda place: parts[place[1]], _read("page.html"))
-    return page.encode("utf-8", "replace").decode("utf-8")  # half characters, which an argument may have
+    return page.encode("utf-8", "replace").decode("utf-8")  # an argument may hold lone surrogates
 
 
 def _read(name: str) -> str:

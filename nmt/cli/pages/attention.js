@@ -1,4 +1,4 @@
-// Maps of attention: which kind, layer and head is shown is chosen by buttons; hovering a row marks what it attends to.
+// Attention maps: buttons select kind, layer and head; hovering over a row highlights the keys that it attends to.
 
 const { source, target, maps, kinds } = JSON.parse($("data").textContent);
 const state = { kind: "cross", layer: maps.cross.weights.length - 1, head: -1 };
@@ -32,12 +32,12 @@ function drawMap(map, weights) {
   top.append(header("", ""), ...keys);
   const rows = map.queries.map((query, i) => {
     const row = document.createElement("tr"), name = header(query, "query");
-    const cells = weights[i].map(share => {
+    const cells = weights[i].map(weight => {
       const cell = document.createElement("td");
-      cell.className = share > 0.5 ? "seen strong" : "seen";
-      cell.style.setProperty("--share", share.toFixed(3));
-      cell.textContent = share >= 0.005 ? Math.round(100 * share) : "";
-      cell.title = (100 * share).toFixed(1) + " %";
+      cell.className = weight > 0.5 ? "seen strong" : "seen";
+      cell.style.setProperty("--weight", weight.toFixed(3));
+      cell.textContent = weight >= 0.005 ? Math.round(100 * weight) : "";
+      cell.title = (100 * weight).toFixed(1) + " %";
       return cell;
     });
     row.append(name, ...cells);
@@ -46,7 +46,7 @@ function drawMap(map, weights) {
       keys.forEach((key, j) => {
         key.classList.add("seen");
         key.classList.toggle("strong", weights[i][j] > 0.5);
-        key.style.setProperty("--share", weights[i][j]);
+        key.style.setProperty("--weight", weights[i][j]);
       });
     };
     row.onmouseleave = () => {
@@ -65,8 +65,8 @@ function drawGrid(map) {
     const caption = document.createElement("figcaption"), paint = canvas.getContext("2d");
     canvas.width = map.keys.length;
     canvas.height = map.queries.length;
-    head.forEach((row, i) => row.forEach((share, j) => {
-      paint.fillStyle = `rgba(${mark}, ${share})`;
+    head.forEach((row, i) => row.forEach((weight, j) => {
+      paint.fillStyle = `rgba(${mark}, ${weight})`;
       paint.fillRect(j, i, 1, 1);
     }));
     caption.textContent = `layer ${l + 1}, head ${h + 1}`;
@@ -84,7 +84,7 @@ function draw() {
   buttons("kinds", Object.keys(maps), Object.keys(maps), "kind");
   buttons("layers", map.weights.map((_, i) => `layer ${i + 1}`), map.weights.map((_, i) => i), "layer");
   buttons("heads", ["mean", ...layer.map((_, i) => `head ${i + 1}`)], [-1, ...layer.map((_, i) => i)], "head");
-  $("caption").textContent = `Attention ${kinds[state.kind]}: each row spreads 100 % over the columns.`;
+  $("caption").textContent = `Attention ${kinds[state.kind]}: each row sums to 100 %.`;
   drawMap(map, state.head < 0 ? mean(layer) : layer[state.head]);
   drawGrid(map);
 }

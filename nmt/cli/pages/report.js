@@ -1,7 +1,7 @@
-// Runs side by side: charts of their logs, which show values under the pointer, and tables of all that was kept of them.
+// Runs side by side: charts of their logs, with the values under the pointer, and tables of scores, data and settings.
 
 const { runs } = JSON.parse($("data").textContent);
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b2a300", "#888888"];  // Okabe & Ito
+const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b2a300", "#888888"];  // Okabe & Ito
 const shown = new Set(runs.keys());
 let axis = "step";
 
@@ -10,27 +10,29 @@ const CHARTS = [
   { title: "perplexity", train: "perplexity", valid: "perplexity", logarithmic: true },
   { title: "BLEU", valid: "bleu" },
   { title: "chrF", valid: "chrf" },
-  { title: "learning rate", train: "rate" },
+  { title: "learning rate", train: "learning_rate" },
   { title: "gradient norm", train: "gradient_norm", logarithmic: true },
-  { title: "tokens a second", train: "tokens_per_second" },
-  { title: "share of the matrix rate", train: "utilisation" },
-  { title: "memory in MB", train: "memory_mb" },
+  { title: "throughput (tokens/s)", train: "tokens_per_second" },
+  { title: "MFU", train: "mfu" },
+  { title: "peak memory (MB)", train: "memory_mb" },
 ];
+const MAIN_SETTINGS = ["preset", "dim", "encoder_layers", "decoder_layers", "batch_tokens", "learning_rate", "steps",
+  "dropout"];
 const AXES = { step: line => line.step, minutes: line => line.seconds == null ? null : line.seconds / 60 };
 
-const colour = place => COLOURS[place % COLOURS.length];
+const color = place => COLORS[place % COLORS.length];
 
 function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
+  const node = Object.assign(document.createElement(name), properties);
+  node.append(...children);
+  return node;
 }
 
-function drawn(name, attributes, text = "") {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  made.textContent = text;
-  return made;
+function svgElement(name, attributes, text = "") {
+  const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+  node.textContent = text;
+  return node;
 }
 
 function short(value) {
@@ -42,98 +44,103 @@ function short(value) {
 
 function swatch(place) {
   const dot = element("span", { className: "swatch" });
-  dot.style.background = colour(place);
+  dot.style.background = color(place);
   return dot;
 }
 
 // ------------------------------------------------------------------------------------------------------------- charts
 
 function lines(chart) {
-  const found = [];
+  const curves = [];
   for (const place of shown) {
     for (const kind of ["train", "valid"]) {
       const points = chart[kind] === undefined ? [] : runs[place][kind]
         .map(line => [AXES[axis](line), line[chart[kind]]])
         .filter(([x, y]) => x != null && y != null && (!chart.logarithmic || y > 0));
-      if (points.length) found.push({ place, kind, points });
+      if (points.length) curves.push({ place, kind, points });
     }
   }
-  return found;
+  return curves;
 }
 
 function ticks(low, high, logarithmic) {
   if (logarithmic) {
-    const found = [];
-    for (let power = Math.ceil(Math.log10(low)); 10 ** power <= high; power++) found.push(10 ** power);
-    return found.length > 1 ? found : [low, Math.sqrt(low * high), high];
+    const powers = [];
+    for (let power = Math.ceil(Math.log10(low)); 10 ** power <= high; power++) powers.push(10 ** power);
+    return powers.length > 1 ? powers : [low, Math.sqrt(low * high), high];
   }
   const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map(one => one * power).find(one => one >= rough);
-  const found = [];
-  for (let count = Math.ceil(low / step); count * step <= high * (1 + 1e-9); count++) found.push(count * step);
-  return found;
+  const step = [1, 2, 5, 10].map(factor => factor * power).find(size => size >= rough);
+  const multiples = [];
+  for (let count = Math.ceil(low / step); count * step <= high * (1 + 1e-9); count++) multiples.push(count * step);
+  return multiples;
 }
 
+function extent(values) {
+  return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+}
+
+const WIDTH = 340, HEIGHT = 190, LEFT = 46, RIGHT = 6, TOP = 8, BOTTOM = 22;  // of a chart, and its margins
+
 function drawChart(chart) {
-  const all = lines(chart);
-  if (!all.length) return [];
-  const width = 340, height = 190, left = 46, bottom = 22, top = 8;
-  const xs = all.flatMap(line => line.points.map(point => point[0]));
-  const ys = all.flatMap(line => line.points.map(point => point[1]));
-  const extent = values => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)],
-    [Infinity, -Infinity]);
-  const [firstX, lastX] = extent(xs);
-  let [low, high] = extent(ys);
+  const curves = lines(chart);
+  if (!curves.length) return [];
+  const [firstX, lastX] = extent(curves.flatMap(curve => curve.points.map(point => point[0])));
+  let [low, high] = extent(curves.flatMap(curve => curve.points.map(point => point[1])));
   if (low === high) [low, high] = [low - Math.abs(low) / 2 - 1e-9, high + Math.abs(high) / 2 + 1e-9];
   const scale = chart.logarithmic ? Math.log : value => value;
-  const x = value => left + (width - left - 6) * (lastX > firstX ? (value - firstX) / (lastX - firstX) : 0.5);
-  const y = value => top + (height - top - bottom) * (1 - (scale(value) - scale(low)) / (scale(high) - scale(low)));
-  const svg = drawn("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": chart.title });
+  const share = value => (scale(value) - scale(low)) / (scale(high) - scale(low));
+  const x = value => LEFT + (WIDTH - LEFT - RIGHT) * (lastX > firstX ? (value - firstX) / (lastX - firstX) : 0.5);
+  const y = value => TOP + (HEIGHT - TOP - BOTTOM) * (1 - share(value));
+  const svg = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": chart.title });
   for (const value of ticks(low, high, chart.logarithmic)) {
-    svg.append(drawn("line", { class: "rule", x1: left, x2: width, y1: y(value), y2: y(value) }));
-    svg.append(drawn("text", { x: left - 5, y: y(value) + 4, "text-anchor": "end" }, short(value)));
+    svg.append(svgElement("line", { class: "rule", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
+    svg.append(svgElement("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, short(value)));
   }
   for (const [value, anchor] of [[firstX, "start"], [lastX, "end"]]) {
-    svg.append(drawn("text", { x: x(value), y: height - 4, "text-anchor": anchor }, short(value)));
+    svg.append(svgElement("text", { x: x(value), y: HEIGHT - 4, "text-anchor": anchor }, short(value)));
   }
-  for (const { place, kind, points } of all) {
+  for (const { place, kind, points } of curves) {
     const path = points.map(([px, py], i) => `${i ? "L" : "M"}${x(px).toFixed(1)},${y(py).toFixed(1)}`).join("");
-    svg.append(drawn("path", { d: path, stroke: colour(place), class: kind }));
-    if (kind === "valid") {
-      svg.append(...points.map(([px, py]) => drawn("circle", { cx: x(px), cy: y(py), r: 2.2, fill: colour(place) })));
+    svg.append(svgElement("path", { d: path, stroke: color(place), class: kind }));
+    for (const [px, py] of kind === "valid" ? points : []) {
+      svg.append(svgElement("circle", { cx: x(px), cy: y(py), r: 2.2, fill: color(place) }));
     }
   }
-  const output = element("output");
-  svg.append(drawn("line", { class: "cursor", y1: top, y2: height - bottom, visibility: "hidden" }));
+  const output = element("output"), title = chart.title + (chart.logarithmic ? " (logarithmic)" : "");
+  showValues(svg, output, curves, x, at => firstX + (at - LEFT) / (WIDTH - LEFT - RIGHT) * (lastX - firstX));
+  return [element("figure", {}, element("figcaption", {}, title, output), svg)];
+}
+
+function showValues(svg, output, curves, x, valueAt) {  // under the pointer
+  const cursor = svgElement("line", { class: "cursor", y1: TOP, y2: HEIGHT - BOTTOM, visibility: "hidden" });
+  svg.append(cursor);
   svg.onpointermove = event => {
-    const box = svg.getBoundingClientRect(), at = (event.clientX - box.left) * width / box.width;
-    const value = firstX + (at - left) / (width - left - 6) * (lastX - firstX);
-    const near = all.map(line => line.points.reduce((best, point) =>
+    const box = svg.getBoundingClientRect(), value = valueAt((event.clientX - box.left) * WIDTH / box.width);
+    const nearest = curves.map(curve => curve.points.reduce((best, point) =>
       Math.abs(point[0] - value) < Math.abs(best[0] - value) ? point : best));
-    const cursor = svg.querySelector(".cursor"), where = x(near[0][0]);
-    for (const side of ["x1", "x2"]) cursor.setAttribute(side, where);
+    for (const side of ["x1", "x2"]) cursor.setAttribute(side, x(nearest[0][0]));
     cursor.setAttribute("visibility", "visible");
-    const told = near.map((point, i) => {
-      const value = element("span", {}, `${all[i].kind === "valid" ? " ◦ " : " "}${short(point[1])}`);
-      value.style.color = colour(all[i].place);
-      return value;
+    const values = nearest.map((point, i) => {
+      const node = element("span", {}, `${curves[i].kind === "valid" ? " ◦ " : " "}${short(point[1])}`);
+      node.style.color = color(curves[i].place);
+      return node;
     });
-    output.replaceChildren(`${axis} ${short(near[0][0])}:`, ...told);
+    output.replaceChildren(`${axis} ${short(nearest[0][0])}:`, ...values);
   };
   svg.onpointerleave = () => {
-    svg.querySelector(".cursor").setAttribute("visibility", "hidden");
+    cursor.setAttribute("visibility", "hidden");
     output.replaceChildren();
   };
-  return [element("figure", {}, element("figcaption", {}, chart.title + (chart.logarithmic ? " (logarithmic)" : ""), output), svg)];
 }
 
 // ------------------------------------------------------------------------------------------------------------- tables
 
 function fill(id, head, rows) {
   const cell = (name, value) => {
-    const made = element(name, { dir: "auto" }, value instanceof Node ? value : short(value));
-    if (typeof value === "number") made.className = "number";
-    return made;
+    const node = element(name, { dir: "auto" }, value instanceof Node ? value : short(value));
+    if (typeof value === "number") node.className = "number";
+    return node;
   };
   const top = element("tr", {}, ...head.map(name => cell("th", name)));
   $(id).replaceChildren(top, ...rows.map(row => element("tr", {}, ...row.map(value => cell("td", value)))));
@@ -148,21 +155,22 @@ function drawScores() {
   const rows = [...shown].map(place => {
     const run = runs[place], search = run.evaluation ? run.evaluation.search : {};
     const cells = names.map(name => {
-      const score = run.scores.find(one => one.name === name);
+      const score = run.scores.find(metric => metric.name === name);
       if (!score) return "";
-      const certain = score.p_value === null ? "" : `, p ${score.p_value.toFixed(4)}${score.p_value < 0.05 ? " *" : ""}`;
-      return `${score.value.toFixed(2)}${score.interval === null ? "" : ` ± ${score.interval.toFixed(2)}`}${certain}`;
+      const interval = score.interval === null ? "" : ` ± ${score.interval.toFixed(2)}`;
+      const p = score.p_value === null ? "" : `, p ${score.p_value.toFixed(4)}${score.p_value < 0.05 ? " *" : ""}`;
+      return `${score.value.toFixed(2)}${interval}${p}`;
     });
-    const how = run.evaluation === null ? (run.scores.length ? "" : "not evaluated: nmt eval translates the test set")
-      : `beam ${search.beam}, length penalty ${search.length_penalty}` +
-        (run.evaluation.of_this_model ? "" : "; by another model than the run has now");
+    const how = run.evaluation === null ? (run.scores.length ? "" : "not translated yet: run nmt eval")
+      : `beam size ${search.beam}, length penalty ${search.length_penalty}` +
+        (run.evaluation.of_this_model ? "" : "; by an earlier model: run nmt eval again");
     return [named(place), ...cells, how];
   });
   fill("scores", ["run", ...names, "translated with"], rows);
   const signatures = new Set(runs.flatMap(run => run.scores.map(score => `${score.name}: ${score.signature}`)));
   $("signatures").textContent = [...signatures].join("; ") + (runs.length > 1 && signatures.size
-    ? "; p: how likely chance makes a difference as large from the first run of the same test set, " +
-      `${runs.find(run => run.scores.length)?.name} at the top (paired bootstrap), * below 0.05` : "");
+    ? "; p: p-value of the difference from the first run with the same test set " +
+      "(paired bootstrap resampling); * significant, below 0.05" : "");
 }
 
 function drawSamples() {
@@ -177,7 +185,7 @@ function drawSamples() {
       }
     }
   }
-  const made = [...tables.values()].map(({ sample, rows }) => {
+  const samples = [...tables.values()].map(({ sample, rows }) => {
     const table = element("table");
     const row = (name, text) => element("tr", {}, element("th", {}, name), element("td", { dir: "auto" }, text));
     table.append(row("source", sample.source), row("reference", sample.reference));
@@ -193,8 +201,8 @@ function drawSamples() {
     }
     return element("div", { className: "wide" }, table, element("br"));
   });
-  $("samples").replaceChildren(...made);
-  if (!made.length) $("samples").append(element("p", {}, "none was kept: there was no validation set"));
+  $("samples").replaceChildren(...samples);
+  if (!samples.length) $("samples").append(element("p", {}, "none: the run has no validation set"));
 }
 
 function drawData() {
@@ -211,7 +219,7 @@ function drawData() {
 }
 
 function drawMachine() {
-  const head = ["run", "device", "precision", "threads", "processes", "updates", "minutes", "parameters", "versions"];
+  const head = ["run", "device", "precision", "threads", "processes", "steps", "minutes", "parameters", "versions"];
   fill("machine", head, [...shown].map(place => {
     const { start, state, model } = runs[place], machine = start[start.length - 1] || {};
     const versions = machine.nmt ? `nmt ${machine.nmt}, torch ${machine.torch}` : "";
@@ -226,10 +234,10 @@ function drawSettings() {
   const rows = keys.map(key => [key, ...[...shown].map(place => value(place, key) ?? "")]);
   const head = ["setting", ...[...shown].map(named)];
   const differing = rows.filter(([, ...values]) => new Set(values).size > 1);
-  const chosen = ["preset", "dim", "encoder_layers", "decoder_layers", "batch_tokens", "peak_rate", "steps", "dropout"];
-  const same = [["they are the same in all runs", ...[...shown].map(() => "")]];
-  fill("settings", head, shown.size < 2 ? rows.filter(([key]) => chosen.includes(key)) : differing.length ? differing : same);
-  fill("all-settings", head.map(one => one instanceof Node ? one.cloneNode(true) : one), rows);
+  const same = [["all settings are the same", ...[...shown].map(() => "")]];
+  const main = rows.filter(([key]) => MAIN_SETTINGS.includes(key));
+  fill("settings", head, shown.size < 2 ? main : differing.length ? differing : same);
+  fill("all-settings", head.map(cell => cell instanceof Node ? cell.cloneNode(true) : cell), rows);
 }
 
 // --------------------------------------------------------------------------------------------------------------- page

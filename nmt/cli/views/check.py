@@ -1,4 +1,4 @@
-"""What `nmt check` found, as a page in the terminal."""
+"""The report of `nmt check` in the terminal."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -11,21 +11,29 @@ from rich.text import Text
 from nmt.cli.views.console import Page
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
+_SHOWN = 2  # examples of each problem
+_CUT = 80  # characters of an example
+_DUPLICATES = {
+    "pair": "duplicate pair",
+    "near": "near-duplicate pair (differs in case, digits or punctuation)",
+    "source": "duplicate source",
+    "target": "duplicate target",
+}
 
 
-def draw_check(found: dict[str, Any], console: Console | None = None) -> None:
+def draw_check(report: dict[str, Any]) -> None:
     """Draw the report on stdout."""
-    console = console or Page()
-    languages = [language or "?" for language in found["languages"]]
-    for corpus in found["corpora"]:
+    console = Page()
+    languages = [language or "?" for language in report["languages"]]
+    for corpus in report["corpora"]:
         name = f"{corpus['set']} set" if "set" in corpus else f"corpus {corpus['name']}"
-        console.rule(f"[bold]{name}[/bold]  {corpus['pairs']:,} pairs", align="left")
+        console.rule(Text.assemble((name, "bold"), f"  {corpus['pairs']:,} pairs"), align="left")
         _draw_files(console, corpus)
         if corpus["pairs"]:
             _draw_histograms(console, corpus, languages)
             _draw_problems(console, corpus)
-        for side, one in zip(languages, corpus.get("vocabulary", ()), strict=False):
-            console.print(f"tokenizer, {side}: {vocabulary_line(one)}")
+        for side, vocabulary in zip(languages, corpus.get("vocabulary", ()), strict=False):
+            console.print(f"tokenizer, {side}: {vocabulary_line(vocabulary)}")
         console.print()
 
 
@@ -36,25 +44,23 @@ def _draw_files(console: Console, corpus: dict[str, Any]) -> None:
             notes.append(file["format"])
         if file.get("utf16"):
             notes.append("[red]UTF-16[/red]: convert it to UTF-8")
-        for key, what in (("invalid_utf8", "with invalid UTF-8"), ("controls", "with control characters")):
+        for key, problem in (("invalid_utf8", "with invalid UTF-8"), ("controls", "with control characters")):
             if file[key]["count"]:
                 lines = ", ".join(map(str, file[key]["lines"]))
-                notes.append(f"[red]{file[key]['count']:,} {what}[/red] (line {lines})")
+                notes.append(f"[red]{file[key]['count']:,} {problem}[/red] (line {lines})")
         if file["blank"]:
             notes.append(f"{file['blank']:,} blank")
         if file["crlf"]:
-            notes.append("Windows line ends")
-        console.print(Text.from_markup("  ").append(file["path"]).append(Text.from_markup(": " + ", ".join(notes))))
+            notes.append("Windows line endings")
+        console.print(Text("  ").append(file["path"]).append(Text.from_markup(": " + ", ".join(notes))))
     if "drift" in corpus:
-        places = ", ".join(f"{one['lines']} at line {one['line']:,}" for one in corpus["drift"]["extra"])
-        console.print(
-            f"[red]the files have different numbers of lines[/red]: the {corpus['drift']['longer']} has more, by their "
-            f"lengths {places}"
-        )
+        places = ", ".join(f"{extra['lines']} at line {extra['line']:,}" for extra in corpus["drift"]["extra"])
+        longer = f"the {corpus['drift']['longer']} has more, by their lengths {places}"
+        console.print(f"[red]the files have different numbers of lines[/red]: {longer}")
 
 
 def _draw_histograms(console: Console, corpus: dict[str, Any], languages: Sequence[str]) -> None:
-    """How long the sides are, and how long targets are beside their sources."""
+    """Draw the distributions of lengths and of length ratios."""
     table = Table(box=None, padding=(0, 1), header_style="bold")
     table.add_column("characters", justify="right", no_wrap=True)
     for language in languages:
@@ -64,20 +70,15 @@ def _draw_histograms(console: Console, corpus: dict[str, Any], languages: Sequen
     width = max(4, min(24, (console.width - 58) // 3))
     lengths, ratios = corpus["length_histogram"], corpus["ratio_histogram"]
     used = max((i for side in lengths["counts"] for i, count in enumerate(side) if count), default=0) + 1
-    rows = zip_longest(
-        _ranges(lengths["from"][:used]),
+    columns = (
+        [f"from {start}" for start in lengths["from"][:used]],
         *(_bars(side[:used], width) for side in lengths["counts"]),
-        _ranges(ratios["from"]),
+        [f"from {start:g}" for start in ratios["from"]],
         _bars(ratios["counts"], width),
-        fillvalue="",
     )
-    for row in rows:
+    for row in zip_longest(*columns, fillvalue=""):
         table.add_row(*row)
     console.print(table)
-
-
-def _ranges(bounds: Sequence[float]) -> list[str]:
-    return [f"from {start:g}" for start in bounds]
 
 
 def _bars(counts: Sequence[int], width: int) -> list[str]:
@@ -86,52 +87,41 @@ def _bars(counts: Sequence[int], width: int) -> list[str]:
     >>> _bars([4, 1], 8)
     ['████████ 4', '██ 1']
     """
-    most = max([1, *counts])
-    made = []
+    largest = max([1, *counts])
+    bars = []
     for count in counts:
-        full, rest = divmod(round(8 * width * count / most), 8)
+        full, rest = divmod(round(8 * width * count / largest), 8)
         bar = ("█" * full + _EIGHTHS[rest]).strip()
-        made.append(f"{bar or '▏'} {count:,}" if count else "")
-    return made
+        bars.append(f"{bar or '▏'} {count:,}" if count else "")
+    return bars
 
 
 def _draw_problems(console: Console, corpus: dict[str, Any]) -> None:
-    """What is wrong with how many pairs, each with some lines."""
-    problems = [(f"{rule}: dropped by prepare", one) for rule, one in corpus["rules"].items()]
-    problems += [(_DUPLICATES[kind], one) for kind, one in corpus["duplicates"].items()]
-    for name, leak in corpus["leakage"].items():
-        problems += [(f"stands in the {name} set", leak["exact"]), (f"nearly stands in the {name} set", leak["nearly"])]
-    for what, one in problems:
-        if one["count"]:
-            console.print(
-                Text(f"{one['count']:>9,}  {one['count'] / corpus['pairs']:6.2%}  ").append(what, style="bold")
-            )
-        for example in one["examples"][:_SHOWN]:
+    """Draw the number of pairs with each problem, and examples."""
+    problems = [(f"{rule}: dropped by prepare", group) for rule, group in corpus["rules"].items()]
+    problems += [(_DUPLICATES[kind], group) for kind, group in corpus["duplicates"].items()]
+    for name, overlap in corpus["leakage"].items():
+        problems.append((f"overlap with the {name} set", overlap["exact"]))
+        problems.append((f"near-overlap with the {name} set", overlap["nearly"]))
+    for problem, group in problems:
+        if group["count"]:
+            numbers = f"{group['count']:>9,}  {group['count'] / corpus['pairs']:6.2%}  "
+            console.print(Text(numbers).append(problem, style="bold"))
+        for example in group["examples"][:_SHOWN]:
             text = f"{'':19}line {example['line']:,}: {_cut(example['source'])} ||| {_cut(example['target'])}"
             console.print(Text(text, style="dim"), no_wrap=True, overflow="ellipsis", crop=True)
-    if not any(one["count"] for _, one in problems) and "drift" not in corpus:
-        console.print("nothing to complain of")
-
-
-_SHOWN = 2  # examples of each problem
-_CUT = 80
-_DUPLICATES = {
-    "pair": "the same pair again",
-    "near": "the same but for case, digits and punctuation",
-    "source": "the same source again",
-    "target": "the same target again",
-}
+    if not any(group["count"] for _, group in problems) and "drift" not in corpus:
+        console.print("no problems found")
 
 
 def _cut(text: str) -> str:
     return text if len(text) <= _CUT else text[: _CUT - 1] + "…"
 
 
-def vocabulary_line(found: dict[str, float]) -> str:
-    """A vocabulary report in a line."""
+def vocabulary_line(report: dict[str, float]) -> str:
+    """A vocabulary report in one line."""
     return (
-        f"{found['sentences']:,.0f} sentences, {found['words']:,.0f} words, "
-        f"{found['pieces_per_word']:.2f} pieces a word, "
-        f"at most {found['longest']:,.0f} tokens; {found['unknown']:.3%} unknown, {found['bytes']:.3%} spelt as bytes; "
-        f"{found['used']:.0%} of the vocabulary used"
+        f"{report['sentences']:,.0f} sentences, {report['words']:,.0f} words, {report['pieces_per_word']:.2f} pieces "
+        f"per word, at most {report['longest']:,.0f} tokens; {report['unknown']:.3%} unknown, {report['bytes']:.3%} "
+        f"spelled as bytes; {report['used']:.0%} of the vocabulary used"
     )

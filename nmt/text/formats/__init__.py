@@ -1,1 +1,1 @@
-"""Readers of parallel corpora, a module for each family of formats; each streams SentencePairs from a file."""
+"""Readers of parallel corpora, one module for each family of formats; each streams SentencePairs from a file."""

@@ -1,4 +1,4 @@
-"""Catalogues of gettext, PO and POT: the messages of a program and their translations."""
+"""Gettext catalogues, PO and POT: the messages of a program and their translations."""
 
 import codecs
 import re
@@ -8,10 +8,9 @@ from pathlib import Path
 import polib
 
 from nmt.errors import NmtError
-from nmt.files import read_blocks
-from nmt.text.formats.markup import is_language
-from nmt.text.formats.tables import Languages
-from nmt.text.pair import SentencePair, one_line
+from nmt.files.lines import read_blocks
+from nmt.text.pair import Languages, SentencePair, one_line
+from nmt.text.scripts import is_language
 
 _CHARSET = re.compile(rb'Content-Type:[^"\n]*charset=([-\w]+)')
 _ACCELERATORS = {
@@ -19,50 +18,47 @@ _ACCELERATORS = {
     "_": re.compile(r"_(?=[^\W_])"),
     "~": re.compile(r"~(?=\w)"),
 }
-_BEHIND = re.compile(r" ?\([&_~]\w\)")  # as where the language is not written with Latin letters: 열기(&O)
+_APPENDED = re.compile(r" ?\([&_~]\w\)")  # the accelerator of a language without Latin letters: 열기(&O)
 
 
 def read_po(path: Path, languages: Languages) -> Iterator[SentencePair]:
-    """The translated messages of a catalogue, without the marks of keyboard accelerators.
+    """Read the translated messages of a catalogue, without the marks of keyboard accelerators.
 
-    What is fuzzy, obsolete or not translated is left out. Of a message with plurals, the first form stands with the
-    singular and the last with the plural. Where the catalogue's language is that of the source, the sides are swapped.
-    Raises NmtError, which names the line, for what is no catalogue.
+    A message with plurals yields two pairs: the singular with the first form, the plural with the last. The pairs of a
+    catalogue in the source language are swapped. Raises NmtError with the line that cannot be read.
     """
-    entries = _parsed(path)
+    catalogue = _parse(path)
     source, target = languages
-    language = entries.metadata.get("Language", "")
+    language = catalogue.metadata.get("Language", "")
     swap = bool(source and is_language(language, source) and not (target and is_language(language, target)))
-    for entry in entries:
+    for entry in catalogue:
         if entry.obsolete or entry.fuzzy or not entry.translated():
             continue
         for message, translation in _forms(entry):
-            one, other = _without_accelerators(one_line(message), one_line(translation))
-            yield SentencePair(other, one, entry.linenum) if swap else SentencePair(one, other, entry.linenum)
+            sides = _without_accelerators(one_line(message), one_line(translation))
+            yield SentencePair(*(sides[::-1] if swap else sides), entry.linenum)
 
 
-def _parsed(path: Path) -> polib.POFile:
+def _parse(path: Path) -> polib.POFile:
     data = b"".join(read_blocks(path)).removeprefix(codecs.BOM_UTF8)
     declared = _CHARSET.search(data)
     charset = declared[1].decode("ascii") if declared and declared[1] != b"CHARSET" else "utf-8"
     try:
         text = data.decode(charset)
     except LookupError:
-        raise NmtError(f"{path}: says that it is in {charset}, which is not known", "convert it to UTF-8") from None
+        raise NmtError(f"{path}: declares the unknown charset {charset}", "convert it to UTF-8") from None
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise NmtError(f"{path}, line {line}: invalid {charset}", "convert it to UTF-8") from None
     try:
         return polib.pofile(text + "\n", check_for_duplicates=False)
-    except Exception as error:  # polib raises OSError, and whatever its parser stumbles over
-        where = re.search(r"line (\d+)", str(error))
-        raise NmtError(
-            f"{path}{f', line {where[1]}' if where else ''}: not a readable PO file", "does msgfmt --check read it?"
-        ) from None
+    except Exception as error:  # polib raises OSError, and others from inside its parser
+        number = re.search(r"line (\d+)", str(error))
+        where = f"{path}, line {number[1]}" if number else path
+        raise NmtError(f"{where}: not a readable PO file", "check it with msgfmt --check") from None
 
 
 def _forms(entry: polib.POEntry) -> Iterator[tuple[str, str]]:
-    """Messages and translations of an entry, which are two of each where it has plurals."""
     if not entry.msgid_plural:
         yield entry.msgid, entry.msgstr
         return
@@ -74,7 +70,7 @@ def _forms(entry: polib.POEntry) -> Iterator[tuple[str, str]]:
 
 
 def _without_accelerators(message: str, translation: str) -> tuple[str, str]:
-    """Both without the mark of a keyboard accelerator, if the message has one.
+    """Remove the mark of a keyboard accelerator from both sides, if the message has one.
 
     >>> _without_accelerators("&Open file", "Datei &öffnen"), _without_accelerators("_Open", "열기(_O)")
     (('Open file', 'Datei öffnen'), ('Open', '열기'))
@@ -86,11 +82,11 @@ def _without_accelerators(message: str, translation: str) -> tuple[str, str]:
     for mark, pattern in _ACCELERATORS.items():
         if len(pattern.findall(message)) != 1:
             continue
-        word = next(one for one in message.split() if pattern.search(one))
-        if word in translation.split():  # a name, which is the same on both sides
+        marked = next(word for word in message.split() if pattern.search(word))
+        if marked in translation.split():  # a name, the same on both sides
             continue
-        if _BEHIND.search(translation):
-            return pattern.sub("", message), _BEHIND.sub("", translation)
+        if _APPENDED.search(translation):
+            return pattern.sub("", message), _APPENDED.sub("", translation)
         if len(pattern.findall(translation)) == 1:
             return pattern.sub("", message), pattern.sub("", translation)
         if mark == "&" and mark not in translation:

@@ -1,0 +1,108 @@
+"""`nmt prepare`: clean and tokenize a parallel corpus."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nmt.cli.options import Common, Given
+from nmt.cli.output import counted, counting, log, warn
+from nmt.config.corpus import PrepareConfig
+from nmt.errors import UsageError
+
+if TYPE_CHECKING:
+    from nmt.data.prepare import Sets
+    from nmt.text.corpus import Corpus
+
+TrainFiles = Annotated[
+    list[str],
+    typer.Argument(
+        help="Source and target file, or one file of pairs (TSV, JSON lines, TMX, XLIFF, PO). Several corpora are kept "
+        "apart for train --corpus-weights; NAME=FILE names one.",
+        metavar="SOURCE TARGET",
+    ),
+]
+Valid = Annotated[tuple[Path, Path] | None, typer.Option(help="Validation set.", metavar="SOURCE TARGET")]
+Test = Annotated[tuple[Path, Path] | None, typer.Option(help="Test set.", metavar="SOURCE TARGET")]
+ValidFile = Annotated[Path | None, typer.Option("--valid-file", "--valid-tsv", help="Validation set in one file.")]
+TestFile = Annotated[Path | None, typer.Option("--test-file", "--test-tsv", help="Test set in one file.")]
+Rejects = Annotated[Path | None, typer.Option(help="File for dropped pairs: rule, corpus, line, source, target.")]
+
+
+def prepare(
+    common: Common,
+    given: Annotated[Given, PrepareConfig],
+    files: TrainFiles,
+    valid: Valid = None,
+    test: Test = None,
+    valid_file: ValidFile = None,
+    test_file: TestFile = None,
+    rejects: Rejects = None,
+) -> None:
+    """Clean and tokenize a parallel corpus into RUN/data, for training."""
+    from nmt.data.description import warn_of_other_data
+    from nmt.data.prepare import prepare
+    from nmt.files.lock import locked
+    from nmt.text.tokenizer import Tokenizers
+    from nmt.workers import available_threads
+
+    sets, config, run = make_sets(files, valid, test, valid_file, test_file), given.build(PrepareConfig), common.run
+    tokenizers = Tokenizers.load(run.path)
+    if rejects:
+        _check_rejects(rejects, common, sets, config)
+    if config.shard:  # several may be written at the same time, so there is no lock
+        with counting("pairs read", quiet=common.quiet) as progress:
+            prepare(sets, tokenizers, run.data, config, available_threads(), progress)
+        log(f"wrote shard {config.shard}; when all are written: --merge {config.shard_of[1]}")
+        return
+    with locked(run.path), counting("pairs read", quiet=common.quiet) as progress:
+        content = prepare(sets, tokenizers, run.data, config, available_threads(), progress, rejects)
+    train = content["sets"]["train"]
+    dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
+    log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
+    for corpus in train.get("corpora", ()):
+        (log if corpus["pairs"] else warn)(f"  {corpus['name']}: {counted(corpus['pairs'], 'pair')}")
+    for name in ("valid", "test"):
+        if name in content["sets"]:
+            log(f"{name}: {counted(content['sets'][name]['pairs'], 'pair')}")
+    log(f"wrote {run.data}")
+    warn_of_other_data(run.model, run.data)
+
+
+def _check_rejects(rejects: Path, common: Common, sets: "Sets", config: PrepareConfig) -> None:
+    """UsageError where writing the rejected pairs would destroy an input, or would not happen."""
+    corpora = (*sets.train, *sets.held_out.values())
+    inputs = [path for corpus in corpora for path in corpus.files] + list(common.run.path.glob("*"))
+    if any(path.exists() and rejects.exists() and path.samefile(rejects) for path in inputs):
+        raise UsageError(f"--rejects {rejects} would replace an input", "name another file")
+    if config.shard:
+        raise UsageError("--rejects are known when shards are merged", "give it with --merge")
+
+
+def make_sets(
+    files: list[str],
+    valid: tuple[Path, Path] | None,
+    test: tuple[Path, Path] | None,
+    valid_file: Path | None,
+    test_file: Path | None,
+) -> "Sets":
+    """The corpora of the training set and the held-out sets."""
+    from nmt.data.prepare import Sets
+    from nmt.text.corpus import corpora
+
+    held_out = _held_out("valid", valid, valid_file), _held_out("test", test, test_file)
+    return Sets(corpora(files), *held_out)
+
+
+def _held_out(name: str, pair: tuple[Path, Path] | None, file: Path | None) -> "Corpus | None":
+    from nmt.text.corpus import Corpus
+
+    if pair and file:
+        raise UsageError(f"--{name} and --{name}-file both name the {name} set", "give one of them")
+    if pair and any(str(path).startswith("--") for path in pair):
+        raise UsageError(
+            f"--{name} takes two files, source and target, but got {pair[0]} {pair[1]}",
+            f"--{name}-file takes one file with both",
+        )
+    paths = pair or ((file,) if file else None)
+    return Corpus(paths, name) if paths else None

@@ -1,0 +1,1 @@
+"""Every setting of nmt, declared once with its default, bounds and help."""

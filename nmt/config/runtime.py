@@ -1,0 +1,20 @@
+"""Where and how to compute."""
+
+from dataclasses import dataclass
+
+from nmt.config.setting import Config, Group
+
+_runtime = Group("Runtime")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig(Config):
+    """Device, precision and threads."""
+
+    device: str = _runtime("auto", "Device: cpu, cuda, cuda:1, mps, xpu, or auto, a GPU where there is one")
+    precision: str = _runtime(
+        "auto",
+        "Compute precision (dtype); auto chooses by command and hardware",
+        choices=("auto", "float32", "bfloat16", "float16", "int8"),
+    )
+    threads: int = _runtime(0, "CPU threads (0: one for each core)", "[0, 1024]")

@@ -1,0 +1,101 @@
+"""Lines to translate, with their constraints, and their translations."""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nmt.decoding.alignment import Alignment
+from nmt.errors import NmtError
+from nmt.files.lines import read_text
+from nmt.text.sentences import casefold_words
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def without_surrogates(text: str) -> str:
+    """Replace halves of surrogate pairs, which JSON can express and UTF-8 cannot, by U+FFFD."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line to translate, and the constraints on its translation."""
+
+    text: str
+    prefix: str = ""  # which the translation begins with
+    terms: Sequence[str] = ()  # which the translation contains
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One translation of a line, an entry of its n-best list."""
+
+    text: str = ""
+    score: float = 0.0  # of the hypothesis, see hypotheses.py; the mean over the parts of a line that was split
+    log_prob: float = 0.0  # the sum of token_scores
+    tokens: list[str] = field(default_factory=list)  # target pieces, </s> included
+    token_scores: list[float] = field(default_factory=list)  # their log-probabilities
+    truncated: bool = False  # whether it reached the maximum length unfinished
+    loop: bool = False  # whether it was re-decoded because of degenerate repetition
+    unknown: bool = False  # whether source or translation contain <unk>
+    alignment: Alignment | None = None  # if requested
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """The translations of one line, best first; never empty."""
+
+    alternatives: list[Alternative]
+    failed: bool = False  # whether an error occurred, which was logged
+
+    @property
+    def best(self) -> Alternative:
+        """The best translation."""
+        return self.alternatives[0]
+
+    @property
+    def text(self) -> str:
+        """The text of the best translation."""
+        return self.best.text
+
+    @property
+    def score(self) -> float:
+        """The score of the best translation."""
+        return self.best.score
+
+    def padded(self, count: int) -> list[Alternative]:
+        """Exactly `count` alternatives; where search found fewer, empty ones with score -inf follow."""
+        return (self.alternatives + [Alternative(score=-math.inf)] * count)[:count]
+
+
+class Glossary:
+    """Terminology: source terms and their required translations.
+
+    >>> Glossary({"hund": "dog"}).apply(Line("Der Hund bellt."))
+    Line(text='Der Hund bellt.', prefix='', terms=('dog',))
+    """
+
+    def __init__(self, terms: Mapping[str, str]) -> None:
+        """Terms match whole words in any case; of overlapping terms, the longest matches."""
+        self.terms = {casefold_words(source): target for source, target in terms.items()}
+        longest_first = sorted(self.terms, key=len, reverse=True)
+        self.pattern = re.compile("|".join(rf"(?<!\w){re.escape(term)}(?!\w)" for term in longest_first))
+
+    @classmethod
+    def read(cls, path: Path) -> "Glossary":
+        """Read a TSV file; NmtError for a line that is not two terms and a tab."""
+        terms = {}
+        for number, line in enumerate(read_text(path), start=1):
+            if line.strip():
+                columns = [column.strip() for column in line.removeprefix("\ufeff" if number == 1 else "").split("\t")]
+                if len(columns) != 2 or not all(columns):
+                    raise NmtError(f"{path}, line {number}: expected a source term, a tab and a target term")
+                terms[columns[0]] = columns[1]
+        return cls(terms)
+
+    def apply(self, line: Line, prefix: str = "") -> Line:
+        """Add the required translations of terms in a line, and a prefix if it has none."""
+        terms = [self.terms[match] for match in self.pattern.findall(casefold_words(line.text))] if self.terms else []
+        return Line(line.text, line.prefix or prefix, tuple(dict.fromkeys([*line.terms, *terms])))

@@ -1,0 +1,1 @@
+"""Exchange of trained models with other engines."""

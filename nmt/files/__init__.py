@@ -1,0 +1,1 @@
+"""Files as nmt reads and writes them."""

@@ -1,0 +1,114 @@
+"""Atomic writes: a file or directory appears under its name only when it is complete."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from nmt.errors import NmtError
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that appears only when complete; pipes and devices are written directly."""
+    if path.is_dir():
+        raise NmtError(f"{path}: is a directory", "name a file")
+    if path.exists() and not path.is_file():
+        with _named_errors(path), open(path, "wb") as stream:
+            yield stream
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _hidden(path, f"{os.getpid()}.tmp")
+    try:
+        with _named_errors(path):
+            with open(temporary, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(path)
+            _sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically."""
+    with atomic_write(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def append_text(path: Path, text: str) -> None:
+    """Append to a UTF-8 file."""
+    with _named_errors(path), open(path, "a", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+@contextmanager
+def atomic_directory(path: Path, marker: str = "") -> Iterator[Path]:
+    """Make a directory that appears only when complete, and replaces an older one.
+
+    With a `marker`, only an empty directory or one that holds this file is replaced; else NmtError, so that a mistyped
+    path loses no data. `recover_directory` repairs an interruption between the two renames.
+    """
+    replaceable = path.is_dir() and ((path / marker).exists() or not any(path.iterdir()))
+    if marker and path.exists() and not replaceable:
+        raise NmtError(f"{path}: something else is there, so it is not replaced", "name another place, or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary, old = _hidden(path, "tmp"), _hidden(path, "old")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        with _named_errors(path):
+            yield temporary
+            for file in filter(Path.is_file, temporary.rglob("*")):
+                _sync(file)
+            _sync(temporary)
+            if path.exists():
+                shutil.rmtree(old, ignore_errors=True)
+                path.replace(old)
+            temporary.replace(path)
+            _sync(path.parent)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def was_interrupted(path: Path) -> bool:
+    """Whether `atomic_directory` was killed while making this directory."""
+    return _hidden(path, "tmp").exists()
+
+
+def recover_directory(path: Path) -> None:
+    """Restore the old directory if `atomic_directory` was killed between its two renames."""
+    old = _hidden(path, "old")
+    if old.is_dir() and not path.exists():
+        old.replace(path)
+
+
+def _hidden(path: Path, suffix: str) -> Path:
+    return path.with_name(f".{path.name}.{suffix}")
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Name the file in errors that do not: those of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names inside a directory, durable; some systems cannot open directories."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Run directories as a whole: their data, training, model and scores."""

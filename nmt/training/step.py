@@ -1,0 +1,155 @@
+"""One training step: forward and backward over its batches, their gradients summed, one optimizer step.
+
+Gradients accumulate over `accumulate` batches in each process, and are divided by the number of target tokens in all of
+them. A step's random numbers are derived from (seed, step, batch).
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nmt.config.training import TrainingConfig
+from nmt.data.augmentation import Augmentation
+from nmt.data.batches import Batch, Collator, Position
+from nmt.data.dataset import Dataset
+from nmt.data.shuffle import Indices
+from nmt.errors import NmtError
+from nmt.model.transformer import Transformer
+from nmt.runtime import free_cached_memory, is_out_of_memory, on_gpu, use_device
+from nmt.training.checkpoint import TrainingState
+from nmt.training.distributed import Processes
+from nmt.training.optimizer import TOTALS, MasterWeights
+from nmt.training.schedule import learning_rate
+from nmt.workers import prefetch
+
+logger = logging.getLogger("nmt")
+
+FEWER_PARTS = 500
+"""Steps after which half as many parts are tried again: memory that ran out once may suffice later."""
+
+
+class StepBatches(NamedTuple):
+    """The batches that one process reads in a step."""
+
+    end: Position  # the position in the data after the step
+    batches: Mapping[int, Batch]  # by their number among those of all processes
+
+
+class StepResult(NamedTuple):
+    """What a step adds to the log; both stay on the device."""
+
+    totals: Tensor  # sums over its batches: smoothed loss, cross-entropy, source tokens, target tokens
+    norm: Tensor  # of the gradient; not finite where the step was skipped
+
+
+class StepRunner:
+    """Runs training steps."""
+
+    def __init__(
+        self,
+        model: Transformer,
+        master: MasterWeights,
+        config: TrainingConfig,
+        data: Dataset,
+        augmentation: Augmentation | None,
+        processes: Processes,
+    ) -> None:
+        self.model, self.master, self.config = model, master, config
+        self.data, self.augmentation, self.processes = data, augmentation, processes
+        self.device = master.master.device
+        self.on_gpu, self.collate = on_gpu(self.device), Collator.of(model.config, self.device)
+
+    def batches(self, start: Position) -> Iterator[StepBatches]:
+        """The batches of each step from a position on, endlessly.
+
+        For a GPU they are read and sent there in the background, one step ahead.
+        """
+        batches = self._batches(start)
+        return prefetch(batches, partial(use_device, self.device)) if self.on_gpu else batches
+
+    def _batches(self, start: Position) -> Iterator[StepBatches]:
+        plan = self.data.plan(self.config.batch_tokens, self.config.seed).stream(start)
+        while True:
+            step = list(islice(plan, self.config.accumulate * self.processes.world_size))
+            own = range(self.processes.rank, len(step), self.processes.world_size)
+            yield StepBatches(step[-1][0], {number: self.read(*step[number]) for number in own})
+
+    def read(self, position: Position, rows: Indices) -> Batch:
+        """The sentence pairs of a batch as training reads them; augmentation is derived from the batch's position."""
+        source, target = self.data.source.read(rows), self.data.target.read(rows)
+        if self.augmentation is not None:
+            random = np.random.default_rng((self.config.seed, *position))
+            source, target = self.augmentation.resegment((source, target), random)
+            batch = self.augmentation.mask(self.collate(source, target), random)
+        else:
+            batch = self.collate(source, target)
+        return batch.to(self.device) if self.on_gpu else batch
+
+    def run(self, batches: Iterator[StepBatches], state: TrainingState) -> StepResult:
+        """Run the next step together with the other processes, and advance the state's position.
+
+        Batches that do not fit into memory are computed in parts, to the same effect.
+        """
+        step = next(batches)
+        if state.parts > 1 and state.step % FEWER_PARTS == 0:
+            state.parts //= 2
+        while (totals := self.accumulate(step.batches, state)) is None:
+            self._halve_parts(max(len(batch.source) for batch in step.batches.values()), state)
+        gradient, number = self.master.gradient, state.step + 1
+        gradient.sum(totals)
+        norm = self.master.step(learning_rate(number, self.config, state.seconds), gradient.totals[3], number)
+        state.epoch, state.batch = step.end
+        return StepResult(gradient.totals.clone(), norm)
+
+    def accumulate(self, batches: Mapping[int, Batch], state: TrainingState) -> Tensor | None:
+        """Accumulate the gradients of batches, by their number in the step; the totals, see `StepResult`.
+
+        None, with nothing accumulated, when memory runs out.
+        """
+        totals = torch.zeros(TOTALS, device=self.device)
+        totals[2] = sum(sum(batch.lengths[0]) for batch in batches.values())
+        totals[3] = sum(sum(batch.lengths[1]) for batch in batches.values())
+        parts = [
+            (number, part, piece)
+            for number, batch in batches.items()
+            for part, piece in enumerate(batch.parts(state.parts) if state.parts > 1 else [batch])
+        ]
+        scale = self.master.loss_scale.value if self.master.loss_scale is not None else None
+        try:
+            for number, part, piece in parts:
+                seed = np.random.SeedSequence((self.config.seed, state.step, number, part))
+                torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
+                loss = self.model.loss(piece, self.config.label_smoothing, self.config.r_drop)
+                totals[:2] += torch.stack([loss.smoothed.detach(), loss.cross_entropy])
+                if self.processes.world_size > 1 and piece is parts[-1][-1]:
+                    self.master.gradient.expect_last()
+                loss.smoothed.backward(scale)
+                self.master.gradient.collect()
+            return totals
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+        self.master.gradient.discard()  # here, where the error no longer holds what was allocated
+        return None
+
+    def _halve_parts(self, sentences: int, state: TrainingState) -> None:
+        """From here on compute each batch in twice as many parts; NmtError when they are single sentences already."""
+        if state.parts >= sentences:
+            raise NmtError(
+                f"out of memory at step {state.step:,}: not even one sentence pair fits",
+                "lower --max-length, or train a smaller model",
+            )
+        state.parts *= 2
+        logger.warning(
+            "out of memory at step %s: batches are computed in %d parts for now, to the same effect; "
+            "a lower --batch-tokens with a higher --accumulate may be faster",
+            f"{state.step:,}",
+            state.parts,
+        )
+        free_cached_memory(self.device)

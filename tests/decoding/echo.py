@@ -1,0 +1,42 @@
+"""An engine that translates each sentence to itself, for tests of what happens around search."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nmt.config.search import SearchConfig
+from nmt.decoding.hypotheses import Hypothesis, Request
+
+ONCE = SearchConfig(no_repeat_ngram=1)
+"""Settings with which the engine writes each sentence once."""
+
+
+class Echo:
+    """Writes the source, four times unless n-grams are blocked; its n-best list repeats it with falling scores."""
+
+    max_length, batches, device = 60, 1, torch.device("cpu")
+
+    def __init__(self, answers: list[list[int]] | None = None) -> None:
+        """`answers`, if given, are the n-best list of each request."""
+        self.answers = answers
+        self.broken: list[int] = []  # a source that makes search fail
+        self.requests: list[Request] = []
+
+    def search(
+        self, requests: Sequence[Request], config: SearchConfig, forbidden: object = None
+    ) -> list[list[Hypothesis]]:
+        self.requests += requests
+        if self.broken and any(request.source[:-1] == self.broken for request in requests):
+            raise RuntimeError("this one breaks")
+        times = 1 if config.no_repeat_ngram else 4
+        rows = [self.answers or [list(request.source[:-1]) * times] * config.returned for request in requests]
+        return [[_hypothesis(tokens, place) for place, tokens in enumerate(row)] for row in rows]
+
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+        return [torch.eye(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
+
+
+def _hypothesis(tokens: list[int], place: int) -> Hypothesis:
+    log_probs = [-1.0] * (len(tokens) + 1)
+    return Hypothesis(tokens, log_probs, sum(log_probs), -1.0 - place, truncated=False)

@@ -1,0 +1,179 @@
+"""Lines split into parts that fit the model, their requests, and the parts' translations joined."""
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+from echo import ONCE, Echo
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt import Translator
+from nmt.config.search import SearchConfig
+from nmt.decoding.hypotheses import Request
+from nmt.decoding.line_parts import LinePart, LineSplitter
+from nmt.decoding.translation import Alternative, Line
+from nmt.errors import UsageError
+from nmt.text.tokenizer import END, Tokenizers
+
+words = st.sampled_from(["Ich", "sehe", "den", "großen", "Hund", "heute"])
+sentences = st.lists(words, min_size=1, max_size=9).map(lambda drawn: " ".join(drawn) + ".")
+gaps = st.sampled_from([" ", "  ", "\t", "\u2028", " \r "])
+paragraphs = st.lists(st.tuples(gaps, sentences), min_size=1, max_size=6).map(
+    lambda drawn: "".join(gap + sentence for gap, sentence in drawn)
+)
+
+
+def split(tokenizers: Tokenizers, line: Line | str, limit: int = 60, **options: object) -> list[LinePart]:
+    line = Line(line) if isinstance(line, str) else line
+    return LineSplitter(tokenizers, SearchConfig(**options), limit).split(line)
+
+
+@given(line=paragraphs, max_length=st.integers(4, 40), always=st.booleans())
+def test_no_token_is_lost_and_no_part_is_too_long(
+    tokenizers: Tokenizers, line: str, max_length: int, always: bool
+) -> None:
+    parts = split(tokenizers, line, max_length, split_sentences=always)
+    assert all(2 <= len(part.request.source) <= max_length for part in parts)
+    assert all(part.request.source[-1] == END for part in parts)
+    texts = tokenizers.source.decode([part.request.source[:-1] for part in parts])
+    assert "".join("".join(texts).split()) == "".join(line.split())
+    if len(tokenizers.source.encode([line])[0]) < max_length and not always:
+        assert len(parts) == 1
+    if always:
+        assert len(parts) >= line.count(".")
+
+
+@pytest.mark.parametrize("line", ["🙂", "🙂🙂 ich 🙂", "한국어", "x" * 99])
+def test_even_a_character_of_many_tokens_fits_the_model(tokenizers: Tokenizers, line: str) -> None:
+    """With byte fallback an emoji is five tokens; a model that reads three with END gets what fits."""
+    assert len(tokenizers.source.encode(["🙂"])[0]) == 5
+    parts = split(tokenizers, line, limit=3)
+    assert parts
+    assert all(2 <= len(part.request.source) <= 3 for part in parts)
+
+
+@given(line=paragraphs, always=st.booleans())
+def test_the_parts_of_a_line_are_joined_as_they_were(tokenizers: Tokenizers, line: str, always: bool) -> None:
+    """White space between sentences stays; an engine that repeats its source gives the line back."""
+    config = replace(ONCE, split_sentences=always)
+    (translation,) = Translator(Echo(), tokenizers).translate([line], search=config)
+    parts = split(tokenizers, line, split_sentences=always)
+    if len(parts) == 1:
+        assert translation.text.split() == line.split()
+    else:
+        assert translation.text == line.strip()
+    assert translation.best.log_prob == -sum(len(part.request.source) for part in parts)
+    assert len(translation.best.tokens) == len(translation.best.token_scores) == -translation.best.log_prob
+
+
+@given(line=paragraphs)
+def test_alignments_of_parts_count_the_words_of_the_line(tokenizers: Tokenizers, line: str) -> None:
+    (translation,) = Translator(Echo(), tokenizers).stream([line], replace(ONCE, split_sentences=True), alignments=True)
+    assert translation.best.alignment == [(word, word) for word in range(len(line.split()))]
+
+
+@pytest.mark.parametrize("line", ["", " ", "\t\u3000", "\r"])
+def test_a_blank_line_has_no_parts_and_a_blank_translation(tokenizers: Tokenizers, line: str) -> None:
+    assert split(tokenizers, line) == []
+    translation = LineSplitter(tokenizers, SearchConfig(), 60).join([], [])
+    assert (translation.text, translation.score, translation.failed) == ("", 0.0, False)
+
+
+@pytest.mark.parametrize(
+    ("options", "lengths"),
+    [
+        ({}, (1, 32)),  # twice the source and 20 more: 6 tokens with END
+        ({"max_length": 9}, (1, 9)),
+        ({"max_length": 1}, (1, 1)),
+        ({"max_ratio": 1.5}, (1, 9)),
+        ({"max_ratio": 1.6}, (1, 10)),  # rounded up
+        ({"max_ratio": 3.0, "max_length": 12}, (1, 12)),
+        ({"max_length": 1000}, (1, 60)),  # as long as the model's maximum
+        ({"min_length": 4}, (4, 32)),
+        ({"min_ratio": 0.7}, (5, 32)),
+        ({"min_ratio": 0.7, "min_length": 8}, (8, 32)),
+        ({"min_ratio": 2.0, "max_length": 7}, (7, 7)),  # no more than the maximum
+    ],
+)
+def test_length_bounds_follow_from_the_length_of_the_source(
+    tokenizers: Tokenizers, options: dict[str, float], lengths: tuple[int, int]
+) -> None:
+    line = "ich sehe den Hund heute"
+    assert len(tokenizers.source.encode([line])[0]) == 5
+    (part,) = split(tokenizers, line, **options)
+    assert (part.request.min_length, part.request.max_length) == lengths
+
+
+def test_prefix_and_terms_belong_to_the_first_part_which_is_long_enough_for_them(tokenizers: Tokenizers) -> None:
+    line = Line("Ich sehe. Du suche.", prefix="we see", terms=("big tree", ""))
+    first, second = split(tokenizers, line, split_sentences=True, max_ratio=0.1)
+    encode = tokenizers.target.encode
+    prefix, term = encode(["we see", "big tree"])
+    assert (first.gap, second.gap) == ("", " ")
+    assert (first.request.prefix, first.request.required) == (prefix, [term])
+    assert first.request.max_length == len(prefix) + len(term) + 1
+    assert (second.request.prefix, second.request.required, second.request.max_length) == ([], [], 1)
+
+
+def test_samples_have_seeds_that_depend_on_text_and_seed_alone(tokenizers: Tokenizers) -> None:
+    def seeds(line: str, **options: int) -> list[int]:
+        return [part.request.seed for part in split(tokenizers, line, sample=True, split_sentences=True, **options)]
+
+    assert seeds("Ich sehe. Du.") == seeds("Ich sehe.") + seeds("Du.")
+    assert seeds("Ich sehe.", seed=1) != seeds("Ich sehe.", seed=2)
+    assert [part.request.seed for part in split(tokenizers, "Ich sehe.")] == [0]
+
+
+def test_terms_that_search_cannot_write_are_refused(tokenizers: Tokenizers) -> None:
+    line = Line("ich", terms=("the big  Tree",))
+    with pytest.raises(UsageError, match="cannot be combined with required terms"):
+        split(tokenizers, line, sample=True)
+    with pytest.raises(UsageError, match="'the big  Tree' is required, but 'BIG tree' is forbidden"):
+        split(tokenizers, line, forbid=["x", "BIG tree"])
+    assert len(split(tokenizers, line, forbid=["tre", "he big"])) == 1  # parts of words are other words
+
+
+def test_n_best_lists_are_joined_best_with_best(tokenizers: Tokenizers) -> None:
+    """By hand: the mean of scores, the sum of log-probabilities, and flags of any part."""
+    request = Request(source=[*tokenizers.source.encode(["ich sehe"])[0], END], max_length=9)
+    parts = [LinePart("", request), LinePart("  ", request)]
+    first = [
+        Alternative(text="a", score=-1.0, log_prob=-3.0, tokens=["▁a", "</s>"], token_scores=[-1.0, -2.0], loop=True),
+        Alternative(text="b", score=-2.0, log_prob=-4.0, truncated=True),
+        Alternative(text="c", score=-9.0),
+    ]
+    second = [
+        Alternative(text="x", score=-2.0, log_prob=-0.5, tokens=["▁x"], token_scores=[-0.5], unknown=True),
+        Alternative(text="y", score=-4.0, log_prob=-0.25, alignment=[(0, 0)]),
+    ]
+    translation = LineSplitter(tokenizers, SearchConfig(), 60).join(parts, [first, second])
+    assert [alternative.text for alternative in translation.alternatives] == ["a  x", "b  y"]
+    assert [alternative.score for alternative in translation.alternatives] == [-1.5, -3.0]
+    assert [alternative.log_prob for alternative in translation.alternatives] == [-3.5, -4.25]
+    best, other = translation.alternatives
+    assert (best.tokens, best.token_scores) == (["▁a", "</s>", "▁x"], [-1.0, -2.0, -0.5])
+    assert (best.loop, best.unknown, best.truncated) == (True, True, False)
+    assert (other.loop, other.unknown, other.truncated, other.alignment) == (False, False, True, None)
+    assert not translation.failed
+
+
+def test_alignments_are_shifted_by_the_words_of_the_parts_before(tokenizers: Tokenizers) -> None:
+    sources = [[*row, END] for row in tokenizers.source.encode(["ich sehe den", "Hund heute"])]
+    parts = [LinePart(" ", Request(source=source, max_length=9)) for source in sources]
+    first = Alternative(text="I see", tokens=["▁I", "▁s", "ee", "</s>"], alignment=[(0, 0), (2, 1)])
+    second = Alternative(text="dog", tokens=["▁dog", "</s>"], alignment=[(1, 0)])
+    joined = LineSplitter(tokenizers, SearchConfig(), 60).join(parts, [[first], [second]])
+    assert joined.best.alignment == [(0, 0), (2, 1), (4, 2)]
+
+
+def test_a_failed_part_is_left_blank_and_the_translation_marked(tokenizers: Tokenizers) -> None:
+    request = Request(source=[5, END], max_length=9)
+    parts = [LinePart("", request), LinePart(" ", request), LinePart(" ", request)]
+    lists = [[Alternative(text="a", score=-3.0)], [], [Alternative(text="c", score=-3.0)]]
+    translation = LineSplitter(tokenizers, SearchConfig(), 60).join(parts, lists)
+    assert re.sub(r"\s+", " ", translation.text) == "a c"
+    assert translation.failed
+    assert translation.score == pytest.approx(-2.0)
+    assert math.isfinite(translation.best.log_prob)
