@@ -20,7 +20,7 @@ def read_objects(lines: Iterable[str]) -> Iterator[dict[str, Any] | None]:
 
 
 def as_line(content: dict[str, Any] | None) -> Line:
-    """The line that an object asks to translate."""
+    """The line to translate, with its constraints."""
     if content is None:
         return Line("")
     return Line(content["text"], prefix=content.get("prefix") or "", terms=content.get("constraints") or ())

@@ -16,7 +16,7 @@ def expected_utilities(candidates: Sequence[str], utility: str) -> list[float]:
     metric = sacrebleu.CHRF() if utility == "chrf" else sacrebleu.BLEU(effective_order=True)
     counts = Counter(candidates)
     totals = {
-        candidate: sum(count * metric.sentence_score(candidate, [other]).score for other, count in counts.items())
+        candidate: sum(count * metric.sentence_score(candidate, [text]).score for text, count in counts.items())
         for candidate in counts
     }
     return [totals[candidate] / len(candidates) for candidate in candidates]

@@ -1,7 +1,7 @@
-"""Rules of search, which change the scores that it ranks by, never the log-probabilities that it reports.
+"""Rules of search: they change the scores that it ranks by, never the log-probabilities that it reports.
 
-They change scores [batch, beam, vocab] in place, given the tokens of hypotheses [batch, beam, length]; -inf forbids a
-token. None of them makes the host wait for the device.
+Scores [batch, beam, vocab] change in place, given the hypotheses' tokens [batch, beam, length]; -inf forbids a token.
+No rule makes the host wait for the device.
 """
 
 import math
@@ -120,10 +120,12 @@ class Rules:
         if self.forbidden:
             self.forbidden.forbid(scores, beam.tokens)
         requests = [self.requests[sentence] for sentence in beam.sentences.tolist()]
-        if too_short := [row for row, request in enumerate(requests) if length < request.min_length - 1]:
+        too_short = [row for row, request in enumerate(requests) if length < request.min_length - 1]
+        if too_short:
             scores[:, :, END].index_fill_(0, to_device(np.array(too_short), scores.device), -math.inf)
-        if prefixes := [(row, its.prefix[length]) for row, its in enumerate(requests) if length < len(its.prefix)]:
-            rows, tokens = to_device(np.array(prefixes).T.copy(), scores.device)
+        forced = [(row, request.prefix[length]) for row, request in enumerate(requests) if length < len(request.prefix)]
+        if forced:
+            rows, tokens = to_device(np.array(forced).T.copy(), scores.device)
             scores.index_fill_(0, rows, -math.inf)
             scores[rows, :, tokens] = log_probs[rows, :, tokens]
         return scores

@@ -1,4 +1,4 @@
-"""Everything that is done for a batch: search, re-decoding of repetition loops, MBR decoding, alignment."""
+"""The search for a batch of sentences: hypotheses, re-decoding of repetition loops, MBR decoding, alignment."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace

@@ -47,7 +47,7 @@ class CandidateSelection:
         return Choices([choose(group, self.width, sample=self.config.sample) for group in groups], on_host)
 
     def upload(self, continuing: Array, kept: Array | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Send what `Beam.extend` returns to the device: newest tokens [batch, beam], parents, rows kept."""
+        """Send what `Beam.extend` returns to the device: newest tokens [batch, beam], parents, rows kept or None."""
         packed = continuing.view(np.int32).reshape(*continuing.shape, -1)
         path_scores, _, parents, newest = to_device(packed, self.device).unbind(-1)
         self.path_scores = path_scores.view(torch.float32)

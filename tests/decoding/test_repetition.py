@@ -7,7 +7,7 @@ from nmt.decoding.repetition import is_loop, longest_loop
 
 
 def longest_loop_by_trying(tokens: list[int]) -> int:
-    """The longest stretch that equals a block of at most 20 tokens, repeated at least four times, end cut or not."""
+    """The longest stretch that equals a block of at most 20 tokens, four times or more; the last may be cut short."""
     longest = 0
     for start in range(len(tokens)):
         for end in range(start + 1, len(tokens) + 1):

@@ -48,7 +48,7 @@ def test_a_pair_does_not_depend_on_its_neighbours(translator: Translator) -> Non
 
 
 def test_the_score_is_divided_by_the_length_penalty(translator: Translator) -> None:
-    """By hand, for a target of so many tokens with END."""
+    """By hand, for targets of one to five tokens with END."""
     for normalization, penalty in (("wu", lambda length: ((5 + length) / 6) ** 0.6), ("average", lambda n: n**0.6)):
         config = ScoreConfig(length_penalty=0.6, length_normalization=normalization)
         for score in score_pairs(translator, [("ich", target) for target in ("", "I", "I see the dog")], config):
