@@ -50,7 +50,7 @@ class _InOrder(TyperGroup):
 
 app = typer.Typer(
     cls=_InOrder,
-    help="Neural machine translation: train a Transformer on your parallel corpus, translate, evaluate.",
+    help="Neural machine translation: train a Transformer on your parallel corpus, translate and evaluate.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,

@@ -36,7 +36,7 @@ def attention(
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print all kinds, layers and heads as JSON.")] = False,
 ) -> None:
-    """Show the attention of each word of a translation to the source, and the self-attention of both."""
+    """Show the cross-attention from a translation to its source, or the self-attention of encoder or decoder."""
     from nmt.evaluation.attention_maps import KINDS, as_json, attention_maps, by_word
 
     if not text.strip():

@@ -20,7 +20,7 @@ def check(
     test_file: TestFile = None,
     as_json: Json = False,
 ) -> None:
-    """Inspect raw sentence pairs: encodings, lengths, misalignment, duplicates, test-set overlap; changes nothing."""
+    """Report problems in raw sentence pairs: encoding, lengths, misalignment, duplicates, test-set overlap."""
     from nmt.cli.views.check import draw_check
     from nmt.data.check import check
     from nmt.text.tokenizer import Tokenizers

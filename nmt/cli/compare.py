@@ -15,7 +15,10 @@ from nmt.errors import UsageError
 if TYPE_CHECKING:
     from nmt.evaluation.evaluation_set import EvaluationSet
 
-Systems = Annotated[list[Path], typer.Argument(help="Translations of two or more systems.", metavar="HYPOTHESIS")]
+Systems = Annotated[
+    list[Path],
+    typer.Argument(help="Translations of two or more systems; the first is the baseline.", metavar="HYPOTHESIS"),
+]
 
 
 def compare(
@@ -27,9 +30,9 @@ def compare(
     strict: Strict = False,
     json_output: Json = False,
 ) -> None:
-    """Compare systems: a significance test against the first and, of two, where the second differs.
+    """Compare systems: significance tests against the first, the baseline; of two systems also where they differ.
 
-    Differences are shown by length, by word frequency and test-set overlap in the training data, and by sentence.
+    Differences are broken down by length, by word frequency and test-set overlap in the training data, and by sentence.
     """
     config = given.build(CompareConfig)
     if len(systems) < 2:
@@ -60,9 +63,8 @@ def print_comparison(
     content: dict[str, Any] = {}
     if scores:
         if config.significance == "off":
-            table = {
-                name: score(lines, test.references, config.metrics, test.tokenizer) for name, lines in systems.items()
-            }
+            basis = test.references, config.metrics, test.tokenizer
+            table = {name: score(lines, *basis) for name, lines in systems.items()}
         else:
             how = config.significance, config.metrics, test.tokenizer, config.samples
             table = significance(systems, test.references, *how)

@@ -32,7 +32,7 @@ def corpus_directory() -> Path:
 
 
 def demo(common: Common, context: typer.Context) -> None:
-    """Train a Korean-English translator on the embedded corpus, in minutes, showing each command.
+    """Train a Korean-English translation model on a bundled corpus in minutes, printing each command.
 
     The run directory stays, for nmt translate --run nmt-demo.
     """

@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 Hypotheses = Annotated[
     list[Path] | None,
     typer.Argument(
-        help="Translations to score, of one or several systems, or - for stdin.",
+        help="Translations of one or more systems, or - for stdin.",
         metavar="HYPOTHESIS",
         show_default="stdin, or the run's model's own",
     ),
 ]
 CometModel = Annotated[
-    Path | None, typer.Option(help="Checkpoint of the COMET model; it is a pickle, so use only one you trust.")
+    Path | None, typer.Option(help="COMET checkpoint; a pickle, which can run code: load only one that you trust.")
 ]
 Sentence = Annotated[
-    bool, typer.Option("--sentence", help="Print the scores of each line, tab-separated, instead of corpus scores.")
+    bool, typer.Option("--sentence", help="Print sentence-level scores, tab-separated, instead of corpus scores.")
 ]
 Alignment = Annotated[
     Path | None,
-    typer.Option(help="Gold word alignments of the test set, 0-0 1-2: print the alignment error rate of each head."),
+    typer.Option(help="Gold word alignments of the test set (0-0 1-2): print the alignment error rate of each head."),
 ]
 Diff = Annotated[bool, typer.Option("--diff", help="Moved to nmt compare.", hidden=True)]
 
@@ -56,10 +56,10 @@ def evaluate(
     json_output: Json = False,
     diff: Diff = False,
 ) -> None:
-    """Score translations with BLEU, chrF, TER or COMET.
+    """Evaluate translations with BLEU, chrF, TER or COMET.
 
-    Without arguments the run's model translates the prepared test set, which is then scored. With --reference alone,
-    stdin is scored. To test whether systems differ, and to see where, use nmt compare.
+    Without arguments, translates the prepared test set with the run's model and scores the result. With --reference
+    but no files, scores stdin. To test whether systems differ, and to see where, use nmt compare.
     """
     config, files = given.build(EvalConfig), hypothesis or ([Path("-")] if reference else [])
     significance, directory = config.significance != "off", model or common.run.model

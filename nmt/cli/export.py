@@ -9,7 +9,7 @@ import typer
 from nmt.cli.options import Common, Model, command
 from nmt.cli.output import log, warn
 
-export_app = typer.Typer(name="export", help="Write a model for another engine.", no_args_is_help=True)
+export_app = typer.Typer(name="export", help="Convert a model for another inference engine.", no_args_is_help=True)
 
 Output = Annotated[Path, typer.Option(help="Directory to write; replaces an older export.")]
 Quantization = Annotated[

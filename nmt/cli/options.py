@@ -66,13 +66,17 @@ References = Annotated[
     typer.Option("--reference", help="Reference translations; may be repeated.", show_default="RUN/data/test.target"),
 ]
 Source = Annotated[Path | None, typer.Option(help="Source text.", show_default="RUN/data/test.source")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse invalid UTF-8 instead of replacing it.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Stop at invalid UTF-8 instead of replacing it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 
-RUN = typer.Option("--run", envvar="NMT_RUN", help="Run directory.", rich_help_panel="Common")
-CONFIG = typer.Option("--config", help="TOML file of settings, under the command's name.", rich_help_panel="Common")
+RUN = typer.Option("--run", envvar="NMT_RUN", help="Run directory, RUN in these texts.", rich_help_panel="Common")
+CONFIG = typer.Option(
+    "--config",
+    help="TOML file of settings, in a table named after the command, such as [train].",
+    rich_help_panel="Common",
+)
 QUIET = typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="Common")
-DEBUG = typer.Option("--debug", help="Show tracebacks of errors.", rich_help_panel="Common")
+DEBUG = typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Common")
 _COMMON = {
     "run": (Annotated[Path, RUN], Path("run")),
     "config": (Annotated[Path | None, CONFIG], None),

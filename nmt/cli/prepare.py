@@ -17,16 +17,18 @@ if TYPE_CHECKING:
 TrainFiles = Annotated[
     list[str],
     typer.Argument(
-        help="Source and target file, or one file of pairs (TSV, JSON lines, TMX, XLIFF, PO). Several corpora are kept "
-        "apart for train --corpus-weights; NAME=FILE names one.",
+        help="Source and target file, or one file of pairs (TSV, JSON lines, TMX, XLIFF, PO). Several corpora "
+        "can be weighted by train --corpus-weights; NAME=FILE names one.",
         metavar="SOURCE TARGET",
     ),
 ]
 Valid = Annotated[tuple[Path, Path] | None, typer.Option(help="Validation set.", metavar="SOURCE TARGET")]
 Test = Annotated[tuple[Path, Path] | None, typer.Option(help="Test set.", metavar="SOURCE TARGET")]
-ValidFile = Annotated[Path | None, typer.Option("--valid-file", "--valid-tsv", help="Validation set in one file.")]
-TestFile = Annotated[Path | None, typer.Option("--test-file", "--test-tsv", help="Test set in one file.")]
-Rejects = Annotated[Path | None, typer.Option(help="File for dropped pairs: rule, corpus, line, source, target.")]
+ValidFile = Annotated[
+    Path | None, typer.Option("--valid-file", "--valid-tsv", help="Validation set, one file of pairs.")
+]
+TestFile = Annotated[Path | None, typer.Option("--test-file", "--test-tsv", help="Test set, one file of pairs.")]
+Rejects = Annotated[Path | None, typer.Option(help="Write dropped pairs here: rule, corpus, line, source, target.")]
 
 
 def prepare(
@@ -39,7 +41,7 @@ def prepare(
     test_file: TestFile = None,
     rejects: Rejects = None,
 ) -> None:
-    """Clean and tokenize a parallel corpus into RUN/data, for training."""
+    """Clean and tokenize a parallel corpus, with the run's tokenizer, and write the training data to RUN/data."""
     from nmt.data.description import warn_of_other_data
     from nmt.data.prepare import prepare
     from nmt.files.lock import locked

@@ -29,7 +29,7 @@ def score(
     per_token: PerToken = False,
     json_output: Json = False,
 ) -> None:
-    """Print the model's log-probability of given translations and, after a tab, the length-normalized score.
+    """Print the log-probability and the length-normalized score of given translations, tab-separated.
 
     Both are the numbers that nmt translate has for the translation it writes.
     """

@@ -15,19 +15,19 @@ if TYPE_CHECKING:
     from nmt.text.tokenizer import Tokenizer
 
 tokenizer_app = typer.Typer(
-    name="tokenizer", help="Train a SentencePiece tokenizer, and encode and decode text.", no_args_is_help=True
+    name="tokenizer", help="Train a SentencePiece tokenizer; encode and decode text.", no_args_is_help=True
 )
 
 Files = Annotated[
     list[Path],
-    typer.Argument(help="Text files, one sentence a line, or files of pairs (TSV, JSON lines, TMX, XLIFF, PO)."),
+    typer.Argument(help="Text files, one sentence per line, or files of pairs (TSV, JSON lines, TMX, XLIFF, PO)."),
 ]
 Side = Annotated[Literal["source", "target"], typer.Option(help="Which of two separate tokenizers to use.")]
 LINES_AT_ONCE = 1000
 
 
 def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], files: Files) -> None:
-    """Train a joint tokenizer, or one for each language, into the run directory."""
+    """Train a joint tokenizer, or one per language, and save it in the run directory."""
     from nmt.data.description import read_description
     from nmt.files.lock import locked
     from nmt.text.tokenizer import train_tokenizers

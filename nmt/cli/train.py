@@ -12,7 +12,7 @@ from nmt.errors import ProcessLost, StoppedBySignal
 
 
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
-    """Train a Transformer on the prepared data, or resume from the latest checkpoint; the best model is RUN/model."""
+    """Train a Transformer on the prepared data, or resume from the latest checkpoint; saves the best as RUN/model."""
     from nmt.files.run_directory import list_checkpoints
     from nmt.model.model_directory import describe_weights
     from nmt.training.progress import make_reporter

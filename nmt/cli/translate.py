@@ -20,16 +20,15 @@ if TYPE_CHECKING:
 
 Models = Annotated[
     list[Path] | None,
-    typer.Option("--model", help="Model directory; several make an ensemble.", show_default="RUN/model"),
+    typer.Option("--model", help="Model directory; repeat for an ensemble.", show_default="RUN/model"),
 ]
 Average = Annotated[Literal["probabilities", "log-probabilities"], typer.Option(help="What an ensemble averages.")]
 EngineName = Annotated[
-    Literal["nmt", "ctranslate2"], typer.Option(help="Engine: nmt, or CTranslate2 with a model from nmt export.")
+    Literal["nmt", "ctranslate2"],
+    typer.Option(help="Inference engine: nmt, or ctranslate2 with a model from nmt export."),
 ]
 Scores = Annotated[bool, typer.Option("--scores", help="Prepend the score and a tab to each translation.")]
-Align = Annotated[
-    bool, typer.Option("--align", help="Append a tab and word alignments to each translation: 0-0 1-2, source first.")
-]
+Align = Annotated[bool, typer.Option("--align", help="Append a tab and word alignments (Pharaoh format, 0-0 1-2).")]
 JsonLines = Annotated[
     bool,
     typer.Option(
@@ -43,11 +42,11 @@ GlossaryFile = Annotated[
     Path | None,
     typer.Option(
         "--glossary",
-        help="Terminology for lexically constrained decoding: a source and a target term a line, tab-separated.",
+        help="Terminology for lexically constrained decoding: one source and target term per line, tab-separated.",
     ),
 ]
-Buffer = Annotated[int, typer.Option(help="Lines read, sorted by length and translated together.", min=1)]
-LineBuffered = Annotated[bool, typer.Option("--line-buffered", help="Answer each line before the next is read.")]
+Buffer = Annotated[int, typer.Option(help="Lines to read, sort by length and translate together.", min=1)]
+LineBuffered = Annotated[bool, typer.Option("--line-buffered", help="Print each translation before reading on.")]
 
 
 def translate(
@@ -66,9 +65,9 @@ def translate(
     buffer_lines: Buffer = 1000,
     line_buffered: LineBuffered = False,
 ) -> None:
-    """Translate text, one sentence a line, from stdin or a file to stdout.
+    """Translate text, one sentence per line, from stdin or a file to stdout.
 
-    With --n-best N each input line gives N lines; with --json always one.
+    With --n-best N, prints N lines per input line; with --json, one object per line.
     """
     config, runtime = given.build(SearchConfig), given.build(RuntimeConfig)
 

@@ -12,13 +12,12 @@ _reading, _cleaning = Group("Reading"), Group("Cleaning")
 class CorpusConfig(Config):
     """How files of sentence pairs are read."""
 
-    source_language: str | None = _reading(None, "Source language code; else taken from the file")
-    target_language: str | None = _reading(None, "Target language code; else taken from the file")
+    source_language: str | None = _reading(None, "Source language code (default: from the file name or content)")
+    target_language: str | None = _reading(None, "Target language code (default: from the file name or content)")
     columns: str | None = _reading(
-        None,
-        "Source and target column of TSV, by number or by name in its first line, or keys of JSON lines: 2,3 or de,en",
+        None, "Source and target columns of TSV, by number or header name, or keys of JSON lines: 2,3 or de,en"
     )
-    inline_tags: str = _reading("strip", "Inline tags of TMX and XLIFF segments", choices=("strip", "keep"))
+    inline_tags: str = _reading("strip", "Strip or keep inline tags of TMX and XLIFF", choices=("strip", "keep"))
 
     @property
     def column_names(self) -> list[str]:
@@ -45,19 +44,19 @@ class CorpusConfig(Config):
 class TokenizerConfig(CorpusConfig):
     """How to train a SentencePiece tokenizer."""
 
-    vocab_size: str | int = setting("auto", "Vocabulary size in pieces, or auto: by the size of the corpus")
-    type: str = setting("bpe", "Subword model", choices=("bpe", "unigram", "char", "byte"))
-    separate: bool = setting(False, "A vocabulary for each language instead of a joint one")
-    character_coverage: float = setting(0.9999, "Fraction of the corpus's characters in the vocabulary", "(0.9, inf)")
-    byte_fallback: bool = setting(True, "Encode characters outside the vocabulary as bytes, so that no text is unknown")
+    vocab_size: str | int = setting("auto", "Vocabulary size: number of pieces, or auto: by corpus size")
+    type: str = setting("bpe", "Subword model type", choices=("bpe", "unigram", "char", "byte"))
+    separate: bool = setting(False, "Train one vocabulary per language instead of a joint one")
+    character_coverage: float = setting(0.9999, "Fraction of the corpus's characters to cover", "(0.9, inf)")
+    byte_fallback: bool = setting(True, "Encode characters outside the vocabulary as bytes, so that nothing is <unk>")
     normalization: str = setting(
         "nmt_nfkc",
         "SentencePiece's normalization rule",
         choices=("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"),
     )
     symbol: list[str] | None = setting(None, "User-defined symbol, never split, such as <2de>; may be repeated")
-    protect: bool = setting(False, "Make symbols of placeholders, tags and URL beginnings that occur ten times")
-    sample: int = setting(2_000_000, "Sentences to train on, sampled from a larger corpus", "[1000, inf)")
+    protect: bool = setting(False, "Add placeholders, tags and URL prefixes that occur ten times as symbols")
+    sample: int = setting(2_000_000, "Maximum sentences to train on; larger corpora are sampled", "[1000, inf)")
 
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
@@ -75,27 +74,29 @@ class TokenizerConfig(CorpusConfig):
 class CleaningConfig(CorpusConfig):
     """Which sentence pairs are fit to train on."""
 
-    clean: bool = _cleaning(True, "Filter pairs by the rules below; --no-clean drops only empty and too long ones")
-    max_length: int = _cleaning(256, "Drop pairs with a side longer than this, in tokens", "[2, inf)")
-    min_length: int = _cleaning(1, "Drop pairs with a side shorter than this, in tokens", "[1, inf)")
-    max_ratio: float = _cleaning(9.0, "Drop pairs of a higher length ratio, in characters, plus 10", "(1, inf)")
+    clean: bool = _cleaning(True, "Filter pairs by the rules below; --no-clean drops only empty and overlong ones")
+    max_length: int = _cleaning(256, "Drop pairs with a side of more than this many tokens", "[2, inf)")
+    min_length: int = _cleaning(1, "Drop pairs with a side of fewer than this many tokens", "[1, inf)")
+    max_ratio: float = _cleaning(
+        9.0, "Length ratio: drop pairs with a side longer than RATIO * (the other + 10) characters", "(1, inf)"
+    )
     max_deviation: float = _cleaning(
-        8.0, "Drop pairs of unusual lengths, by more standard deviations than this (0: off)", "[0, inf)"
+        8.0, "Drop pairs whose lengths deviate from the corpus by more standard deviations (0: off)", "[0, inf)"
     )
     keep_identical: bool = _cleaning(False, "Keep pairs whose sides are identical")
     deduplicate: str = _cleaning(
         "pair",
-        "Drop duplicate pairs, near-duplicates (equal in their letters), or pairs with a duplicate side",
+        "Deduplicate: drop pairs that repeat a pair, a pair but for case, digits and punctuation, or one of its sides",
         choices=("pair", "near", "source", "target", "off"),
     )
-    check_scripts: bool = _cleaning(True, "Drop text that is not in the script of its language")
+    check_scripts: bool = _cleaning(True, "Drop pairs with a side that is not in the script of its language")
     check_languages: bool = _cleaning(
-        False, "Language identification: drop text surely in another language (nmt[langid])"
+        False, "Language identification: drop pairs with a side in another language; needs the extra langid"
     )
     check_placeholders: bool = _cleaning(True, "Drop pairs that differ in placeholders or tags, such as {0}, %s, <b>")
-    repair: bool = _cleaning(True, "Repair text decoded with the wrong encoding, such as \u00c3\u00bc for \u00fc")
-    normal_form: str = _cleaning("nfc", "Unicode normal form", choices=("nfc", "nfkc", "none"))
-    plain_quotes: bool = _cleaning(False, "Replace typographic quotation marks and dashes by ASCII ones")
+    repair: bool = _cleaning(True, "Repair mojibake (text in the wrong encoding), such as \u00c3\u00bc for \u00fc")
+    normal_form: str = _cleaning("nfc", "Unicode normalization form of both sides", choices=("nfc", "nfkc", "none"))
+    plain_quotes: bool = _cleaning(False, "Replace typographic quotation marks and dashes with ASCII ones")
 
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
@@ -109,9 +110,9 @@ class CleaningConfig(CorpusConfig):
 class PrepareConfig(CleaningConfig):
     """How a corpus becomes prepared data."""
 
-    split: int = setting(0, "Hold out this many pairs each for --valid and --test where these are missing", "[0, inf)")
+    split: int = setting(0, "Hold out this many pairs each for --valid and --test if missing (0: none)", "[0, inf)")
     shard: str | None = setting(None, "Prepare only the i-th of n shards, such as 3/8, on any machine; see --merge")
-    merge: int = setting(0, "Merge this many shards instead of preparing everything", "[0, inf)")
+    merge: int = setting(0, "Merge this many prepared shards into RUN/data (0: off)", "[0, inf)")
 
     @property
     def shard_of(self) -> tuple[int, int]:

@@ -16,13 +16,9 @@ SIGNIFICANCE_TESTS = ("bootstrap", "randomization", "off")
 class MetricConfig(Config):
     """Metrics, and the tokenization of BLEU."""
 
-    metric: list[str] | None = _metrics(
-        None, "Metric: bleu, chrf, chrf++, ter, or comet; may be repeated (default: bleu, chrf and ter)"
-    )
-    tokenize: str | None = _metrics(
-        None, "BLEU's tokenizer, one of sacreBLEU's (default: 13a; ko-mecab, ja-mecab or zh by the target language)"
-    )
-    target_language: str | None = _metrics(None, "Target language code; else that of the run's data")
+    metric: list[str] | None = _metrics(None, "bleu, chrf, chrf++ or ter; may be repeated (default: bleu, chrf, ter)")
+    tokenize: str | None = _metrics(None, "SacreBLEU tokenizer (default by language: ko-mecab, ja-mecab, zh, else 13a)")
+    target_language: str | None = _metrics(None, "Target language code (default: that of the run's data)")
     details: bool = _metrics(False, "Also print n-gram precisions, brevity penalty and lengths")
 
     @property
@@ -32,11 +28,8 @@ class MetricConfig(Config):
 
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
-        return [
-            f"--metric {name} is unknown; choose from {', '.join(METRICS)}"
-            for name in self.metrics
-            if name not in METRICS
-        ]
+        unknown = [name for name in self.metrics if name not in METRICS]
+        return [f"--metric {name} is unknown; choose from {', '.join(METRICS)}" for name in unknown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,9 +42,9 @@ class CompareConfig(MetricConfig):
         choices=SIGNIFICANCE_TESTS,
     )
     samples: int | None = _significance(
-        None, "Resamples of that test (default: 1,000 of the bootstrap, 10,000 randomizations)", "[100, inf)"
+        None, "Number of resamples (default: 1,000 for bootstrap, 10,000 for randomization)", "[100, inf)"
     )
-    show: int = setting(3, "Sentences to show of those that got worse and of those that got better", "[0, inf)")
+    show: int = setting(3, "Number of sentences to show with the largest losses and gains", "[0, inf)")
 
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
@@ -67,7 +60,10 @@ class CompareConfig(MetricConfig):
 class EvalConfig(CompareConfig):
     """How to score translations; what `nmt compare` took over is hidden."""
 
-    confidence: bool = _metrics(False, "Confidence intervals, from 1,000 bootstrap resamples of the test set")
+    metric: list[str] | None = _metrics(
+        None, "bleu, chrf, chrf++, ter or comet; may be repeated (default: bleu, chrf, ter)"
+    )
+    confidence: bool = _metrics(False, "95% confidence intervals, from 1,000 bootstrap resamples of the test set")
     significance: str = setting("off", "Moved to nmt compare", choices=SIGNIFICANCE_TESTS, hidden=True)
     samples: int | None = setting(None, "Moved to nmt compare", "[100, inf)", hidden=True)
     show: int = setting(3, "Moved to nmt compare", "[0, inf)", hidden=True)

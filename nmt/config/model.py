@@ -15,23 +15,25 @@ class ModelConfig(Config):
     source_vocabulary: int
     target_vocabulary: int
     shared_vocabulary: bool
-    dim: int = _model(256, "Model dimension (embedding and hidden size), d_model in the paper", "[2, 16384]")
-    feed_forward: int = _model(1024, "Inner dimension of the feed-forward layers, d_ff", "[1, 65536]")
-    heads: int = _model(4, "Attention heads, h; must divide --dim", "[1, inf)")
-    encoder_layers: int = _model(3, "Encoder layers, N (encoder depth)", "[1, 256]")
-    decoder_layers: int = _model(3, "Decoder layers, N (decoder depth)", "[1, 256]")
+    dim: int = _model(256, "Model dimension d_model: size of embeddings and layer outputs", "[2, 16384]")
+    feed_forward: int = _model(1024, "Inner dimension d_ff of the feed-forward layers", "[1, 65536]")
+    heads: int = _model(4, "Number of attention heads; must divide --dim", "[1, inf)")
+    encoder_layers: int = _model(3, "Number of encoder layers (depth)", "[1, 256]")
+    decoder_layers: int = _model(3, "Number of decoder layers (depth)", "[1, 256]")
     norm: str = _model(
         "post",
-        "Layer normalization after each residual sum (post-norm, as in the paper) or before each sub-layer (pre-norm)",
+        "Layer normalization after residual connections (post-norm, as in the paper) or before sub-layers (pre-norm)",
         choices=("post", "pre"),
     )
     tied: bool = _model(True, "Tied embeddings: the output projection shares the target embeddings")
-    max_length: int = _model(256, "Maximum sentence length in tokens, end-of-sentence included", "[2, 65536]")
+    max_length: int = _model(
+        256, "Maximum sentence length in tokens, end-of-sentence included; longer pairs are left out", "[2, 65536]"
+    )
     dropout: float = _dropout(0.1, "Dropout probability for embeddings and sub-layer outputs", "[0, 1)")
     attention_dropout: float = _dropout(0.0, "Dropout probability for attention weights", "[0, 1)")
     activation_dropout: float = _dropout(0.0, "Dropout probability for feed-forward activations", "[0, 1)")
     embedding_dropout: float | None = _dropout(
-        None, "Dropout probability for embeddings, where it differs from --dropout", "[0, 1)"
+        None, "Dropout probability for embeddings (default: --dropout)", "[0, 1)"
     )
 
     def problems(self) -> list[str]:

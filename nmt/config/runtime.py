@@ -11,10 +11,10 @@ _runtime = Group("Runtime")
 class RuntimeConfig(Config):
     """Device, precision and threads."""
 
-    device: str = _runtime("auto", "Device: cpu, cuda, cuda:1, mps, xpu, or auto, a GPU where there is one")
+    device: str = _runtime("auto", "Device: cpu, cuda, cuda:1, mps, xpu, or auto (a GPU if available)")
     precision: str = _runtime(
         "auto",
-        "Compute precision (dtype); auto chooses by command and hardware",
+        "Compute precision (dtype); auto: by command and hardware; int8: only to translate",
         choices=("auto", "float32", "bfloat16", "float16", "int8"),
     )
-    threads: int = _runtime(0, "CPU threads (0: one for each core)", "[0, 1024]")
+    threads: int = _runtime(0, "CPU threads (0: one per core)", "[0, 1024]")

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from nmt.config.setting import Config, Group, setting
 
 _length, _repetition = Group("Length"), Group("Coverage and repetition")
-_diversity, _sampling = Group("Diverse beams and minimum Bayes risk"), Group("Sampling")
+_diversity, _sampling = Group("Diverse beam search and minimum Bayes risk"), Group("Sampling")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthPenaltyConfig(Config):
     """How scores are normalized by length."""
 
-    length_penalty: float = _length(1.0, "Length penalty alpha; higher favors longer translations (0: off)", "[0, 100]")
+    length_penalty: float = _length(1.0, "Length penalty alpha: higher favors longer output (0: off)", "[0, 100]")
     length_normalization: str = _length(
         "wu",
-        "Divide scores by ((5 + length) / 6) ** alpha, as Wu et al. 2016, or by length ** alpha",
+        "Length normalization: divide scores by ((5 + length) / 6) ** alpha (Wu et al. 2016) or by length ** alpha",
         choices=("wu", "average"),
     )
 
@@ -25,45 +25,49 @@ class SearchConfig(LengthPenaltyConfig):
     """Beam search, sampling and what they may write."""
 
     beam: int = setting(5, "Beam size: hypotheses kept at each step (1: greedy search)", "[1, 1000]")
-    n_best: int = setting(1, "Size of the n-best list: translations of each line, best first", "[1, 1000]")
+    n_best: int = setting(1, "Size of the n-best list: translations per line, best first, up to --beam", "[1, 1000]")
     batch_tokens: int | None = setting(
-        None, "Batch size in source tokens, times the beam size (default: 5,000 on a CPU, 100,000 on a GPU)", "[1, inf)"
+        None, "Batch size: source tokens times beam size (default: 5,000 on a CPU, 100,000 on a GPU)", "[1, inf)"
     )
     split_sentences: bool = setting(
-        False, "Translate each sentence of a line by itself, not only those of lines longer than the model's maximum"
+        False, "Translate each sentence of a line separately; by default only in lines longer than the model's maximum"
     )
     max_length: int | None = _length(
-        None, "Maximum length in tokens, end-of-sentence included (default: twice the source and 20 more)", "[1, 65536]"
+        None,
+        "Maximum length of translations in tokens, end-of-sentence included (default: 2 * source length + 20)",
+        "[1, 65536]",
     )
-    max_ratio: float | None = _length(None, "Maximum length for each source token", "(0, inf)")
-    min_length: int = _length(1, "Minimum length in tokens, end-of-sentence included", "[1, 65536]")
-    min_ratio: float = _length(0.0, "Minimum length for each source token", "[0, inf)")
+    max_ratio: float | None = _length(None, "Maximum length as a multiple of the source length", "(0, inf)")
+    min_length: int = _length(1, "Minimum length of translations in tokens, end-of-sentence included", "[1, 65536]")
+    min_ratio: float = _length(0.0, "Minimum length as a multiple of the source length", "[0, inf)")
     coverage_penalty: float = _repetition(
-        0.0, "Coverage penalty beta (Wu et al. 2016) for untranslated words, such as 0.2", "[0, inf)"
+        0.0, "Coverage penalty beta (Wu et al. 2016) on untranslated words, such as 0.2 (0: off)", "[0, inf)"
     )
     no_repeat_ngram: int = _repetition(0, "Never repeat an n-gram of this many tokens (0: off)", "[0, inf)")
     repetition_penalty: float = _repetition(
         1.0,
-        "Repetition penalty: factor on the log-probability of tokens written before (Keskar et al. 2019)",
+        "Repetition penalty (Keskar et al. 2019): factor on the log-probability of generated tokens (1: off)",
         "[1, inf)",
     )
-    forbid: list[str] | None = _repetition(None, "Word or phrase never to write, in any case; may be repeated")
-    loop_guard: bool = _repetition(True, "Re-decode degenerate repetitions with n-gram blocking")
-    beam_groups: int = _diversity(1, "Diverse beam search (Vijayakumar et al. 2018): groups of the beam", "[1, 1000]")
-    diversity: float = _diversity(0.5, "Diversity penalty for a token that an earlier group chose", "[0, inf)")
+    forbid: list[str] | None = _repetition(None, "Forbidden word or phrase, case-insensitive; may be repeated")
+    loop_guard: bool = _repetition(True, "Detect degenerate repetition and decode again with n-gram blocking")
+    beam_groups: int = _diversity(1, "Diverse beam search (Vijayakumar et al. 2018): beam groups (1: off)", "[1, 1000]")
+    diversity: float = _diversity(0.5, "Diversity penalty for tokens that earlier groups chose", "[0, inf)")
     mbr: str = _diversity(
         "off",
-        "Minimum Bayes risk (MBR) decoding: of the n hypotheses, the one with the highest expected chrF or BLEU",
+        "Minimum Bayes risk (MBR) decoding: choose the hypothesis or sample of highest expected chrF or BLEU",
         choices=("off", "chrf", "bleu"),
     )
     candidates: int | None = _diversity(None, "Samples for --mbr with --sample (default: 32)", "[2, 1000]")
-    sample: bool = _sampling(False, "Sample translations instead of searching")
-    temperature: float = _sampling(1.0, "Sampling temperature, by which log-probabilities are divided", "(0, 100]")
-    top_k: int = _sampling(0, "Top-k sampling: sample among the k most probable tokens (0: all)", "[0, inf)")
+    sample: bool = _sampling(False, "Sample translations instead of beam search")
+    temperature: float = _sampling(1.0, "Sampling temperature, by which logits are divided (with --sample)", "(0, 100]")
+    top_k: int = _sampling(0, "Top-k sampling, with --sample: among the k most probable tokens (0: all)", "[0, inf)")
     top_p: float = _sampling(
-        1.0, "Nucleus (top-p) sampling: sample among the smallest set of tokens with total probability p", "(0, 1]"
+        1.0,
+        "Nucleus (top-p) sampling, with --sample: among the smallest set of tokens with total probability p",
+        "(0, 1]",
     )
-    seed: int = _sampling(1, "Random seed of sampling", "[0, 9223372036854775807]")
+    seed: int = _sampling(1, "Random seed for sampling", "[0, 9223372036854775807]")
 
     @property
     def hypotheses(self) -> int:

@@ -58,10 +58,10 @@ class Group(NamedTuple):
         hidden: bool = False,
     ) -> T:
         """A dataclass field that users can set; typed as its default, as `dataclasses.field` is."""
-        setting = Setting(
-            help=help, bounds=bounds, choices=choices, auto=auto, alias=alias, hidden=hidden, group=self.name
+        described = Setting(
+            help=help, bounds=bounds, choices=choices, auto=auto, alias=alias, hidden=hidden, group=self[0]
         )
-        declared: T = field(default=default, metadata={"setting": setting})
+        declared: T = field(default=default, metadata={"setting": described})
         return declared
 
 
@@ -220,9 +220,8 @@ def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dic
         raise NmtError(f"{path}: no such file", "check the path given to --config") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise NmtError(f"{path}: not readable as TOML: {error}") from None
-    unknown = [
-        f"{path}: {name}: no command takes this{_nearest(name, COMMANDS)}" for name in document.keys() - COMMANDS
-    ]
+    strange = document.keys() - COMMANDS
+    unknown = [f"{path}: {name}: no command takes this{_nearest(name, COMMANDS)}" for name in strange]
     if unknown:
         raise NmtError("; ".join(sorted(unknown)), f"put settings under a line [{command}]")
     table = document.get(command, {})
@@ -230,14 +229,10 @@ def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dic
         raise NmtError(f"{path}: {command} is not a table", f"put settings under a line [{command}]")
     declared = {name for config in configs for name in settings_of(config)}
     values = present_names({name.replace("-", "_"): value for name, value in table.items()}, configs)
-    unknown = sorted(
-        f"{path}: [{command}] {name}: unknown setting{_nearest(name, declared)}" for name in values.keys() - declared
-    )
-    wrong = [
-        f"{path}: [{command}] {problem.removeprefix('--')}"
-        for config in configs
-        for problem in _problems(config, values)
-    ]
+    strange, table = values.keys() - declared, f"{path}: [{command}]"
+    unknown = sorted(f"{table} {name}: unknown setting{_nearest(name, declared)}" for name in strange)
+    problems = (problem for config in configs for problem in _problems(config, values))
+    wrong = [f"{table} {problem.removeprefix('--')}" for problem in problems]
     if unknown or wrong:
         raise NmtError("; ".join(unknown + wrong))
     return values

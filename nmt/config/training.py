@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from nmt.config.model import PARTS
 from nmt.config.setting import AUTO, Config, Group, setting
 
-_stop, _start, _batches = Group("Stopping criteria"), Group("Fine-tuning"), Group("Batches")
-_optim, _regular = Group("Optimizer and learning rate"), Group("Regularization")
+_stop, _start, _batches = Group("Stopping criteria"), Group("Fine-tuning"), Group("Data and batches")
+_optim, _noise = Group("Optimizer and learning rate"), Group("Regularization")
 _validation, _checkpoints = Group("Validation"), Group("Checkpoints")
 
 
@@ -14,77 +14,66 @@ _validation, _checkpoints = Group("Validation"), Group("Checkpoints")
 class TrainingConfig(Config):
     """Batches, the optimizer and its schedule, validation, checkpoints, and when to stop."""
 
-    preset: str = setting(AUTO, "Size and hyperparameters: tiny, small, base, big, or auto, by the size of the corpus")
+    preset: str = setting(AUTO, "Size and hyperparameters: tiny, small, base, big, or auto: by corpus size")
     steps: int = _stop(100_000, "Stop after this many optimizer steps (updates)", "[1, 1000000000]")
     epochs: int | None = _stop(None, "Stop after this many epochs", "[1, inf)")
-    minutes: float | None = _stop(None, "Stop after this much training time", "(0, inf)")
-    patience: int = _stop(10, "Early stopping: validations without improvement (0: off)", "[0, inf)")
-    init_from: str | None = _start(None, "Model directory to initialize the weights from (fine-tuning)")
-    freeze: list[str] | None = _start(None, "Freeze a part: encoder, decoder or embeddings; may be repeated")
+    minutes: float | None = _stop(None, "Stop after this many minutes of training", "(0, inf)")
+    patience: int = _stop(10, "Early stopping: validations in a row without improvement (0: off)", "[0, inf)")
+    init_from: str | None = _start(None, "Fine-tuning: initialize the weights from this model directory")
+    freeze: list[str] | None = _start(None, "Freeze encoder, decoder or embeddings; may be repeated")
     batch_tokens: int = _batches(
         4096,
-        "Batch size in tokens, padding included, on the longer side; auto: as many as fit into memory",
+        "Batch size in tokens, counted on the longer side with padding; auto: as many as fit in memory",
         "[16, inf)",
         auto=True,
     )
     corpus_weights: str | None = _batches(
-        None,
-        "Weights of the corpora given to prepare, how often an epoch reads each: in their order, 1,0.5,4, or by name, "
-        "web=0.5",
+        None, "Times that an epoch reads each corpus: in the order given to prepare, 1,0.5,4, or by name, web=0.5"
     )
     corpus_temperature: float = _batches(
         1.0,
-        "Temperature T of corpus sampling: each corpus is read in proportion to its size ** (1/T), so that small ones "
-        "are oversampled (1: off)",
+        "Temperature T of corpus sampling, in proportion to size ** (1/T): oversamples small corpora (1: off)",
         "[1, 1000]",
     )
     accumulate: int = _batches(1, "Gradient accumulation: batches per optimizer step", "[1, inf)")
     optimizer: str = _optim("adam", "The paper's Adam, or Muon for the layers' matrices", choices=("adam", "muon"))
     learning_rate: float = _optim(2e-3, "Peak learning rate, at the end of the warm-up", "(0, inf)", alias="peak_rate")
-    warmup: int = _optim(400, "Warm-up steps, over which the learning rate rises linearly", "[1, inf)")
+    warmup: int = _optim(400, "Warm-up steps: the learning rate rises linearly", "[1, inf)")
     schedule: str = _optim(
         "inverse-sqrt",
-        "Learning rate schedule after the warm-up: the paper's inverse square root decay; linear decay to zero at the "
-        "end, by --steps or --minutes; or constant",
+        "Learning rate schedule after the warm-up: inverse square root decay, linear decay to zero, or constant",
         choices=("inverse-sqrt", "linear", "constant"),
     )
-    decay_start: float = _optim(0.3, "Fraction of training after which linear decay begins", "[0, 1)")
+    decay_start: float = _optim(0.3, "Fraction of training after which the linear schedule decays", "[0, 1)")
     schedule_start: int = _optim(0, "Learning rate schedule offset: steps that count as done", "[0, 1000000000]")
-    beta1: float = _optim(0.9, "Adam's beta1, decay of the first moment", "[0, 1)")
-    beta2: float = _optim(0.98, "Adam's beta2, decay of the second moment", "[0, 1)")
+    beta1: float = _optim(0.9, "Adam's beta1, decay rate of the first moment", "[0, 1)")
+    beta2: float = _optim(0.98, "Adam's beta2, decay rate of the second moment", "[0, 1)")
     epsilon: float = _optim(1e-9, "Adam's epsilon", "(0, inf)")
-    weight_decay: float = _optim(0.0, "Decoupled weight decay of matrices (AdamW)", "[0, inf)")
+    weight_decay: float = _optim(0.0, "Decoupled weight decay (AdamW) of weight matrices (0: off)", "[0, inf)")
     clip_norm: float = _optim(1.0, "Gradient clipping: maximum gradient norm (0: off)", "[0, inf)", alias="clip")
     ema: float = _optim(
         0.0,
-        "Decay of an exponential moving average (EMA) of the weights, used to validate and translate, such as 0.999 "
-        "(0: off)",
+        "Decay of an exponential moving average (exponential smoothing) of the weights, such as 0.999 (0: off)",
         "[0, 1)",
     )
-    label_smoothing: float = _regular(0.1, "Label smoothing: probability mass spread over the vocabulary", "[0, 1)")
-    r_drop: float = _regular(
-        0.0, "R-Drop weight: KL penalty between two forward passes of each batch (0: off)", "[0, inf)"
+    label_smoothing: float = _noise(0.1, "Label smoothing: probability spread over the vocabulary (0: off)", "[0, 1)")
+    r_drop: float = _noise(0.0, "R-Drop weight: KL penalty between two forward passes of a batch (0: off)", "[0, inf)")
+    subword_sampling: float = _noise(0.0, "Subword regularization: probability of splitting a piece (0: off)", "[0, 1)")
+    token_masking: float = _noise(
+        0.0, "Token masking: fraction of source and decoder input tokens replaced by <unk> (0: off)", "[0, 1)"
     )
-    subword_sampling: float = _regular(
-        0.0, "Subword regularization (BPE-dropout): probability of splitting a piece", "[0, 1)"
-    )
-    token_masking: float = _regular(0.0, "Token dropout: fraction of source and decoder input tokens masked", "[0, 1)")
     validate_every: int = _validation(500, "Steps between validations", "[1, inf)")
     metric: str = _validation("bleu", "Metric that selects the best model", choices=("bleu", "chrf", "loss"))
-    valid_beam: int = _validation(1, "Beam size of the translations scored at validation (1: greedy)", "[1, 1000]")
+    valid_beam: int = _validation(1, "Beam size for validation (1: greedy search)", "[1, 1000]")
     save_every: int = _checkpoints(500, "Steps between checkpoints", "[1, inf)")
-    keep: int = _checkpoints(2, "Checkpoints to keep whole, for resuming", "[1, inf)")
-    average: int = _checkpoints(5, "Checkpoint averaging at the end of training: how many (1: off)", "[1, inf)")
+    keep: int = _checkpoints(2, "Latest checkpoints to keep with optimizer state, for resuming", "[1, inf)")
+    average: int = _checkpoints(5, "Checkpoint averaging at the end: number of checkpoints (1: off)", "[1, inf)")
     average_of: str = _checkpoints(
-        "last",
-        "Checkpoints to average: the last ones, or those with the best validation scores",
-        choices=("last", "best"),
+        "last", "Checkpoints to average: the last, or those with the best validation scores", choices=("last", "best")
     )
-    compile: bool = setting(
-        False, "Compile the layers with torch.compile: slower start, faster steps on a GPU", alias="compiled"
-    )
-    log_every: int = setting(50, "Steps between lines of the log", "[1, inf)")
-    tensorboard: bool = setting(False, "Also write the log for TensorBoard, to RUN/tensorboard")
+    compile: bool = setting(False, "Use torch.compile: slower start, faster steps on a GPU", alias="compiled")
+    log_every: int = setting(50, "Steps between log lines", "[1, inf)")
+    tensorboard: bool = setting(False, "Also write TensorBoard logs to RUN/tensorboard")
     seed: int = setting(1, "Random seed", "[0, 9223372036854775807]")
 
     @property
@@ -103,11 +92,8 @@ class TrainingConfig(Config):
         problems = []
         if self.schedule == "linear" and self.warmup > self.steps:
             problems.append(f"--warmup {self.warmup} is longer than --steps {self.steps}; lower it or raise --steps")
-        problems += [
-            f"--freeze {part} is unknown; choose from {', '.join(PARTS)}"
-            for part in self.freeze or []
-            if part not in PARTS
-        ]
+        unknown = [part for part in self.freeze or [] if part not in PARTS]
+        problems += [f"--freeze {part} is unknown; choose from {', '.join(PARTS)}" for part in unknown]
         try:
             if not all(0 <= weight <= 1000 for _, weight in self.weights()):
                 problems.append(f"--corpus-weights {self.corpus_weights}: a weight is from 0 to 1,000")

@@ -111,10 +111,8 @@ class _Examples:
         del self.worst[EXAMPLES:]
 
     def report(self) -> Report:
-        shown = [
-            {"line": pair.line, "source": pair.source[:_SHOWN], "target": pair.target[:_SHOWN]}
-            for _, pair in self.worst
-        ]
+        pairs = [pair for _, pair in self.worst]
+        shown = [{"line": pair.line, "source": pair[0][:_SHOWN], "target": pair[1][:_SHOWN]} for pair in pairs]
         return {"count": self.count, "examples": shown}
 
 

@@ -8,11 +8,11 @@ where the candidates are samples of the model's distribution, and the utility is
 from collections import Counter
 from collections.abc import Sequence
 
-import sacrebleu
-
 
 def expected_utilities(candidates: Sequence[str], utility: str) -> list[float]:
     """The mean utility (chrf or bleu, 0 to 100) of each candidate, with each candidate as the reference in turn."""
+    import sacrebleu  # of which most translations need nothing
+
     metric = sacrebleu.CHRF() if utility == "chrf" else sacrebleu.BLEU(effective_order=True)
     counts = Counter(candidates)
     totals = {

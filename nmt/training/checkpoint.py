@@ -66,10 +66,9 @@ def save_checkpoint(
         save_tensors(temporary / WEIGHTS, weights)
         save_tensors(temporary / OPTIMIZER, moments)
         write_json(temporary / STATE, {"format": FORMAT, **asdict(state)})
-        parts = {
-            part.name: {"bytes": part.stat().st_size, "sha256": sha256(part)} for part in sorted(temporary.iterdir())
-        }
-        write_json(temporary / MANIFEST, parts)
+        files = sorted(temporary.iterdir())
+        manifest = {file.name: {"bytes": file.stat().st_size, "sha256": sha256(file)} for file in files}
+        write_json(temporary / MANIFEST, manifest)
     return path
 
 
