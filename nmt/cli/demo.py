@@ -16,8 +16,7 @@ from nmt.errors import NmtError
 from nmt.files.lines import read_text
 from nmt.files.run_directory import DATA_DESCRIPTION, SIDES, RunDirectory, is_data
 
-SAMPLES = 6
-"""Sentences of the test set that are shown."""
+SAMPLES = 6  # sentences of the test set that are shown
 
 TRAINING = (
     "--preset tiny --encoder-layers 2 --decoder-layers 2 --optimizer adam --batch-tokens 1024 --steps 2000 "

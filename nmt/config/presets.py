@@ -47,8 +47,7 @@ def auto_epochs(pairs: int) -> int:
     return next(epochs for limit, epochs in _EPOCHS if pairs < limit)
 
 
-_EPOCHS = ((SMALL, 60), (LARGE, 12), (math.inf, 6))
-"""Below the first number of pairs: the second."""
+_EPOCHS = ((SMALL, 60), (LARGE, 12), (math.inf, 6))  # below the first number of pairs: the second
 
 
 def auto_dropout(pairs: int, epochs: float) -> float:
@@ -72,8 +71,7 @@ def auto_r_drop(pairs: int, epochs: float) -> float:
     return 3.0 if SMALL <= pairs < MEDIUM and epochs >= _R_DROP_EPOCHS else 0.0
 
 
-_R_DROP_EPOCHS = 8
-"""Found on Multi30k, docs/experiments.md."""
+_R_DROP_EPOCHS = 8  # found on Multi30k, docs/experiments.md
 
 
 def auto_batch_tokens(batch_tokens: int, pairs: int, epochs: float, steps: int) -> int:
@@ -85,5 +83,4 @@ def auto_batch_tokens(batch_tokens: int, pairs: int, epochs: float, steps: int) 
     return 2 * batch_tokens if larger else batch_tokens
 
 
-_LARGER_BATCH_EPOCHS, _LARGER_BATCH_STEPS = 6, 1600
-"""Found on Multi30k, docs/experiments.md."""
+_LARGER_BATCH_EPOCHS, _LARGER_BATCH_STEPS = 6, 1600  # found on Multi30k, docs/experiments.md

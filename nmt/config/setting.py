@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, TypeVar, Union, get_args, get_origin, get_ty
 
 from nmt.errors import NmtError, UsageError
 
-AUTO = "auto"
-"""The value that leaves a choice to the command."""
+AUTO = "auto"  # the value that leaves a choice to the command
 
 T = TypeVar("T")
 Value = int | float | str | bool | list[str] | None
@@ -203,8 +202,7 @@ _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "
 # -------------------------------------------------------------------------------------------------------- TOML files
 
 
-COMMANDS = ("tokenizer", "prepare", "train", "translate", "score", "eval", "compare")
-"""The tables of a settings file."""
+COMMANDS = ("tokenizer", "prepare", "train", "translate", "score", "eval", "compare")  # the tables of a settings file
 
 
 def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:

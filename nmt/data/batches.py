@@ -19,8 +19,7 @@ from nmt.errors import NmtError
 from nmt.runtime import aligned, alignment, to_device
 from nmt.text.tokenizer import BEGIN, PAD
 
-WINDOW = 1 << 17
-"""Pairs sorted together: enough to keep padding under 5 %, few enough to plan quickly."""
+WINDOW = 1 << 17  # pairs sorted together: enough to keep padding under 5 %, few enough to plan quickly
 
 Lengths = Indices | TokenRowLengths
 """The lengths of all rows of one side."""

@@ -20,8 +20,7 @@ DATA_DESCRIPTION, MODEL_CONFIG, WEIGHTS = "data.json", "config.json", "model.saf
 EXPORTED_MODEL = "model.bin"  # of CTranslate2
 OPTIMIZER, STATE, MANIFEST = "optimizer.safetensors", "state.json", "manifest.json"
 SIDES = ("source", "target")
-TRAIN, VALID, TEST = "train", "valid", "test"
-"""The sets of prepared data; the last two are held out."""
+TRAIN, VALID, TEST = "train", "valid", "test"  # the sets of prepared data; the last two are held out
 
 
 class RunDirectory:

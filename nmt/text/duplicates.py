@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
 
-IN_MEMORY = 1 << 24
-"""Hashes kept in memory, of 8 bytes each."""
+IN_MEMORY = 1 << 24  # hashes kept in memory, of 8 bytes each
 
 
 def hashes_of(texts: Iterable[str]) -> Hashes:

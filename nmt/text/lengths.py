@@ -12,8 +12,7 @@ import numpy as np
 
 from nmt.text.pair import SentencePair
 
-FITTED_ON = 20_000
-"""Pairs at the beginning of a corpus that the fit uses."""
+FITTED_ON = 20_000  # pairs at the beginning of a corpus that the fit uses
 
 _FEWEST = 100
 _NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute deviation

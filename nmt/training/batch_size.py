@@ -11,11 +11,9 @@ from nmt.model.transformer import Transformer
 from nmt.runtime import available_memory, on_gpu
 from nmt.text.tokenizer import END
 
-SENTENCES, LENGTH = 8, 64
-"""Of the trial batch: attention's memory grows with the length, so it must not be too short."""
+SENTENCES, LENGTH = 8, 64  # of the trial batch: attention's memory grows with the length, so it must not be too short
 
-USED = 0.7
-"""Fraction of the free memory that is used; the rest is left to other programs and the allocator."""
+USED = 0.7  # fraction of the free memory that is used; the rest is left to other programs and the allocator
 
 
 def fitting_batch_tokens(config: ModelConfig, device: torch.device, dtype: torch.dtype, r_drop: float = 0.0) -> int:

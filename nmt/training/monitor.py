@@ -25,8 +25,7 @@ from nmt.training.throughput import training_flops
 
 logger = logging.getLogger("nmt")
 
-MOST_SKIPPED = 10
-"""Steps in a row without a finite gradient: then the weights are at fault, not a batch."""
+MOST_SKIPPED = 10  # steps in a row without a finite gradient: then the weights are at fault, not a batch
 
 
 class Means(NamedTuple):

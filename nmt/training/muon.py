@@ -13,8 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-MOMENTUM = 0.95
-"""Decay of the mean gradient."""
+MOMENTUM = 0.95  # decay of the mean gradient
 
 LENGTH = 0.1
 """Root mean square of a step's entries at learning rate 1; that of an orthogonal m by n matrix is max(m, n)^-0.5.

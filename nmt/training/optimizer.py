@@ -22,11 +22,9 @@ from nmt.runtime import to_device
 from nmt.training.distributed import REPORTED, Processes
 from nmt.training.muon import Muon
 
-BUCKET = 1 << 23
-"""Parameters of a bucket, about: 32 MB, which take longer to send than to begin."""
+BUCKET = 1 << 23  # parameters of a bucket, about: 32 MB, which take longer to send than to begin
 
-TOTALS = 4
-"""Numbers of a step that are summed with its gradient: two losses, source and target tokens."""
+TOTALS = 4  # numbers of a step that are summed with its gradient: two losses, source and target tokens
 
 
 class _Bucket(NamedTuple):

@@ -39,8 +39,7 @@ FIXED = MODEL_SHAPE | {"preset", "init_from", "freeze", "optimizer"}
 FILLED = 0.9
 """Fraction of a batch that is tokens of its longer side, about; the rest is padding and room for no further pair."""
 
-DECAY_START = 0.2
-"""Fraction of a planned training after which the learning rate decays."""
+DECAY_START = 0.2  # fraction of a planned training after which the learning rate decays
 
 STEPS_PER_EPOCH, SMALL_BATCH, ROUND, SMALLEST_BATCH = 200, 1024, 256, 16
 LARGEST_STEP, BUSY_GPU = 1 << 15, 1 << 13

@@ -30,8 +30,7 @@ from nmt.workers import prefetch
 
 logger = logging.getLogger("nmt")
 
-FEWER_PARTS = 500
-"""Steps after which half as many parts are tried again: memory that ran out once may suffice later."""
+FEWER_PARTS = 500  # steps after which half as many parts are tried again: memory that ran out once may suffice later
 
 
 class StepBatches(NamedTuple):

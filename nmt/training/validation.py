@@ -16,8 +16,7 @@ from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.metrics_log import perplexity
 
-SAMPLES = 3
-"""Sentences of the validation set whose translations are shown, always the same ones."""
+SAMPLES = 3  # sentences of the validation set whose translations are shown, always the same ones
 
 
 class Sample(NamedTuple):

@@ -22,17 +22,14 @@ from nmt.text.scripts import base_language, is_language
 
 logger = logging.getLogger("nmt")
 
-_CODES = {"bpt", "ept", "ph", "it", "ut"}
-"""Inline elements whose text is code of a foreign format."""
+_CODES = {"bpt", "ept", "ph", "it", "ut"}  # inline elements whose text is code of a foreign format
 
-_EMPTY = {"x", "bx", "ex", "sc", "ec", "sm", "em"}
-"""Inline elements of XLIFF without content."""
+_EMPTY = {"x", "bx", "ex", "sc", "ec", "sm", "em"}  # inline elements of XLIFF without content
 
 _UNTRANSLATED = {"new", "needs-translation", "needs-l10n", "needs-adaptation", "initial"}
 """States of an XLIFF target that is not translated yet."""
 
-_SUGGESTIONS = {"alt-trans", "matches"}
-"""Scopes of XLIFF with translations that are only suggestions."""
+_SUGGESTIONS = {"alt-trans", "matches"}  # scopes of XLIFF with translations that are only suggestions
 
 _SCOPES = {"unit", "trans-unit", "group"} | _SUGGESTIONS
 
