@@ -41,7 +41,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cpu")
     count = torch.accelerator.device_count() if gpu is not None and gpu.type == device.type else 0
     if (device.index or 0) >= count:
-        raise NmtError(f"--device {name}: torch sees {count} such GPUs here", "use --device cpu or auto")
+        raise NmtError(f"--device {name}: no such GPU found; there are {count}", "use --device cpu or auto")
     return device
 
 

@@ -47,12 +47,12 @@ def test_auto_is_the_gpu_where_there_is_one(gpu: torch.device) -> None:
 def test_a_kind_of_gpu_that_this_machine_lacks_is_an_error(gpu: torch.device, name: str) -> None:
     if name.split(":")[0] == gpu.type:
         pytest.skip("it is here")
-    with pytest.raises(NmtError, match=f"--device {name}: torch sees 0 such GPUs here"):
+    with pytest.raises(NmtError, match=f"--device {name}: no such GPU found; there are 0"):
         choose_device(name)
 
 
 def test_a_number_beyond_the_gpus_is_an_error(gpu: torch.device) -> None:
-    with pytest.raises(NmtError, match="such GPUs here"):
+    with pytest.raises(NmtError, match="no such GPU found"):
         choose_device(f"{gpu.type}:77")
 
 

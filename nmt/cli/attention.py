@@ -11,7 +11,7 @@ from nmt.cli.options import Common, Given, Model
 from nmt.cli.output import log, writable_page, write_line
 from nmt.cli.translate import open_translator
 from nmt.config.runtime import RuntimeConfig
-from nmt.errors import UsageError
+from nmt.errors import NmtError, UsageError
 
 Kind = Annotated[
     Literal["cross", "encoder", "decoder"],
@@ -49,6 +49,8 @@ def attention(
     if target is None:
         target = translator.translate([text])[0].text
         log(f"translation: {target}")
+        if not target.strip():
+            raise NmtError("the model's own translation is empty", "give one with --target")
     maps = attention_maps(translator, text, target)
     if not pieces:
         maps = {name: by_word(attention_map) for name, attention_map in maps.items()}

@@ -19,7 +19,7 @@ Output = Annotated[Path | None, typer.Option(help="Model directory to write.", s
 
 
 def average(common: Common, checkpoints: Checkpoints = None, last: Last = 5, output: Output = None) -> None:
-    """Average the weights of checkpoints into a model, as nmt train does at its end, often better than any of them."""
+    """Average the weights of checkpoints into a model, often a better one than each; nmt train does so at its end."""
     from nmt.files.lock import locked
     from nmt.files.run_directory import list_checkpoints
     from nmt.model.model_directory import read_model_config, replace_weights

@@ -30,13 +30,13 @@ def compare(
     strict: Strict = False,
     json_output: Json = False,
 ) -> None:
-    """Compare systems: significance tests against the first, the baseline; of two systems also where they differ.
+    """Compare systems: significance tests against the first, the baseline; for two systems, also where they differ.
 
     Differences are broken down by length, by word frequency and test-set overlap in the training data, and by sentence.
     """
     config = given.build(CompareConfig)
     if len(systems) < 2:
-        raise UsageError("compare takes the translations of two systems or more, and got one", "give several files")
+        raise UsageError("compare needs at least two translation files; got one")
 
     from nmt.evaluation.evaluation_set import read_evaluation_set, read_systems
 

@@ -97,13 +97,14 @@ def evaluate(
 def _check_options(given: Given, purposes: Sequence[str], files: Sequence[Path]) -> None:
     """UsageError for options that exclude each other, and for those that would do nothing."""
     if len(purposes) > 1:
-        raise UsageError(f"{' and '.join(purposes)} exclude each other", "give one of them")
+        raise UsageError(f"{' and '.join(purposes)} cannot be combined", "give one of them")
     purpose = purposes[0] if purposes else ""
     if purpose == "--alignment" and files:
         raise UsageError("--alignment scores the run's model, not translations", "leave out the files")
     if purpose == "--diff" and len(files) != 2:
-        raise UsageError(f"--diff compares two systems, and there are {len(files)}", "give two files")
+        raise UsageError(f"--diff needs exactly two files; got {len(files)}")
     ignored = {"show"} if purpose != "--diff" else set[str]()
+    ignored |= {"samples"} if purpose != "--significance" else set()
     if files or purpose == "--alignment":
         ignored |= settings_of(SearchConfig).keys()
     if purpose in ("--sentence", "--diff", "--alignment"):

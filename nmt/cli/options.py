@@ -69,10 +69,12 @@ Source = Annotated[Path | None, typer.Option(help="Source text.", show_default="
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at invalid UTF-8 instead of replacing it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 
-RUN = typer.Option("--run", envvar="NMT_RUN", help="Run directory, RUN in these texts.", rich_help_panel="Common")
+RUN = typer.Option(
+    "--run", envvar="NMT_RUN", help="Run directory, shown as RUN in this help.", rich_help_panel="Common"
+)
 CONFIG = typer.Option(
     "--config",
-    help="TOML file of settings, in a table named after the command, such as [train].",
+    help="TOML file of settings, in a table named after the command, such as \\[train].",
     rich_help_panel="Common",
 )
 QUIET = typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="Common")
@@ -101,7 +103,7 @@ def command(
                 common = Common(RunDirectory(run), values.pop("quiet"))
                 set_up_logging(quiet=common.quiet)
                 if run.is_file():
-                    raise UsageError(f"--run {run} is a file", "name a directory, which may be new")
+                    raise UsageError(f"--run {run} is a file", "name a run directory")
                 if configs:
                     flags = _take_flags(ctx, configs, values)
                     file = read_settings(config, app.info.name or name, configs) if config else {}
@@ -135,6 +137,8 @@ def _take_flags(ctx: typer.Context, configs: tuple[type[Any], ...], values: dict
             for key in (described(item).alias, name):
                 value, source = values.pop(key, None), ctx.get_parameter_source(key) if key else None
                 if source is not None and source.name != "DEFAULT":
+                    if name in flags:
+                        raise UsageError(f"{option_name(name)} is given twice, also by its former name", "give it once")
                     flags[name] = list(value) if isinstance(value, tuple | list) else value
     return flags
 

@@ -14,7 +14,7 @@ Html = Annotated[Path | None, typer.Option(help="Write a self-contained page wit
 
 
 def report(common: Common, runs: Runs = None, html: Html = None, json_output: Json = False) -> None:
-    """Report how training went: losses, scores, throughput, data, settings and samples of one or more runs."""
+    """Summarize training: losses, scores, throughput, data, settings and samples of one or more runs."""
     from nmt.runs.report import describe_runs
 
     page = html and writable_page(html)

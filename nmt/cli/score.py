@@ -31,7 +31,7 @@ def score(
 ) -> None:
     """Print the log-probability and the length-normalized score of given translations, tab-separated.
 
-    Both are the numbers that nmt translate has for the translation it writes.
+    Both equal the scores that nmt translate computes for its own output.
     """
     config, runtime = given.build(ScoreConfig), given.build(RuntimeConfig)
 

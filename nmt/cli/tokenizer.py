@@ -37,7 +37,7 @@ def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], fi
     with locked(common.run.path):
         tokenizers.save(common.run.path)
     sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
-    log(f"wrote {' and '.join(f'{size:,}' for size in sizes)} pieces to {common.run.path}")
+    log(f"wrote the tokenizer to {common.run.path}: {' and '.join(f'{size:,}' for size in sizes)} pieces")
     if common.run.data.exists():
         try:
             read_description(common.run.data, tokenizers)

@@ -21,7 +21,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
     run = common.run
     with open_training(run, given.values) as trainer:
         if trainer.state.step and (reason := trainer.reason_to_stop()):
-            log(f"nothing to do: this run is finished, it {reason}; raise the limit or use another --run")
+            log(f"nothing to do: this run {reason}; raise the limit or use another --run")
             return
         try:
             reason = trainer.train(make_reporter(quiet=common.quiet or not trainer.processes.first))
@@ -32,4 +32,4 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
         except ProcessLost:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which torchrun is about to send: the message comes first
             raise
-    log(f"training finished: it {reason}; the model is {run.model}, {describe_weights(run.model)}")
+    log(f"training finished: it {reason}; best model: {run.model}, {describe_weights(run.model)}")

@@ -1,5 +1,6 @@
 """How to score translations."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nmt.config.search import LengthPenaltyConfig
@@ -7,7 +8,7 @@ from nmt.config.setting import Config, Group, setting
 
 _metrics, _significance = Group("Metrics"), Group("Significance")
 
-METRICS = ("bleu", "chrf", "chrf++", "ter", "comet")
+METRICS = ("bleu", "chrf", "chrf++", "ter")
 DEFAULT_METRICS = ("bleu", "chrf", "ter")
 SIGNIFICANCE_TESTS = ("bootstrap", "randomization", "off")
 
@@ -28,8 +29,11 @@ class MetricConfig(Config):
 
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
-        unknown = [name for name in self.metrics if name not in METRICS]
-        return [f"--metric {name} is unknown; choose from {', '.join(METRICS)}" for name in unknown]
+        return self._unknown_metrics(METRICS)
+
+    def _unknown_metrics(self, known: Sequence[str]) -> list[str]:
+        unknown = [name for name in self.metrics if name not in known]
+        return [f"--metric {name} is not one of {', '.join(known)}" for name in unknown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +46,7 @@ class CompareConfig(MetricConfig):
         choices=SIGNIFICANCE_TESTS,
     )
     samples: int | None = _significance(
-        None, "Number of resamples (default: 1,000 for bootstrap, 10,000 for randomization)", "[100, inf)"
+        None, "Number of resamples (default: 1,000 for bootstrap, 10,000 for randomization)", "[100, 1000000]"
     )
     show: int = setting(3, "Number of sentences to show with the largest losses and gains", "[0, inf)")
 
@@ -50,9 +54,7 @@ class CompareConfig(MetricConfig):
         """Conflicts between fields, in terms of the options."""
         problems = MetricConfig.problems(self)
         if self.samples is not None and self.significance == "off":
-            problems.append("--samples are those of --significance; give it, too")
-        if "comet" in self.metrics:
-            problems.append("systems are compared by bleu, chrf, chrf++ and ter, not by comet; choose with --metric")
+            problems.append("--samples requires --significance bootstrap or randomization")
         return problems
 
 
@@ -65,12 +67,14 @@ class EvalConfig(CompareConfig):
     )
     confidence: bool = _metrics(False, "95% confidence intervals, from 1,000 bootstrap resamples of the test set")
     significance: str = setting("off", "Moved to nmt compare", choices=SIGNIFICANCE_TESTS, hidden=True)
-    samples: int | None = setting(None, "Moved to nmt compare", "[100, inf)", hidden=True)
+    samples: int | None = setting(None, "Moved to nmt compare", "[100, 1000000]", hidden=True)
     show: int = setting(3, "Moved to nmt compare", "[0, inf)", hidden=True)
 
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
-        return MetricConfig.problems(self) if self.significance == "off" else CompareConfig.problems(self)
+        if self.significance != "off":
+            return CompareConfig.problems(self)
+        return self._unknown_metrics((*METRICS, "comet"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -202,7 +202,8 @@ _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "
 # -------------------------------------------------------------------------------------------------------- TOML files
 
 
-COMMANDS = ("tokenizer", "prepare", "train", "translate", "score", "eval", "compare")  # the tables of a settings file
+# The tables of a settings file.
+COMMANDS = ("tokenizer", "check", "prepare", "train", "translate", "score", "eval", "compare", "attention")
 
 
 def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:
@@ -219,7 +220,7 @@ def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dic
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise NmtError(f"{path}: not readable as TOML: {error}") from None
     strange = document.keys() - COMMANDS
-    unknown = [f"{path}: {name}: no command takes this{_nearest(name, COMMANDS)}" for name in strange]
+    unknown = [f"{path}: {name} is not a table of a command{_nearest(name, COMMANDS)}" for name in strange]
     if unknown:
         raise NmtError("; ".join(sorted(unknown)), f"put settings under a line [{command}]")
     table = document.get(command, {})

@@ -102,7 +102,7 @@ class TrainingConfig(Config):
         except ValueError:
             problems.append(f"--corpus-weights {self.corpus_weights} is not a list of numbers separated by commas")
         if self.corpus_weights and self.corpus_temperature != 1:
-            problems.append("--corpus-weights and --corpus-temperature exclude each other; give one of them")
+            problems.append("--corpus-weights and --corpus-temperature cannot be combined; give one of them")
         if set(self.freeze or []) >= PARTS.keys():
             problems.append("--freeze: with all parts frozen nothing is left to train")
         if self.freeze and self.weight_decay:

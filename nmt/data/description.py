@@ -38,7 +38,7 @@ def read_description(directory: Path, tokenizers: Tokenizers | None = None) -> d
         raise NmtError(f"{directory}: no prepared data", "run nmt prepare SOURCE TARGET --valid SOURCE TARGET")
     content = read_json(directory / DATA_DESCRIPTION)
     if content.get("format") != FORMAT:
-        raise NmtError(f"{directory}: data of format {content.get('format')}, not {FORMAT}", _HINT)
+        raise NmtError(f"{directory}: data of format {content.get('format', 'unknown')}, not {FORMAT}", _HINT)
     if tokenizers is not None and content.get("tokenizer") != tokenizers.fingerprint():
         raise NmtError(f"{directory}: prepared with another tokenizer than the run's", _HINT)
     where = str(directory / DATA_DESCRIPTION)

@@ -58,7 +58,9 @@ def read_alignments(path: Path, pairs: Sequence[tuple[str, str]]) -> list[GoldAl
     """Read the gold alignment of each pair, one per line; NmtError for a malformed line or a link beyond its words."""
     lines = list(read_text(path))
     if len(lines) != len(pairs):
-        raise NmtError(f"{path} has {len(lines):,} lines for {len(pairs):,} sentence pairs", "give one for each pair")
+        raise NmtError(
+            f"{path} has {len(lines):,} lines, but there are {len(pairs):,} sentence pairs", "give one for each pair"
+        )
     alignments = []
     for number, (line, (source, target)) in enumerate(zip(lines, pairs, strict=True), start=1):
         try:

@@ -20,7 +20,7 @@ LENGTHS = (0, 20, 40, 80, 160)  # lower bounds of source length, in characters
 FREQUENCIES = (0, 1, 2, COMMON)  # lower bounds of word frequency in the training data
 
 _METRICS = ("bleu", "chrf")  # as many as fit into 80 columns
-_OVERLAP = ("both sides in training", "the source in training", "the reference in training", "neither in training")
+_OVERLAP = ("both sides in training", "the source in training", "the reference in training", "neither side in training")
 
 
 class Sentence(NamedTuple):
@@ -79,7 +79,7 @@ def compare_two(
     """Compare two systems; by word frequency and test-set overlap, too, where the run has training data."""
     (name, first), (other_name, second) = systems.items()
     if test.sources is None:
-        logger.info("without --source there is no breakdown by source length and by training data")
+        logger.info("no breakdown by source length or training data: --source not given")
     elif not (run.data / TRAIN).is_dir():
         logger.info("%s has no training data, so there is no breakdown by it; give a --run that has", run.data)
     else:

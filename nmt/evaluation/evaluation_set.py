@@ -40,13 +40,15 @@ def read_evaluation_set(
     lines = [list(read_text(path, strict=strict)) for path in references]
     sources = list(read_text(source, strict=strict)) if source else None
     if sources is not None and len(sources) != len(lines[0]):
-        raise NmtError(f"{source} has {len(sources):,} lines for {len(lines[0]):,} references")
+        raise NmtError(f"{source} has {len(sources):,} lines, but the reference has {len(lines[0]):,}", SAME_LINES)
     return EvaluationSet(lines, sources, None, config.tokenize or tokenizer_for(language))
 
 
 def held_out_test(run: RunDirectory, side: str) -> Path:
     """One side of the run's test set; NmtError where there is none."""
     path = run.held_out("test", side)
+    if not run.path.is_dir():
+        raise NmtError(f"{run.path}: no such run directory", "give --run DIR, or --reference FILE")
     if not path.exists():
         raise NmtError(f"{path}: the run has no test set", "give --reference FILE, or prepare one with --test")
     return path
@@ -62,6 +64,6 @@ def read_systems(files: Sequence[Path], test: EvaluationSet, *, strict: bool = F
     systems = {name: list(read_text(path, strict=strict)) for name, path in zip(names, files, strict=True)}
     for name, lines in systems.items():
         if len(lines) != len(test.references[0]):
-            counts = f"{name} has {len(lines):,} lines, and there are {len(test.references[0]):,} references"
+            counts = f"{name} has {len(lines):,} lines, but the reference has {len(test.references[0]):,}"
             raise NmtError(counts, SAME_LINES)
     return systems

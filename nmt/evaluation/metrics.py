@@ -20,6 +20,13 @@ _RESAMPLES = 1000
 _TESTS = {"bootstrap": "bs", "randomization": "ar"}  # sacrebleu's names
 
 
+class _ChrF(CHRF):
+    """sacrebleu's chrF whose zeros have the type of the statistics: it cannot average scores of several types."""
+
+    def _compute_f_score(self, statistics: list[int]) -> float:
+        return super()._compute_f_score(statistics) or 0.0 * statistics[0]
+
+
 class Score(NamedTuple):
     """A score, with the signature that makes it comparable."""
 
@@ -82,7 +89,7 @@ def significance(
 ) -> dict[str, list[Score]]:
     """Score systems, and test each against the first by `bootstrap` or `randomization`; UsageError for a single one."""
     if len(systems) < 2:
-        raise UsageError(f"--significance compares systems, and there are {len(systems)}", "give several files")
+        raise UsageError(f"--significance needs at least two files; got {len(systems)}")
     for lines in systems.values():
         _check_lines(lines, references)
     by_name = {name: _metric(name, tokenizer) for name in metrics}
@@ -134,9 +141,9 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
                 problem = f"BLEU's tokenizer {tokenizer} requires an extra package"
                 raise NmtError(problem, f"{extra}, or choose another with --tokenize") from None
         case "chrf":
-            return CHRF()
+            return _ChrF()
         case "chrf++":
-            return CHRF(word_order=2)
+            return _ChrF(word_order=2)
     return TER()
 
 

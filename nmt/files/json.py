@@ -1,6 +1,7 @@
 """JSON files, checked on reading: no NaN, no lone surrogates, the expected keys and types."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,12 @@ from typing import Any
 from nmt.errors import NmtError
 from nmt.files.atomic import write_text
 
-_DAMAGED = "the file is damaged, or is something else"
+_DAMAGED = "the file is damaged, or not written by nmt"
 
 
 def parse_json(text: str) -> Any:
     """Parse a JSON value; ValueError for malformed JSON, NaN, infinity, and lone surrogates, which no file can hold."""
-    value = json.loads(text, parse_constant=_refuse_constant)
+    value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     if "\\ud" in text.lower():
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
@@ -21,6 +22,13 @@ def parse_json(text: str) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is too large")
+    return value
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -100,7 +100,7 @@ def _score(runs: Sequence[RunDirectory], descriptions: Sequence[Mapping[str, Any
             test_sets.setdefault(tuple(references), {})[str(number)] = lines
         else:
             counts = files[0], len(lines), len(references)
-            logger.warning("%s has %d lines for %d references: run nmt eval again", *counts)
+            logger.warning("%s has %d lines, but the reference has %d: run nmt eval again", *counts)
     scores: list[list[Score]] = [[] for _ in runs]
     for test_set, systems in test_sets.items():
         first = next(iter(systems))

@@ -132,7 +132,7 @@ class Tokenizers(NamedTuple):
             return cls(joint, joint)
         if (directory / SOURCE_TOKENIZER).exists() or (directory / TARGET_TOKENIZER).exists():
             return cls(_load(directory / SOURCE_TOKENIZER), _load(directory / TARGET_TOKENIZER))
-        raise NmtError(f"{directory}: no tokenizer there", f"nmt tokenizer train FILE... --run {directory}")
+        raise NmtError(f"no tokenizer in {directory}", f"nmt tokenizer train FILE... --run {directory}")
 
     def save(self, directory: Path) -> None:
         """Write the models where `load` reads them, and remove others."""

@@ -114,6 +114,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 def load_weights(path: Path) -> dict[str, Tensor]:
     """The weights of a checkpoint, checked against its manifest."""
+    if not (path / MANIFEST).exists():
+        raise NmtError(f"{path}: not a checkpoint", "name a directory such as RUN/checkpoints/step-000500")
     _check(path, WEIGHTS, read_json(path / MANIFEST))
     return load_tensors(path / WEIGHTS)
 

@@ -81,7 +81,9 @@ def open_training(run: RunDirectory, given: Mapping[str, Value]) -> Iterator[Tra
             write_text(run.settings, format_settings("train", recipe.settings))
             if trainer.config.warmup > trainer.config.steps:
                 warmup, steps = trainer.config.warmup, trainer.config.steps
-                logger.warning("--warmup %d is longer than --steps %d: the learning rate only rises", warmup, steps)
+                logger.warning(
+                    "--warmup %d is longer than --steps %d: the learning rate never reaches its peak", warmup, steps
+                )
         yield trainer
 
 
@@ -94,11 +96,11 @@ def former_settings(run: RunDirectory) -> dict[str, Value]:
         return {}
     hint = "restore the file, or move the run's checkpoints away to train from the start"
     if not run.settings.exists():
-        raise NmtError(f"{run.settings} is missing: a run is resumed with its former settings only", hint)
+        raise NmtError(f"{run.settings} is missing: a run can only be resumed with its original settings", hint)
     settings = read_settings(run.settings, "train", CONFIGS)
     if missing := (MODEL_SHAPE & settings_of(ModelConfig).keys()) - settings.keys():
         names = ", ".join(sorted(missing))
-        raise NmtError(f"{run.settings}: {names} missing: a run is resumed with its former settings only", hint)
+        raise NmtError(f"{run.settings}: {names} missing: a run can only be resumed with its original settings", hint)
     return {**defaults(CONFIGS), **settings}
 
 
@@ -114,7 +116,8 @@ def resume_recipe(former: Mapping[str, Value], given: Mapping[str, Value]) -> Re
         if value != former[name]
     }
     if broken := [change for name, change in changes.items() if name in FIXED]:
-        raise NmtError(f"fixed once a run has started: {', '.join(broken)}", "leave that out, or use another --run")
+        problem = f"cannot change after a run has started: {', '.join(broken)}"
+        raise NmtError(problem, "leave that out, or use another --run")
     return Recipe(settings, tuple(changes.values()))
 
 
@@ -155,7 +158,7 @@ def fitting_batches(setup: Setup, settings: Mapping[str, Value]) -> int:
     tokens = max(SMALLEST_BATCH, min(fitting, by_text, by_step) // ROUND * ROUND)
     limits = {
         fitting: "",
-        by_text: ", but more would learn less from a corpus this small",
+        by_text: ", limited because the corpus is small",
         by_step: ", but larger batches are not faster and learn less from each token",
     }
     logger.info("--batch-tokens auto: %s (room for %s%s)", f"{tokens:,}", f"{fitting:,}", limits[min(limits)])

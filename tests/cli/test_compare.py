@@ -95,7 +95,7 @@ def test_two_systems_are_compared_by_part_word_and_sentence(
 ) -> None:
     shown = command("compare", *changed, "--run", run, "--samples", 100).stdout.decode()
     for text in (
-        "from a to b: scores of a, and the change",
+        "from a to b: the scores of a, and the change in b",
         "by source length in characters",
         "by training frequency of the rarest source word",
         "by test-set overlap with the training data",
@@ -123,7 +123,7 @@ def test_json_has_scores_and_differences(command: Program, run: Path, changed: t
     assert (worst["reference"], worst["first"], worst["second"]) == (first, first, second)
     assert worst["change"] == pytest.approx(CHRF().sentence_score(second, [first]).score - 100)
     overlap = content["parts"]["what training has seen of the pair"]
-    assert [(part["name"], part["lines"]) for part in overlap] == [("neither in training", 8)]
+    assert [(part["name"], part["lines"]) for part in overlap] == [("neither side in training", 8)]
     whole = CHRF().corpus_score(lines_of(changed[1]), [lines_of(changed[0])]).score
     assert overlap[0]["scores"]["chrF2"] == [pytest.approx(100), pytest.approx(whole)]
 
@@ -133,7 +133,7 @@ def test_a_missing_breakdown_is_explained(
 ) -> None:
     options = ["--reference", changed[0], "--samples", 100]
     alone = command("compare", *changed, *options, "--run", run)
-    assert "without --source there is no breakdown by source length and by training data" in alone.stderr
+    assert "no breakdown by source length or training data: --source not given" in alone.stderr
     assert "largest losses of b in sentence chrF" in alone.stdout.decode()
     source = run / "data" / "test.source"
     elsewhere = command("compare", *changed, *options, "--source", source, "--run", tmp_path / "none")
@@ -154,10 +154,10 @@ def test_control_characters_are_made_visible(command: Program, run: Path, change
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["a"], "compare takes the translations of two systems or more, and got one"),
+        (["a"], "compare needs at least two translation files; got one"),
         (["a", "b", "--significance", "off", "--samples", 200], "--samples"),
-        (["a", "b", "--metric", "comet"], "systems are compared by bleu, chrf, chrf++ and ter, not by comet"),
-        (["a", "b", "--metric", "meteor"], "--metric meteor is unknown"),
+        (["a", "b", "--metric", "comet"], "--metric comet is not one of bleu, chrf, chrf++, ter"),
+        (["a", "b", "--metric", "meteor"], "--metric meteor is not one of"),
         (["a", "b", "--samples", 5], "--samples 5"),
         (["a", "b", "--tokenize", "nothing"], "--tokenize nothing is unknown"),
         (["a", "a"], "the same file is given twice"),
@@ -178,10 +178,10 @@ def test_input_errors_end_with_code_1_and_their_words(
     short = tmp_path / "short"
     short.write_text("x\n", "utf-8")
     for files, options, message in (
-        ([changed[0], short], [], "short has 1 lines, and there are 8 references"),
+        ([changed[0], short], [], "short has 1 lines, but the reference has 8"),
         ([changed[0], tmp_path / "none"], [], "none: no such file"),
-        (list(changed), ["--reference", short], "lines, and there are 1 references"),
-        (list(changed), ["--source", short], "short has 1 lines for 8 references"),
+        (list(changed), ["--reference", short], "lines, but the reference has 1"),
+        (list(changed), ["--source", short], "short has 1 lines, but the reference has 8"),
     ):
         done = command("compare", *files, *options, "--run", run)
         assert (done.returncode, done.stdout) == (1, b"")

@@ -83,7 +83,7 @@ def test_unequal_counts_are_refused_with_both(command: Program, files: tuple[Pat
     done = command("eval", "--reference", files[1], stdin=lines)
     assert done.returncode == 1
     assert done.stdout == b""
-    assert f"stdin has {lines.count(10)} lines, and there are 60 references" in done.stderr
+    assert f"stdin has {lines.count(10)} lines, but the reference has 60" in done.stderr
 
 
 def test_the_reference_that_is_too_short_is_named_by_its_number(
@@ -210,7 +210,7 @@ def test_several_systems_make_a_table(command: Program, files: tuple[Path, Path,
     assert "nrefs:1|bs:100|seed:12345" in text
     alone = command("eval", files[0], "--reference", files[1], "--significance", "bootstrap")
     assert (alone.returncode, alone.stdout) == (2, b"")
-    assert "compares systems, and there are 1" in alone.stderr
+    assert "needs at least two files; got 1" in alone.stderr
 
 
 def test_scores_of_lines_and_what_bleu_is_made_of(command: Program, files: tuple[Path, Path, Path]) -> None:
@@ -231,7 +231,7 @@ def test_scores_of_lines_and_what_bleu_is_made_of(command: Program, files: tuple
 def test_unknown_metrics_and_tokenizers_are_refused_before_anything_is_done(command: Program, run: Path) -> None:
     done = command("eval", "--run", run, "--metric", "meteor")
     assert (done.returncode, done.stdout) == (2, b"")
-    assert "--metric meteor is unknown; choose from bleu" in done.stderr
+    assert "--metric meteor is not one of bleu" in done.stderr
     try:
         import mecab_ko  # noqa: F401
     except ImportError:

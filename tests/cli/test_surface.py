@@ -173,6 +173,17 @@ def test_the_translator_is_at_the_front_door() -> None:
         package.Translater  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["train", "check", "tokenizer train"])
+def test_words_in_brackets_are_shown(command: Program, name: str) -> None:
+    assert "as [train]" in " ".join(command(*name.split(), "--help").stdout.decode().replace("│", " ").split())
+
+
+def test_a_setting_by_both_of_its_names_is_a_usage_error(command: Program) -> None:
+    done = command("train", "--peak-rate", "1e-3", "--learning-rate", "2e-3")
+    assert done.returncode == 2
+    assert "--learning-rate is given twice, also by its former name" in done.stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["nonsense"], ["train", "--stesp", "3"], ["translate", "--beam", "many"], ["prepare"], ["tokenizer", "x"]],

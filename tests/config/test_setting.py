@@ -293,7 +293,7 @@ def test_all_settings_of_a_run_survive_its_file(tmp_path: Path) -> None:
         ({"corpus_weights": "a=1,2"}, "mixes corpora by name and by position"),
         ({"corpus_weights": "nan"}, "a weight is from 0"),
         ({"corpus_weights": "1, .5, 1e9"}, "a weight is from 0"),
-        ({"corpus_weights": "1,2", "corpus_temperature": 5.0}, "exclude each other"),
+        ({"corpus_weights": "1,2", "corpus_temperature": 5.0}, "cannot be combined"),
     ],
 )
 def test_how_corpora_are_weighted_is_said_once_and_in_numbers(settings: dict[str, Any], problem: str) -> None:

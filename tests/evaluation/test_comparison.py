@@ -126,7 +126,7 @@ def test_metrics_of_a_comparison_can_be_chosen(run: Path) -> None:
 @pytest.mark.parametrize(
     ("test", "prepared", "message"),
     [
-        (EvaluationSet([REFERENCES]), True, "without --source there is no breakdown by source length"),
+        (EvaluationSet([REFERENCES]), True, "no breakdown by source length or training data: --source not given"),
         (EvaluationSet([REFERENCES], SOURCES), False, "has no training data, so there is no breakdown by it"),
     ],
 )
@@ -160,10 +160,10 @@ def test_a_comparison_as_json_has_all_of_it(run: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["a", "--diff"], "--diff compares two systems, and there are 1"),
-        (["a", "a", "a", "--diff"], "--diff compares two systems, and there are 3"),
-        (["a", "b", "--diff", "--sentence"], "--sentence and --diff exclude each other"),
-        (["a", "b", "--diff", "--significance", "bootstrap"], "--diff and --significance exclude each other"),
+        (["a", "--diff"], "--diff needs exactly two files; got 1"),
+        (["a", "a", "a", "--diff"], "--diff needs exactly two files; got 3"),
+        (["a", "b", "--diff", "--sentence"], "--sentence and --diff cannot be combined"),
+        (["a", "b", "--diff", "--significance", "bootstrap"], "--diff and --significance cannot be combined"),
         (["a", "--show", "3"], "--show has no meaning here"),
         (["a", "--alignment", "b"], "--alignment scores the run's model"),
         (["a", "b", "--diff", "--details"], "--details has no meaning here"),

@@ -55,15 +55,17 @@ def test_references_alone_leave_the_source_unknown(run: Path, write: Write) -> N
 
 def test_a_source_of_another_length_is_refused_with_both_counts(run: Path, write: Write) -> None:
     source = write("source", "x", "y", "z")
-    with pytest.raises(NmtError, match=r"source has 3 lines for 1 references"):
+    with pytest.raises(NmtError, match=r"source has 3 lines, but the reference has 1"):
         read_evaluation_set(RunDirectory(run), [write("reference", "a")], source, MetricConfig())
 
 
 def test_a_run_without_a_test_set_is_named(tmp_path: Path, run_copy: Path) -> None:
     for side in ("source", "target"):
         with pytest.raises(NmtError, match=rf"data/test\.{side}: the run has no test set") as caught:
-            held_out_test(RunDirectory(tmp_path / "empty"), side)
+            held_out_test(RunDirectory(tmp_path), side)
         assert "--reference" in caught.value.hint
+    with pytest.raises(NmtError, match="empty: no such run directory"):
+        held_out_test(RunDirectory(tmp_path / "empty"), "source")
     (run_copy / "data" / "test.target").unlink()
     with pytest.raises(NmtError, match="the run has no test set"):
         read_evaluation_set(RunDirectory(run_copy), [], None, MetricConfig())
@@ -112,7 +114,7 @@ def test_a_system_that_is_given_twice_is_refused(write: Write) -> None:
 
 @pytest.mark.parametrize("lines", [[], ["A"], ["A", "B", "C"]])
 def test_a_system_with_another_number_of_lines_is_refused(write: Write, lines: list[str]) -> None:
-    with pytest.raises(NmtError, match=rf"two has {len(lines)} lines, and there are 2 references") as caught:
+    with pytest.raises(NmtError, match=rf"two has {len(lines)} lines, but the reference has 2") as caught:
         read_systems([write("one", "A", "B"), write("two", *lines)], TEST)
     assert "line N of one must be the translation of line N of the other" in caught.value.hint
 

@@ -69,8 +69,16 @@ def test_lines_that_do_not_pair_up_are_refused(
 
 
 def test_a_single_system_has_nothing_to_be_compared_with() -> None:
-    with pytest.raises(UsageError, match="compares systems, and there are 1"):
+    with pytest.raises(UsageError, match="needs at least two files; got 1"):
         significance({"a": HYPOTHESES}, [REFERENCES], "bootstrap")
+
+
+def test_a_translation_with_hardly_a_word_has_intervals() -> None:
+    """Most resamples have no match at all: sacrebleu's chrF is then a number of another type."""
+    hypotheses, references = [""] * 49 + ["a b"], [["a b c d"] * 50]
+    for row in score(hypotheses, references, ["bleu", "chrf", "chrf++"], confidence=True):
+        assert row.mean is not None
+        assert row.mean == pytest.approx(row.value, abs=0.1)
 
 
 def test_an_identical_system_has_p_value_one() -> None:

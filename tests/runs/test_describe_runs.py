@@ -66,7 +66,7 @@ def test_a_translation_of_another_length_is_not_scored(
     """It is of a test set that was prepared anew since."""
     (description,) = describe_runs([copy_of(run, tmp_path / "run", "x\n" * lines)])
     assert description["scores"] == []
-    assert f"test.translation has {lines} lines for 8 references: run nmt eval again" in caplog.text
+    assert f"test.translation has {lines} lines, but the reference has 8: run nmt eval again" in caplog.text
 
 
 def test_a_log_alone_makes_a_run(tmp_path: Path) -> None:

@@ -94,9 +94,9 @@ def _training(run: Mapping[str, Any]) -> str:
         processes = f", {machine['processes']} processes" if machine["processes"] > 1 else ""
         threads = counted(machine["threads"], "thread")
         parts.append(f"{machine['device']}, {threads}{processes}, {machine['precision']}")
-    if scores := [(line["bleu"], line["step"]) for line in run["valid"] if isinstance(line.get("bleu"), float)]:
-        best, step = max(scores)
-        parts.append(f"best validation BLEU {best:.2f} at step {step:,}")
+    if scored := [line for line in run["valid"] if isinstance(line.get("bleu"), float)]:
+        best = max(scored, key=lambda line: (round(line["bleu"], 1), -(line["loss"] or 0)))  # as the model is chosen
+        parts.append(f"best validation BLEU {best['bleu']:.2f} at step {best['step']:,}")
     return "; ".join(parts)
 
 

@@ -67,12 +67,14 @@ def p_value(probability: float | None) -> str:
 def draw_differences(comparison: "Comparison") -> None:
     """Draw scores on the parts of a test set, word recall, and the sentences that changed most."""
     console, (first, second) = Page(), comparison.systems
-    console.print(Text.assemble((f"from {first} to {second}", "bold"), f": scores of {first}, and the change"))
+    console.print(
+        Text.assemble((f"from {first} to {second}", "bold"), f": the scores of {first}, and the change in {second}")
+    )
     for title, group in comparison.parts.items():
         console.print(Text(f"\nby {_TITLES[title]}", style="bold"))
         scores = table("", "lines", *(column for metric in group[0].scores for column in (metric, "change")))
         for part in group:
-            changes = [(f"{before:.2f}", f"{after - before:+.2f}") for before, after in part.scores.values()]
+            changes = [(f"{before:.2f}", _change(after - before, 2)) for before, after in part.scores.values()]
             scores.add_row(part.name, f"{part.lines:,}", *(cell for pair in changes for cell in pair))
         console.print(scores)
     if comparison.words:
@@ -80,7 +82,7 @@ def draw_differences(comparison: "Comparison") -> None:
         recalls = table("", "words", "recall", "change")
         for words in comparison.words:
             before, after = words.recall
-            recalls.add_row(words.name, f"{words.words:,}", f"{before:.1%}", f"{100 * (after - before):+.1f}")
+            recalls.add_row(words.name, f"{words.words:,}", f"{before:.1%}", _change(100 * (after - before), 1))
         console.print(recalls)
     for title, sentences in (("losses", comparison.worse), ("gains", comparison.better)):
         if sentences:
@@ -90,7 +92,7 @@ def draw_differences(comparison: "Comparison") -> None:
 
 
 def _draw_sentence(console: Console, names: Sequence[str], sentence: "Sentence") -> None:
-    console.print(f"line {sentence.line:,}: {sentence.change:+.1f}")
+    console.print(f"line {sentence.line:,}: {_change(sentence.change, 1)}")
     labels = "source", "reference", *names
     texts = sentence.source, sentence.reference, sentence.first, sentence.second
     shown = [(label, text) for label, text in zip(labels, texts, strict=True) if text is not None]
@@ -122,3 +124,12 @@ def _bleu_details(bleu: "Score") -> str:
     lengths = f"{bleu.details['words']:,} words, {bleu.details['reference_words']:,} in the reference"
     ratio, penalty = bleu.details["length_ratio"], bleu.details["brevity_penalty"]
     return f"n-gram precisions {precisions}, brevity penalty {penalty:.3f}, length ratio {ratio:.3f} ({lengths})"
+
+
+def _change(value: float, digits: int) -> str:
+    """A change with its sign; never -0.00.
+
+    >>> _change(-0.004, 2), _change(-0.2, 1)
+    ('+0.00', '-0.2')
+    """
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
