@@ -149,6 +149,7 @@ LATE_IMPORTS = {
     "nmt.training.metrics_log",
     "nmt.runtime",  # resource, which Windows lacks
     "nmt.decoding.mbr",  # sacrebleu, see tests/model/test_cold_start.py
+    "nmt.text.repair",  # ftfy, seldom needed
 }
 
 

@@ -9,6 +9,7 @@ from nmt.cli.options import Common, Given
 from nmt.cli.output import counted, counting, log, warn
 from nmt.config.corpus import PrepareConfig
 from nmt.errors import UsageError
+from nmt.text.control_characters import visible
 
 if TYPE_CHECKING:
     from nmt.data.prepare import Sets
@@ -62,6 +63,9 @@ def prepare(
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
+    if "repairs" in train:
+        examples = "; ".join(map(visible, train["repairs"]))
+        log(f"repaired the encoding of {counted(train['repaired'], 'pair')}, such as {examples}")
     for corpus in train.get("corpora", ()):
         (log if corpus["pairs"] else warn)(f"  {corpus['name']}: {counted(corpus['pairs'], 'pair')}")
     for name in ("valid", "test"):

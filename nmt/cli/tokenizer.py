@@ -1,4 +1,4 @@
-"""`nmt tokenizer train|encode|decode|report`."""
+"""`nmt tokenizer train|import|encode|decode|report`."""
 
 import json
 from pathlib import Path
@@ -9,10 +9,10 @@ import typer
 from nmt.cli.options import Common, Given, Input, Json, Strict, command
 from nmt.cli.output import log, warn, write_line
 from nmt.config.corpus import CorpusConfig, TokenizerConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, UsageError
 
 if TYPE_CHECKING:
-    from nmt.text.tokenizer import Tokenizer
+    from nmt.text.tokenizer import Tokenizer, Tokenizers
 
 tokenizer_app = typer.Typer(
     name="tokenizer", help="Train a SentencePiece tokenizer; encode and decode text.", no_args_is_help=True
@@ -28,7 +28,6 @@ LINES_AT_ONCE = 1000
 
 def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], files: Files) -> None:
     """Train a joint tokenizer, or one per language, and save it in the run directory."""
-    from nmt.data.description import read_description
     from nmt.files.lock import locked
     from nmt.text.tokenizer import train_tokenizers
 
@@ -36,6 +35,13 @@ def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], fi
     tokenizers = train_tokenizers(files, config)
     with locked(common.run.path):
         tokenizers.save(common.run.path)
+    _report_saved(common, tokenizers)
+
+
+def _report_saved(common: Common, tokenizers: "Tokenizers") -> None:
+    """Say what was written, and warn where prepared data no longer fits."""
+    from nmt.data.description import read_description
+
     sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
     log(f"wrote the tokenizer to {common.run.path}: {' and '.join(f'{size:,}' for size in sizes)} pieces")
     if common.run.data.exists():
@@ -43,6 +49,25 @@ def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], fi
             read_description(common.run.data, tokenizers)
         except NmtError as error:
             warn(str(error))
+
+
+def tokenizer_import(
+    common: Common,
+    files: Annotated[list[Path], typer.Argument(help="A joint SentencePiece model, or those of source and target.")],
+) -> None:
+    """Take SentencePiece models that were trained elsewhere, and save them in the run directory.
+
+    Their control symbols get the tokens 0 to 3; text is split into the same pieces as before.
+    """
+    from nmt.files.lock import locked
+    from nmt.text.tokenizer import import_tokenizers
+
+    if len(files) > 2:
+        raise UsageError(f"a run has one or two tokenizers; got {len(files)} files")
+    tokenizers = import_tokenizers(files)
+    with locked(common.run.path):
+        tokenizers.save(common.run.path)
+    _report_saved(common, tokenizers)
 
 
 def tokenizer_encode(common: Common, file: Input = None, side: Side = "source", strict: Strict = False) -> None:
@@ -93,6 +118,7 @@ def tokenizer_report(
 
 
 command(tokenizer_app, "train")(tokenizer_train)
+command(tokenizer_app, "import")(tokenizer_import)
 command(tokenizer_app, "encode")(tokenizer_encode)
 command(tokenizer_app, "decode")(tokenizer_decode)
 command(tokenizer_app, "report")(tokenizer_report)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from nmt.config.setting import Config, Group, setting
+from nmt.config.setting import AUTO, Config, Group, setting
 
 _reading, _cleaning = Group("Reading"), Group("Cleaning")
 
@@ -50,9 +50,10 @@ class TokenizerConfig(CorpusConfig):
     character_coverage: float = setting(0.9999, "Fraction of the corpus's characters to cover", "(0.9, inf)")
     byte_fallback: bool = setting(True, "Encode characters outside the vocabulary as bytes, so that nothing is <unk>")
     normalization: str = setting(
-        "nmt_nfkc",
-        "SentencePiece's normalization rule",
-        choices=("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity"),
+        AUTO,
+        "Normalization: nfc composes accents and keeps the rest; SentencePiece's nfkc rules turn ， into a comma; "
+        "auto: nfc, and nmt_nfkc for the source of --separate",
+        choices=(AUTO, "nfc", "identity", "nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf"),
     )
     symbol: list[str] | None = setting(None, "User-defined symbol, never split, such as <2de>; may be repeated")
     protect: bool = setting(False, "Add placeholders, tags and URL prefixes that occur ten times as symbols")

@@ -24,6 +24,7 @@ from nmt.text.drift import extra_lines
 from nmt.text.duplicates import HashSet, hashes_of
 from nmt.text.lengths import FITTED_ON, fit_lengths
 from nmt.text.pair import Languages, SentencePair
+from nmt.text.repair import normalize_unicode
 from nmt.text.tokenizer import UNKNOWN, Tokenizer, Tokenizers
 
 LENGTHS = (0, 1, 10, 20, 40, 80, 160, 320, 640, 1280)
@@ -121,6 +122,7 @@ class _Inspector:
 
     def __init__(self, cleaner: Cleaner, held_out: dict[str, list[SentencePair]]) -> None:
         self.cleaner, self.statistics = cleaner, _Statistics()
+        self.repaired = _Examples()
         self.rejected = defaultdict[str, _Examples](_Examples)  # by rule
         self.seen = {kind: HashSet(Path(gettempdir())) for kind in DUPLICATES}
         self.duplicates = {kind: _Examples() for kind in DUPLICATES}
@@ -132,6 +134,7 @@ class _Inspector:
 
     def add(self, pairs: Sequence[SentencePair]) -> None:
         """Inspect a block."""
+        repaired = self.cleaner.repaired
         normalized = self._normalize(pairs)
         keys = [(near_duplicate_key(source), near_duplicate_key(target)) for source, target in normalized]
         self.statistics.add(pairs)
@@ -139,6 +142,10 @@ class _Inspector:
             sides, key = (keys, DUPLICATES["pair"]) if kind == "near" else (normalized, DUPLICATES[kind])
             for index in np.flatnonzero(~seen.add(hashes_of(key(*pair) for pair in sides))).tolist():
                 self.duplicates[kind].add(pairs[index])
+        if self.cleaner.repaired > repaired:
+            for pair in pairs:
+                if self.cleaner.repair_of(*pair[:2]):
+                    self.repaired.add(pair)
         for pair, pair_normalized, pair_keys in zip(pairs, normalized, keys, strict=True):
             self._add_pair(pair, pair_normalized, pair_keys)
 
@@ -156,7 +163,10 @@ class _Inspector:
         """Report on all blocks, and free the memory."""
         for seen in self.seen.values():
             seen.close()
+        first = (pair for _, pair in self.repaired.worst)
+        repairs = [{"line": pair.line, "repair": self.cleaner.repair_of(*pair[:2])} for pair in first]
         return self.statistics.report() | {
+            "repaired": {"count": self.repaired.count, "examples": repairs},
             "rules": _report_all(dict(sorted(self.rejected.items()))),
             "duplicates": _report_all(self.duplicates),
             "leakage": {name: _report_all(problems) for name, problems in self.leakage.items()},
@@ -226,12 +236,18 @@ def _file_report(path: Path) -> Report:
     return report
 
 
-def vocabulary_report(tokenizer: Tokenizer, lines: Sequence[str]) -> dict[str, float]:
-    """The segmentation of text by a tokenizer: pieces per word, and the fractions of unknown and byte pieces."""
+def vocabulary_report(tokenizer: Tokenizer, lines: Sequence[str]) -> Report:
+    """The segmentation of text by a tokenizer: pieces per word, unknown and byte pieces, and characters that are lost.
+
+    A character is lost that tokenizing and detokenizing do not give back, such as a fullwidth comma with nfkc.
+    """
     rows = tokenizer.encode(lines)
     counts = Counter(chain.from_iterable(rows))
     pieces, words = sum(counts.values()), sum(len(line.split()) for line in lines)
     vocabulary = tokenizer.vocabulary()
+    lost = Counter[str]()
+    for line, restored in zip(lines, tokenizer.decode(rows), strict=True):
+        lost += Counter("".join(normalize_unicode(line, "nfc").split())) - Counter(restored)
     as_bytes = sum(count for token, count in counts.items() if vocabulary[token].startswith("<0x"))
     return {
         "sentences": len(lines),
@@ -242,4 +258,6 @@ def vocabulary_report(tokenizer: Tokenizer, lines: Sequence[str]) -> dict[str, f
         "unknown": counts[UNKNOWN] / max(1, pieces),
         "bytes": as_bytes / max(1, pieces),
         "used": len(counts) / len(tokenizer),
+        "lost": sum(lost.values()) / max(1, sum(map(len, lines))),
+        "lost_characters": dict(lost.most_common(EXAMPLES)),
     }

@@ -34,6 +34,7 @@ class CleanedBlock(NamedTuple):
     """The outcome of each pair of a block, and the tokens of the kept ones."""
 
     rules: npt.NDArray[np.uint8]  # indices into RULES, of each pair
+    repaired: npt.NDArray[np.uint16]  # the places of pairs whose encoding was repaired
     hashes: Hashes  # for deduplication, of each kept pair; empty where duplicates are kept
     source: Ids  # the tokens of all kept pairs in a row
     source_lengths: Lengths
@@ -49,7 +50,8 @@ class CleanedBlock(NamedTuple):
         source = self.source[np.repeat(kept, self.source_lengths)]
         target = self.target[np.repeat(kept, self.target_lengths)]
         hashes = self.hashes[kept] if len(self.hashes) else self.hashes
-        return CleanedBlock(rules, hashes, source, self.source_lengths[kept], target, self.target_lengths[kept])
+        lengths = self.source_lengths[kept], self.target_lengths[kept]
+        return CleanedBlock(rules, self.repaired, hashes, source, lengths[0], target, lengths[1])
 
 
 class BlockCleaner:
@@ -61,7 +63,12 @@ class BlockCleaner:
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> CleanedBlock:
         """Clean and tokenize pairs of source and target."""
+        before = self.cleaner.repaired
         normalized = [self.cleaner.normalize_pair(*pair) for pair in pairs]
+        repaired = np.empty(0, np.uint16)
+        if self.cleaner.repaired > before:  # seldom
+            places = (place for place, pair in enumerate(pairs) if self.cleaner.repair_of(*pair))
+            repaired = np.fromiter(places, dtype=np.uint16)
         outcomes = [self.cleaner.rejected_by(*pair) or "kept" for pair in normalized]
         kept = [pair for pair, outcome in zip(normalized, outcomes, strict=True) if outcome == "kept"]
         rules = np.asarray([RULES.index(outcome) for outcome in outcomes], dtype=np.uint8)
@@ -69,7 +76,7 @@ class BlockCleaner:
         target = flat(self.tokenizers.target.encode([target for _, target in kept], end=True))
         key = self.duplicate_key
         hashes = hashes_of(key(*pair) for pair in kept) if key else np.empty(0, np.uint64)
-        return self._limit_lengths(CleanedBlock(rules, hashes, *source, *target))
+        return self._limit_lengths(CleanedBlock(rules, repaired, hashes, *source, *target))
 
     def _limit_lengths(self, block: CleanedBlock) -> CleanedBlock:
         longest = np.maximum(block.source_lengths, block.target_lengths)

@@ -11,11 +11,12 @@ from nmt.data.cleaning import BLOCK
 from nmt.data.token_store import TokenRows
 from nmt.errors import NmtError
 from nmt.files.run_directory import SIDES, TRAIN
+from nmt.text.clean import words_of
 from nmt.text.sentences import WITHOUT_SPACES
 from nmt.text.tokenizer import Tokenizer, Tokenizers
 
 COMMON = 10  # occurrences of a common word
-_WORD = re.compile(rf"(?=\w)[{WITHOUT_SPACES}]|[^\W{WITHOUT_SPACES}]+")
+_WORD = re.compile(rf"(?=\w)[{WITHOUT_SPACES}]|[^\s{WITHOUT_SPACES}]+")
 
 
 def split_words(text: str) -> list[str]:
@@ -24,7 +25,7 @@ def split_words(text: str) -> list[str]:
     >>> split_words("Don't touch Port 80!"), split_words("今日は。")
     (['don', 't', 'touch', 'port', '80'], ['今', '日', 'は'])
     """
-    return _WORD.findall(text.casefold())
+    return _WORD.findall(words_of(text))
 
 
 class Exposure(NamedTuple):

@@ -38,6 +38,7 @@ from nmt.workers import Workers
 
 logger = logging.getLogger("nmt")
 
+REPAIRS = 3  # examples of repaired encodings
 Block = tuple[int, list[SentencePair]]  # the index of a corpus, some of its pairs
 
 
@@ -88,6 +89,8 @@ def prepare(
                     train.add(corpus, pairs, cleaned)
                     progress(train.read)
             counts = {TRAIN: train.counts_of(sets.train)}
+            if train.repaired:
+                counts[TRAIN]["repairs"] = [cleaner.repair_of(*pair[:2]) for pair in train.repaired]
             if not counts[TRAIN]["pairs"]:
                 raise _nothing_left(sets, counts[TRAIN]["dropped"])
             for name, held_out_pairs in held_out.items():
@@ -185,6 +188,7 @@ class _SetWriter(ExitStack):
         )
         self.rejects = self.enter_context(atomic_write(rejects)) if rejects else None
         self.counts = defaultdict[int, Counter[str]](Counter)  # by corpus
+        self.repaired: list[SentencePair] = []  # the first pairs whose encoding was repaired
 
     def add(self, corpus: int, pairs: Sequence[SentencePair], cleaned: CleanedBlock) -> None:
         """Write the pairs of a block that are kept and new."""
@@ -194,7 +198,8 @@ class _SetWriter(ExitStack):
         self.target.add(cleaned.target, cleaned.target_lengths)
         rejected = [(RULES[cleaned.rules[i]], pairs[i]) for i in np.flatnonzero(cleaned.rules != KEPT).tolist()]
         self.counts[corpus].update(pairs=len(cleaned.source_lengths), source=len(cleaned.source))
-        self.counts[corpus].update(read=len(pairs), target=len(cleaned.target))
+        self.counts[corpus].update(read=len(pairs), target=len(cleaned.target), repaired=len(cleaned.repaired))
+        self.repaired += [pairs[place] for place in cleaned.repaired[: REPAIRS - len(self.repaired)]]
         self.counts[corpus].update(rule for rule, _ in rejected)
         self.read += len(pairs)
         if self.rejects:
@@ -215,7 +220,8 @@ class _SetWriter(ExitStack):
 def _counts(counts: Counter[str]) -> dict[str, Any]:
     dropped = {rule: counts[rule] for rule in sorted(RULES) if counts[rule]}
     tokens = {side: counts[side] for side in SIDES}
-    return {"pairs": counts["pairs"], "read": counts["read"], "dropped": dropped, "tokens": tokens}
+    repaired = {"repaired": counts["repaired"]} if counts["repaired"] else {}
+    return {"pairs": counts["pairs"], "read": counts["read"], "dropped": dropped, **repaired, "tokens": tokens}
 
 
 def _nothing_left(sets: Sets, dropped: dict[str, int]) -> NmtError:

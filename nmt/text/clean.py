@@ -5,6 +5,7 @@ Rules see one pair at a time, in many processes. Duplicates are dropped where th
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import lru_cache
@@ -14,7 +15,7 @@ from nmt.config.corpus import CleaningConfig
 from nmt.errors import NmtError, UsageError
 from nmt.text.control_characters import has_controls
 from nmt.text.lengths import LengthFit
-from nmt.text.repair import normalize_unicode, plain_quotes, repair_encoding
+from nmt.text.repair import excerpt_of_repair, normalize_unicode, plain_quotes, repair_encoding
 from nmt.text.scripts import base_language, script_of, share
 
 RULES = (
@@ -35,7 +36,6 @@ PLACEHOLDER = re.compile(
 """Placeholders and tags, which a translation must preserve."""
 
 _VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=\{\d)[:!][^}]*|(?<=%)\d+\$|(?<=\w)\s[^<>]*(?=>)|\s*/(?=>)")
-_PUNCTUATION = re.compile(r"[\W_]+")
 _NUMBER = re.compile(r"\d+")
 _LETTER = re.compile(r"[^\W\d_]")
 _ASCII_LETTERS = string.ascii_letters.encode("ascii")
@@ -51,13 +51,38 @@ _IDENTIFIABLE = 30  # least characters for language identification
 Rule = Callable[[str, str], bool]
 
 
+class _WordCharacters(dict[int, str]):
+    """A table for `str.translate`: letters, digits, `_`, and the marks of scripts that spell with them stay."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        stays = category[0] in "LN" or character == "_"
+        if category[0] == "M":  # a vowel of Hindi or Thai, but not an accent or a variant of an emoji
+            stays = not unicodedata.name(character, "").startswith(("COMBINING", "VARIATION"))
+        self[code] = character if stays else " "
+        return self[code]
+
+
+_WORD_CHARACTERS = _WordCharacters()
+
+
+def words_of(text: str) -> str:
+    """Text in lower case without punctuation and symbols; words are separated by single spaces.
+
+    >>> words_of("Don't touch Port 80!"), words_of("वह जाती है।")
+    ('don t touch port 80', 'वह जाती है')
+    """
+    return " ".join(text.casefold().translate(_WORD_CHARACTERS).split())
+
+
 def near_duplicate_key(text: str) -> str:
     """The part of a text that near-duplicates share: lower case, numbers all alike, no punctuation; never empty.
 
     >>> [near_duplicate_key(text) for text in ("Chapter 12, Section 3.", "CHAPTER 1: section 24", "...")]
     ['chapter 0 section 0', 'chapter 0 section 0', '...']
     """
-    return _PUNCTUATION.sub(" ", _NUMBER.sub("0", text.casefold())).strip() or text
+    return words_of(_NUMBER.sub("0", text).replace("_", " ")) or text
 
 
 @lru_cache(maxsize=4)  # several rules need them
@@ -109,6 +134,7 @@ class Cleaner:
         languages: Sequence[str | None] = (None, None),
     ) -> None:
         self.config, self.held_out, self.fit = config, held_out or HeldOut(()), fit
+        self.repaired = 0  # texts so far whose encoding was repaired
         self.scripts = [script_of(language) for language in languages]
         self.languages = [base_language(language) for language in languages]
         self.rules = dict(self._rules()) if config.clean else {}
@@ -139,7 +165,9 @@ class Cleaner:
         if not config.clean:
             return text
         if not text.isascii():
-            text = normalize_unicode(repair_encoding(text) if config.repair else text, config.normal_form)
+            if config.repair and (repaired := repair_encoding(text)) != text:
+                text, self.repaired = repaired, self.repaired + 1
+            text = normalize_unicode(text, config.normal_form)
             if config.plain_quotes:
                 text = plain_quotes(text)
         return " ".join(text.split())
@@ -147,6 +175,13 @@ class Cleaner:
     def normalize_pair(self, source: str, target: str) -> tuple[str, str]:
         """Both sides, normalized."""
         return self.normalize(source), self.normalize(target)
+
+    def repair_of(self, source: str, target: str) -> str | None:
+        """An excerpt of the first side of a raw pair whose encoding is repaired; None: there is none."""
+        repairs = (
+            (text, repair_encoding(text)) for text in (source, target) if self.config.clean and self.config.repair
+        )
+        return next((excerpt_of_repair(*texts) for texts in repairs if texts[0] != texts[1]), None)
 
     def rejected_by(self, source: str, target: str) -> str | None:
         """The first rule that drops a normalized pair; None: the pair is kept."""

@@ -1,45 +1,76 @@
 """Encoding repair, Unicode normal forms, and plain quotes.
 
-UTF-8 that was decoded as Windows-1252 or Latin-1 has two to four odd characters for each that is not ASCII: "Ã¼" for
-"ü". Encoding them again gives the original bytes. Text whose bytes are not valid UTF-8 was meant as it is.
+UTF-8 that was decoded as Windows-1252 or another encoding of one byte a character (mojibake) has two to four odd
+characters for each that is not ASCII: "Ã¼" for "ü". ftfy recognizes it, and leaves text that merely looks like it.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterator
+from itertools import chain, takewhile
+from operator import eq
 
-_C1 = range(0x80, 0xA0)  # the bytes that differ in Windows-1252, which leaves some undefined
-_BYTE_OF = {bytes([byte]).decode("cp1252", errors="ignore") or chr(byte): byte for byte in _C1}
-_BYTE_OF |= {chr(byte): byte for byte in range(0x80, 0x100)}
-_LEAD = "\u00c2-\u00f4"  # the first byte of a character in UTF-8, as Latin-1
-_REST = "".join(re.escape(character) for character, byte in _BYTE_OF.items() if byte < 0xC0)
-_MOJIBAKE = re.compile(f"[{_LEAD}][{_REST}]+")
+_ENCODINGS = ("latin-1", "cp1252", "cp1250", "cp1251", "cp1253")
+_PAIRED = re.compile("[“”„«»]")
+_CONTEXT, _LONGEST = 6, 60  # characters of an excerpt: around what differs, and in all
 _QUOTES = str.maketrans(
     {**dict.fromkeys("‘’‚‛′", "'"), **dict.fromkeys("“”„‟″«»", '"'), **dict.fromkeys("‐‑‒–—―", "-"), "…": "..."}
 )
-_MOST_ROUNDS = 4
+
+
+def _characters(encoding: str, first: int, last: int) -> str:
+    """The characters of some bytes, for a character class of a regular expression."""
+    return re.escape(bytes(range(first, last)).decode(encoding, "ignore"))
+
+
+def _sequences(encoding: str) -> Iterator[str]:
+    """Patterns of what characters in UTF-8 look like in an encoding: a first byte, and one to three more."""
+    rest = f"[{_characters(encoding, 0x80, 0xC0)}]"
+    for first, last, length in ((0xC2, 0xE0, 1), (0xE0, 0xF0, 2), (0xF0, 0xF5, 3)):
+        yield f"[{_characters(encoding, first, last)}]{rest}{{{length}}}"
+
+
+_MOJIBAKE = re.compile("|".join(["Ã ", *chain.from_iterable(map(_sequences, _ENCODINGS))]))
+_FIRST, _REST = (
+    "".join(_characters(encoding, *bounds) for encoding in _ENCODINGS) for bounds in ((0xC2, 0xF5), (0x80, 0xC0))
+)
+_BEGINS = re.compile(f"[{_FIRST}][{_REST}]")  # faster
 
 
 def repair_encoding(text: str) -> str:
     """Undo decoding with the wrong encoding (mojibake), even when it happened several times.
 
-    >>> repair_encoding("fÃ¼r"), repair_encoding("fÃƒÂ¼r"), repair_encoding("CÂ° für Â«Ärger»")
-    ('für', 'für', 'C° für «Ärger»')
+    >>> repair_encoding("fÃ¼r"), repair_encoding("5 â‚¬ fÃƒÂ¼r Â«ÄrgerÂ»"), repair_encoding("„Spaß“ … «É»")
+    ('für', '5 € für «Ärger»', '„Spaß“ … «É»')
     """
-    if text.isascii():
+    if text.isascii() or not (("Ã " in text or _BEGINS.search(text)) and _MOJIBAKE.search(text)):
         return text
-    for _ in range(_MOST_ROUNDS):
-        repaired = _MOJIBAKE.sub(_decode_again, text)
-        if repaired == text:
-            break
-        text = repaired
-    return text
+    from ftfy import fix_encoding  # slow to import, and seldom needed
+
+    repaired = fix_encoding(text)
+    return text if _pairs_quotes(text) and not _pairs_quotes(repaired) else repaired  # “AMANHÃ” stays
 
 
-def _decode_again(match: re.Match[str]) -> str:
-    try:
-        return bytes(_BYTE_OF[character] for character in match[0]).decode("utf-8")
-    except UnicodeDecodeError:
-        return match[0]
+def _pairs_quotes(text: str) -> bool:
+    return len(_PAIRED.findall(text)) % 2 == 0
+
+
+def excerpt_of_repair(before: str, after: str) -> str:
+    """Where a repair changed a text, with some context.
+
+    >>> excerpt_of_repair("eine Tür, die fÃ¼r immer schlieÃŸt", "eine Tür, die für immer schließt")
+    '… die fÃ¼r immer schlieÃŸt -> … die für immer schließt'
+    """
+    start = _common_prefix(before, after)
+    end = _common_prefix(before[start:][::-1], after[start:][::-1])
+    start, end = max(0, start - _CONTEXT), max(0, end - _CONTEXT)
+    lead, trail = "…" if start else "", "…" if end else ""
+    parts = (lead + text[start : len(text) - end][:_LONGEST] + trail for text in (before, after))
+    return " -> ".join(parts)
+
+
+def _common_prefix(first: str, second: str) -> int:
+    return sum(1 for _ in takewhile(bool, map(eq, first, second)))
 
 
 def normalize_unicode(text: str, form: str) -> str:

@@ -11,27 +11,34 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from tempfile import NamedTemporaryFile
+from typing import Any, NamedTuple
 
 import sentencepiece
 
 from nmt.config.corpus import TokenizerConfig
+from nmt.config.setting import AUTO
 from nmt.errors import NmtError
 from nmt.files.atomic import atomic_write
 from nmt.files.lines import read_text
 from nmt.files.run_directory import JOINT_TOKENIZER, SIDES, SOURCE_TOKENIZER, TARGET_TOKENIZER
 from nmt.text.clean import PLACEHOLDER
 from nmt.text.corpus import Corpus, corpora, format_of, read_pairs
+from nmt.text.normalization import composition_rules
+from nmt.text.sentencepiece_model import CONTROL, with_control_symbols_first, without_rules_file
 
 logger = logging.getLogger("nmt")
 
 PAD, UNKNOWN, BEGIN, END = 0, 1, 2, 3
-"""Tokens of the control symbols `<pad>`, `<unk>`, `<s>`, `</s>` in every tokenizer that nmt trains."""
+"""Tokens of the control symbols `<pad>`, `<unk>`, `<s>`, `</s>`."""
 
-_CONTROL = ("<pad>", "<unk>", "<s>", "</s>")
-_NORMALIZER = re.compile(rb"\n.(nmt_)?(nfkc|nfkc_cf|identity)\x12?", re.DOTALL)
+_NORMALIZATION = re.compile(
+    rb"\x1a[\x80-\xff]{0,3}[\x00-\x7f]\n[\x01-\x40][\w-]+"
+)  # the last part of a model: its name
 _AUTO_SIZES = ((10_000, 4_000), (100_000, 8_000), (1_000_000, 16_000))  # sentence pairs below, pieces
 _LARGEST_AUTO = 32_000
 _BYTES = 4 + 256 + 2  # control symbols, bytes, the space, and a character that SentencePiece must be given
@@ -49,15 +56,15 @@ class Tokenizer:
         self.model = model
         try:
             self._processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-            control = self.ids(_CONTROL)
+            control = self.ids(CONTROL)
         except Exception as error:  # SentencePiece raises RuntimeError, ValueError or its own by version
             problem = f"{name}: not a SentencePiece model: {_first_line(error)}"
             raise NmtError(problem, "check that the file is complete") from None
-        if not _NORMALIZER.search(model):  # the last field of a protobuf, which may be cut between two fields
+        if not _NORMALIZATION.search(model):  # a file may be cut between two parts
             raise NmtError(f"{name}: the normalization rules are missing", "check that the file is complete")
         if control != [PAD, UNKNOWN, BEGIN, END]:
-            problem = f"{name}: the tokens of {', '.join(_CONTROL)} are {control}, not 0 to 3"
-            raise NmtError(problem, "train it with nmt tokenizer train")
+            problem = f"{name}: the tokens of {', '.join(CONTROL)} are {control}, not 0 to 3"
+            raise NmtError(problem, "train one with nmt tokenizer train, or take this one with nmt tokenizer import")
 
     def __len__(self) -> int:
         return int(self._processor.get_piece_size())
@@ -79,7 +86,7 @@ class Tokenizer:
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         """The text of each row of tokens, on one line, without control symbols."""
         lines = self._processor.decode([list(row) for row in tokens])
-        return [line.replace("\n", " ") for line in lines]  # byte pieces can spell a newline
+        return [line.replace("\n", " ").rstrip(" ") for line in lines]  # byte pieces can spell a newline
 
     def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text of a row of pieces."""
@@ -151,11 +158,41 @@ def _load(path: Path) -> Tokenizer:
         raise NmtError(f"{path}: {error.strerror}") from None
 
 
+def import_tokenizers(files: Sequence[Path]) -> Tokenizers:
+    """Read SentencePiece models of other programs, a joint one or those of source and target, and make them fit.
+
+    Their control symbols get the tokens 0 to 3; text is segmented as before. Raises NmtError for what is not a model.
+    """
+    models = []
+    for path in files:
+        try:
+            model = path.read_bytes()
+            sentencepiece.SentencePieceProcessor(model_proto=model)
+            model = with_control_symbols_first(model, str(path))
+        except OSError as error:
+            raise NmtError(f"{path}: {error.strerror or error}") from None
+        except (RuntimeError, ValueError, IndexError, KeyError) as error:
+            raise NmtError(f"{path}: not a SentencePiece model: {_first_line(error)}") from None
+        models.append(Tokenizer(model, str(path)))
+    return Tokenizers(models[0], models[-1])
+
+
 def train_tokenizers(files: Sequence[Path], config: TokenizerConfig) -> Tokenizers:
     """Train a joint tokenizer on the text of all files, or with `separate` a tokenizer for each side."""
     texts = training_sample(files, config, separate=config.separate)
-    trained = [_train(text, config, name) for text, name in zip(texts, _names(files, len(texts)), strict=True)]
+    trained = [
+        _train(text, replace(config, normalization=rules), name)
+        for text, rules, name in zip(texts, _normalizations(config), _names(files, len(texts)), strict=False)
+    ]
     return Tokenizers(trained[0], trained[-1])
+
+
+def _normalizations(config: TokenizerConfig) -> tuple[str, str]:
+    """The normalization rules of source and target; what a model writes keeps its characters."""
+    if config.normalization != AUTO:
+        return config.normalization, config.normalization
+    logger.info("normalization: %s", "nmt_nfkc of the source, nfc of the target" if config.separate else "nfc")
+    return "nmt_nfkc" if config.separate else "nfc", "nfc"
 
 
 def _names(files: Sequence[Path], sides: int) -> list[str]:
@@ -205,30 +242,43 @@ def _train(lines: Sequence[str], config: TokenizerConfig, name: str) -> Tokenize
     if config.type == "byte":  # a vocabulary of characters without any, so that all are spelled in bytes
         lines, size = [_NO_CHARACTER], _BYTES + len(symbols)
     try:
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(lines),
-            model_writer=model,
-            model_type="char" if config.type == "byte" else config.type,
-            vocab_size=size,
-            hard_vocab_limit=False,
-            character_coverage=config.character_coverage,
-            byte_fallback=config.byte_fallback,
-            normalization_rule_name=config.normalization,
-            user_defined_symbols=symbols,
-            pad_id=PAD,
-            unk_id=UNKNOWN,
-            bos_id=BEGIN,
-            eos_id=END,
-            max_sentence_length=1 << 20,
-            num_threads=_TRAINING_THREADS,
-            minloglevel=3,
-        )
+        with _rules(config.normalization) as rules:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(lines),
+                model_writer=model,
+                model_type="char" if config.type == "byte" else config.type,
+                vocab_size=size,
+                hard_vocab_limit=False,
+                character_coverage=config.character_coverage,
+                byte_fallback=config.byte_fallback,
+                user_defined_symbols=symbols,
+                pad_id=PAD,
+                unk_id=UNKNOWN,
+                bos_id=BEGIN,
+                eos_id=END,
+                max_sentence_length=1 << 20,
+                num_threads=_TRAINING_THREADS,
+                minloglevel=3,
+                **rules,
+            )
     except RuntimeError as error:
         raise _training_error(error, size, name) from None
-    tokenizer = Tokenizer(model.getvalue(), name)
+    tokenizer = Tokenizer(without_rules_file(model.getvalue()), name)
     if len(tokenizer) < size:
         logger.warning("the corpus fills a vocabulary of %d pieces, not %d", len(tokenizer), size)
     return tokenizer
+
+
+@contextmanager
+def _rules(normalization: str) -> Iterator[dict[str, Any]]:
+    """The normalization rules as SentencePiece takes them: a name, or a file."""
+    if normalization != "nfc":
+        yield {"normalization_rule_name": normalization}
+        return
+    with NamedTemporaryFile("w", encoding="ascii", suffix=".tsv") as file:
+        file.write(composition_rules())
+        file.flush()
+        yield {"normalization_rule_tsv": file.name}
 
 
 def _frequent_symbols(lines: Iterable[str]) -> list[str]:

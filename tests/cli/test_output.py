@@ -171,7 +171,11 @@ def test_a_curve_averages_what_shares_a_column() -> None:
 
 def test_a_vocabulary_report_is_a_line() -> None:
     report = {"sentences": 1200, "words": 9000, "pieces_per_word": 1.234, "longest": 60}
-    assert vocabulary_line({**report, "unknown": 0.0, "bytes": 0.00125, "used": 0.97}) == (
+    report |= {"unknown": 0.0, "bytes": 0.00125, "used": 0.97, "lost": 0.0, "lost_characters": {}}
+    line = (
         "1,200 sentences, 9,000 words, 1.23 pieces per word, at most 60 tokens; "
         "0.000% unknown, 0.125% spelled as bytes; 97% of the vocabulary used"
     )
+    assert vocabulary_line(report) == line
+    lost = vocabulary_line({**report, "lost": 0.002, "lost_characters": {"，": 1200, "\x1b": 1}})
+    assert lost == f"{line}; 0.200% of the characters lost (， 1,200, ␛ 1)"

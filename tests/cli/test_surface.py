@@ -15,6 +15,7 @@ from nmt.cli.app import app
 
 COMMON = "--run --quiet -q --debug"
 WITHOUT_SETTINGS = (
+    "tokenizer import",
     "tokenizer encode",
     "tokenizer decode",
     "report",
@@ -54,6 +55,7 @@ SURFACE = {
     "tokenizer train": f"{READING} files --vocab-size --type --separate --no-separate --character-coverage "
     "--byte-fallback --no-byte-fallback --normalization --symbol --protect --no-protect --sample",
     "tokenizer report": f"{READING} files --json",
+    "tokenizer import": "files",
     "tokenizer encode": "file --side --strict",
     "tokenizer decode": "file --side --strict",
     "prepare": f"{SETS} {READING} {CLEANING} --split --shard --merge --rejects",

@@ -31,6 +31,7 @@ def corpus(folder: Path) -> Any:
     source[40] = target[40] = b"the same on both sides"
     source[50] = b"kurz"
     target[50] = b"very long " * 30
+    source[80] += " fÃ¼r".encode()
     source[60], target[60] = b"ein Test mit \x07 Glocke", b"a test with a bell"
     valid = write(folder, "valid", [source[70], b"ganz neu"], [target[70], b"all new"])
     return sets_of([write(folder, "train", source, target)], valid)
@@ -46,6 +47,8 @@ def test_everything_odd_is_found_with_its_line(tmp_path: Path, tokenizers: Token
     assert train["files"][0]["invalid_utf8"] == {"count": 1, "lines": [31]}
     assert train["files"][0]["controls"] == {"count": 1, "lines": [61]}
     assert train["files"][0]["blank"] == 1
+    example = {"line": 81, "repair": "…c 80 fÃ¼r -> …c 80 für"}
+    assert train["repaired"] == {"count": 1, "examples": [example]}
     lines = {rule: [example["line"] for example in case["examples"]] for rule, case in train["rules"].items()}
     assert lines == {
         "empty": [21],
@@ -182,7 +185,20 @@ def test_the_vocabulary_report_counts_pieces_by_hand(tmp_path: Path) -> None:
         "unknown": 0,
         "bytes": 8 / pieces,
         "used": 9 / 262,
+        "lost": 0,
+        "lost_characters": {},
     }
+
+
+def test_characters_that_a_tokenizer_rewrites_are_counted(tmp_path: Path) -> None:
+    """NFKC writes both wide signs as ASCII; white space that is folded is no loss."""
+    (tmp_path / "text").write_text("好，好！ a\u3000b\n" * 5, encoding="utf-8")
+    lines = ["好，好！", "a，\u3000 b", "plain"]
+    for rules, lost in (("auto", {}), ("nmt_nfkc", {"，": 2, "！": 1})):
+        config = TokenizerConfig(vocab_size=300, normalization=rules)
+        report = vocabulary_report(train_tokenizers([tmp_path / "text"], config).source, lines)
+        assert report["lost_characters"] == lost
+        assert report["lost"] == pytest.approx(sum(lost.values()) / 14)
 
 
 def test_utf_16_is_reported_where_it_can_be_read_and_refused_elsewhere(tmp_path: Path) -> None:

@@ -51,7 +51,9 @@ def test_a_block_has_an_outcome_for_each_pair_and_the_tokens_of_those_kept(
 def block_of(lengths: list[tuple[int, int]], hashes: bool) -> CleanedBlock:
     source, target = (flat([[10 * i + pair[side]] * pair[side] for i, pair in enumerate(lengths)]) for side in (0, 1))
     numbers = np.arange(len(lengths) if hashes else 0, dtype=np.uint64)
-    return CleanedBlock(np.zeros(len(lengths), dtype=np.uint8), numbers, *source, *target)
+    return CleanedBlock(
+        np.zeros(len(lengths), dtype=np.uint8), np.asarray([3], dtype=np.uint16), numbers, *source, *target
+    )
 
 
 BLOCK_LENGTHS = st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), max_size=8)

@@ -181,6 +181,22 @@ def test_several_corpora_are_kept_apart_and_cleaned_as_one(tmp_path: Path, small
 # ------------------------------------------------------------------------------------------------------------ splitting
 
 
+def test_repaired_encodings_are_counted_with_examples(tmp_path: Path, small: Tokenizers) -> None:
+    pairs = [(f"Haus {word(i)}", f"house {word(i)}") for i in range(20)]
+    pairs[3] = ("das ist fÃ¼r dich", "this is for you")
+    pairs[7] = ("sieben", "itâ€™s nine")
+    pairs[9] = ("„Spaß“ für alle", "“fun” for all")
+    train = prepare(sets_of([write(tmp_path, "train", pairs)]), small, tmp_path / "data", PrepareConfig())["sets"][
+        "train"
+    ]
+    assert train["repaired"] == 2
+    assert train["repairs"] == ["… ist fÃ¼r dich -> … ist für dich", "itâ€™s nine -> it’s nine"]
+    left = prepare(sets_of([write(tmp_path, "train", pairs)]), small, tmp_path / "data", PrepareConfig(repair=False))[
+        "sets"
+    ]["train"]
+    assert not {"repaired", "repairs"} & left.keys()
+
+
 def test_a_split_takes_pairs_out_of_the_training_set(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
     """No pair that is scored was trained on."""
     content = prepare(sets_of([corpus.train]), tokenizers, tmp_path / "data", PrepareConfig(split=12))

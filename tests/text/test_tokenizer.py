@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
@@ -15,7 +16,17 @@ from hypothesis import strategies as st
 
 from nmt.config.corpus import TokenizerConfig
 from nmt.errors import NmtError
-from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, Tokenizers, train_tokenizers, training_sample
+from nmt.text.tokenizer import (
+    BEGIN,
+    END,
+    PAD,
+    UNKNOWN,
+    Tokenizer,
+    Tokenizers,
+    import_tokenizers,
+    train_tokenizers,
+    training_sample,
+)
 
 LINES = [
     f"{who} {what} the {which} {thing}{end}"
@@ -84,7 +95,7 @@ def test_decoding_gives_back_the_normalised_text_of_any_line(
 def test_plain_text_comes_back_as_it_was_but_for_folded_spaces(
     trained: Callable[..., Tokenizer], type: str, line: str
 ) -> None:
-    """Independent of what `normalize` says: ASCII is its own NFKC."""
+    """Independent of what `normalize` says: ASCII is its own normal form."""
     assert round_trip(trained(type=type), line) == " ".join(line.split())
 
 
@@ -103,7 +114,8 @@ def test_scripts_never_seen_in_training_come_back(trained: Callable[..., Tokeniz
 
 
 def test_normalisation_is_the_declared_one(trained: Callable[..., Tokenizer]) -> None:
-    assert trained().normalize(" ﬁve  Ｈouses\u3000") == "five Houses"  # NFKC
+    assert trained().normalize(" ﬁve  Ｈouses\u3000") == "ﬁve Ｈouses"
+    assert trained(normalization="nmt_nfkc").normalize(" ﬁve  Ｈouses\u3000") == "five Houses"
     assert trained(normalization="nmt_nfkc_cf").normalize("Große HÄUSER") == "große häuser"
     assert trained(normalization="identity").normalize("ﬁve") == "ﬁve"
 
@@ -254,7 +266,7 @@ def test_separate_tokenizers_know_their_own_language_only(text: Path, tmp_path: 
     config = TokenizerConfig(vocab_size=330, separate=True)
     tokenizers = train_tokenizers([text, other], config)
     assert not tokenizers.shared
-    assert tokenizers.source == train_tokenizer([text], config)
+    assert tokenizers.source == train_tokenizer([text], replace(config, normalization="nmt_nfkc"))
     assert tokenizers.target == train_tokenizer([other], config)
     assert tokenizers.target.encode_pieces(["집을"]) == [["▁집을"]]
     assert tokenizers.source.encode_pieces(["집을"])[0][1:] == [f"<0x{byte:02X}>" for byte in "집을".encode()]
@@ -302,6 +314,83 @@ def test_a_model_of_another_program_is_refused(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.model").write_bytes(foreign.getvalue())
     with pytest.raises(NmtError, match=r"tokenizer\.model: the tokens of <pad>, <unk>, <s>, </s> are \["):
         Tokenizers.load(tmp_path)
+
+
+LAYOUTS = {
+    "default": {},
+    "pad, eos and unk first": {"pad_id": 0, "eos_id": 1, "unk_id": 2, "bos_id": -1},
+    "only unk": {"bos_id": -1, "eos_id": -1},
+    "other names": {
+        "pad_id": 3,
+        "pad_piece": "[PAD]",
+        "unk_piece": "[UNK]",
+        "bos_piece": "[CLS]",
+        "eos_piece": "[SEP]",
+    },
+    "in the middle": {"pad_id": 23, "unk_id": 20, "bos_id": 21, "eos_id": 22},
+    "bytes": {"byte_fallback": True, "vocab_size": 330},
+    "spaces after words": {"treat_whitespace_as_suffix": True},
+    "user symbols": {"user_defined_symbols": ["<2de>", "<mask>"]},
+}
+
+
+def foreign(path: Path, **settings: Any) -> Path:
+    """A model as SentencePiece's own trainer writes it."""
+    model = io.BytesIO()
+    settings = {"vocab_size": 64, "model_type": "bpe", "hard_vocab_limit": False, "minloglevel": 3, **settings}
+    sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(LINES), model_writer=model, **settings)
+    path.write_bytes(model.getvalue())
+    return path
+
+
+@pytest.mark.parametrize("type", TYPES)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_model_of_another_program_can_be_imported(tmp_path: Path, layout: str, type: str) -> None:
+    path = foreign(tmp_path / "foreign.model", model_type=type, **LAYOUTS[layout])
+    original = sentencepiece.SentencePieceProcessor(model_proto=path.read_bytes())
+    tokenizer = import_tokenizers([path]).source
+    assert tokenizer.ids(["<pad>", "<unk>", "<s>", "</s>"]) == [PAD, UNKNOWN, BEGIN, END]
+    for line in [*LINES, "the 집 of Zoë", "<2de> a <mask>house", ""]:
+        assert tokenizer.encode_pieces([line])[0] == original.encode(line, out_type=str)
+    learned = [original.id_to_piece(token) for token in range(len(original)) if not original.is_control(token)]
+    assert tokenizer.vocabulary()[4:] == [piece for piece in learned if not original.is_unknown(original[piece])]
+    assert [round_trip(tokenizer, line) for line in LINES] == LINES
+    Tokenizers(tokenizer, tokenizer).save(tmp_path / "run")
+    assert Tokenizers.load(tmp_path / "run").source == tokenizer
+
+
+def test_an_imported_model_of_our_own_stays_as_it_is(trained: Callable[..., Tokenizer], tmp_path: Path) -> None:
+    path = tmp_path / "own.model"
+    path.write_bytes(trained().model)
+    imported = import_tokenizers([path]).source
+    assert imported.vocabulary() == trained().vocabulary()
+    assert imported.encode(LINES) == trained().encode(LINES)
+
+
+@given(cut=st.integers(0, 4000), flipped=st.integers(0, 4000), bit=st.integers(0, 7))
+def test_damaged_models_are_imported_or_refused_in_one_line(
+    tmp_path_factory: Any, cut: int, flipped: int, bit: int
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    content = bytearray(foreign(folder / "good.model").read_bytes())
+    content[min(flipped, len(content) - 1)] ^= 1 << bit
+    (folder / "bad.model").write_bytes(content[: len(content) - cut])
+    try:
+        import_tokenizers([folder / "bad.model"])
+    except NmtError as error:
+        assert str(error).startswith(str(folder / "bad.model"))
+
+
+def test_an_ordinary_piece_spelled_as_a_control_symbol_is_refused(tmp_path: Path) -> None:
+    path = foreign(tmp_path / "foreign.model", bos_id=-1, eos_id=-1, user_defined_symbols=["</s>"])
+    ordinary = path.read_bytes().replace(b"\n\x04</s>\x15\0\0\0\0\x18\x04", b"\n\x04</s>\x15\0\0\0\0\x18\x01")
+    path.write_bytes(ordinary)
+    with pytest.raises(NmtError, match="ordinary one"):
+        import_tokenizers([path])
+
+
+def test_trained_models_name_no_file_of_the_machine(trained: Callable[..., Tokenizer]) -> None:
+    assert b".tsv" not in trained().model
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model", b"\0" * 100, b'{"model": 1}', b"\n" * 50])

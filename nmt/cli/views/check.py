@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nmt.cli.views.console import Page
+from nmt.text.control_characters import visible
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _SHOWN = 2  # examples of each problem
@@ -103,6 +104,9 @@ def _draw_problems(console: Console, corpus: dict[str, Any]) -> None:
     for name, overlap in corpus["leakage"].items():
         problems.append((f"overlap with the {name} set", overlap["exact"]))
         problems.append((f"near-overlap with the {name} set", overlap["nearly"]))
+    repaired = corpus["repaired"]
+    if repaired["count"]:
+        problems.append(("encoding: repaired by prepare", {"count": repaired["count"], "examples": []}))
     for problem, group in problems:
         if group["count"]:
             numbers = f"{group['count']:>9,}  {group['count'] / corpus['pairs']:6.2%}  "
@@ -110,6 +114,9 @@ def _draw_problems(console: Console, corpus: dict[str, Any]) -> None:
         for example in group["examples"][:_SHOWN]:
             text = f"{'':19}line {example['line']:,}: {_cut(example['source'])} ||| {_cut(example['target'])}"
             console.print(Text(text, style="dim"), no_wrap=True, overflow="ellipsis", crop=True)
+    for example in repaired["examples"][:_SHOWN]:
+        text = f"{'':19}line {example['line']:,}: {visible(example['repair'])}"
+        console.print(Text(text, style="dim"), no_wrap=True, overflow="ellipsis", crop=True)
     if not any(group["count"] for _, group in problems) and "drift" not in corpus:
         console.print("no problems found")
 
@@ -118,10 +125,12 @@ def _cut(text: str) -> str:
     return text if len(text) <= _CUT else text[: _CUT - 1] + "…"
 
 
-def vocabulary_line(report: dict[str, float]) -> str:
+def vocabulary_line(report: dict[str, Any]) -> str:
     """A vocabulary report in one line."""
+    examples = ", ".join(f"{visible(character)} {count:,}" for character, count in report["lost_characters"].items())
     return (
         f"{report['sentences']:,.0f} sentences, {report['words']:,.0f} words, {report['pieces_per_word']:.2f} pieces "
         f"per word, at most {report['longest']:,.0f} tokens; {report['unknown']:.3%} unknown, {report['bytes']:.3%} "
         f"spelled as bytes; {report['used']:.0%} of the vocabulary used"
+        + (f"; {report['lost']:.3%} of the characters lost ({examples})" if examples else "")
     )
