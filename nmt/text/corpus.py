@@ -10,9 +10,10 @@ from nmt.config.corpus import CorpusConfig
 from nmt.errors import NmtError
 from nmt.files.lines import COMPRESSED, read_blocks
 from nmt.text.formats.gettext import read_po
-from nmt.text.formats.markup import read_tmx, read_xliff
+from nmt.text.formats.markup import read_tmx, xml_encoding
 from nmt.text.formats.plain import read_two
 from nmt.text.formats.tables import read_json_lines, read_tsv
+from nmt.text.formats.xliff import read_xliff
 from nmt.text.pair import SentencePair
 
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -21,12 +22,13 @@ _SUFFIXES = {
     "tsv": (".tsv", ".tab"),
     "jsonl": (".jsonl", ".ndjson"),
     "tmx": (".tmx",),
-    "xliff": (".xlf", ".xliff", ".sdlxliff", ".mqxliff"),
+    "xliff": (".xlf", ".xliff", ".sdlxliff", ".mqxliff", ".mxliff", ".txlf"),
     "po": (".po", ".pot"),
 }
+_PROLOG = r"(?>\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>[]*(?:\[.*?\]\s*)?>)*+<(?:[\w.-]+:)?"
 _CONTENT = {
-    "tmx": re.compile(r"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*|<!DOCTYPE[^>]*>\s*)*<tmx\b", re.DOTALL),
-    "xliff": re.compile(r"\s*(<\?xml[^>]*>\s*|<!--.*?-->\s*)*<xliff\b", re.DOTALL),
+    "tmx": re.compile(_PROLOG + r"tmx[\s/>]", re.DOTALL),
+    "xliff": re.compile(_PROLOG + r"xliff[\s/>]", re.DOTALL),
     "po": re.compile(r'(\s*#[^\n]*\n|\s*\n)*(msgctxt "[^\n]*\n)?msgid "[^\n]*\n(".*"\n)*msgstr "'),
     "jsonl": re.compile(r'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:'),
 }
@@ -83,7 +85,7 @@ def format_of(path: Path) -> str:
         start = next(read_blocks(path), b"")
     except NmtError:  # reading the pairs raises it again
         return "plain"
-    text = start.decode("utf-16" if start.startswith(UTF16_MARKS) else "utf-8-sig", errors="replace")
+    text = start.decode(xml_encoding(start) or "utf-8", errors="replace").removeprefix("\ufeff")
     return next((name for name, pattern in _CONTENT.items() if pattern.match(text)), "plain")
 
 

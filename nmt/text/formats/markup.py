@@ -1,19 +1,17 @@
-"""Translation memories and translation files in XML: TMX 1.4, XLIFF 1.2 and XLIFF 2.0.
+"""Translation files in XML, parsed by namespace as a stream, in constant memory; translation memories in TMX 1.4.
 
-Files are parsed as a stream, in constant memory. Entities, with which a short file can expand without bounds, are
-refused, and nothing outside the file is read. Inline tags are stripped, with the codes of a foreign format that some of
-them hold. Where tags are kept, these codes become text, and tags without codes are written as tags.
+Entities, with which a short file can expand without bounds, are refused, and nothing outside the file is read. Inline
+tags are stripped, with the codes of a foreign format that some of them hold; those that break a line become a space.
+Where tags are kept, codes become text, and tags without codes are written as tags.
 """
 
 import logging
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
-from typing import Any
-from xml.sax import SAXException, SAXParseException
-from xml.sax.handler import ContentHandler
-
-from defusedxml.common import DefusedXmlException
-from defusedxml.sax import make_parser
+from xml.parsers import expat
 
 from nmt.errors import NmtError
 from nmt.files.lines import read_blocks
@@ -22,18 +20,209 @@ from nmt.text.scripts import base_language, is_language
 
 logger = logging.getLogger("nmt")
 
+XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
+Attributes = Mapping[str, str]
+HINT = "set --source-language CODE and --target-language CODE"
+
 _CODES = {"bpt", "ept", "ph", "it", "ut"}  # inline elements whose text is code of a foreign format
+_MARKS = {"mrk", "sm", "em", "cp"}  # inline elements that are never tags: annotations and control characters
+_DELETED = {"x-sdl-deleted", "x-sdl-feedback-deleted"}  # types of marks around tracked deletions
 
-_EMPTY = {"x", "bx", "ex", "sc", "ec", "sm", "em"}  # inline elements of XLIFF without content
+_SPACES = "lb|pb|cr|lf|cp|tab|line[-_]?break|br|p|div|li|[uod]l|d[td]|t[dhr]|table|hr|h[1-6]|pre|blockquote|option"
+_BREAK = re.compile(
+    rf"^(?:\S*[:/]\S* )?(?:[a-z]+[-:])*(?:{_SPACES})(?:_\d+)?$"  # the name, type or id of a tag
+    rf"|(?:<|&lt;)/?(?:\w+:)?(?:{_SPACES})(?![\w.:-])"  # a tag as code
+    r'|(?:^|=")(?:\s|\\[nrt]|&#(?:9|1[03]|x0?[9ad]);)+(?:$|")',  # a code for white space, plain or in memoQ's words
+    re.IGNORECASE,
+)
 
-_UNTRANSLATED = {"new", "needs-translation", "needs-l10n", "needs-adaptation", "initial"}
-"""States of an XLIFF target that is not translated yet."""
 
-_SUGGESTIONS = {"alt-trans", "matches"}  # scopes of XLIFF with translations that are only suggestions
+def xml_encoding(start: bytes) -> str | None:
+    """The encoding that the first bytes of a file show, whatever its XML declaration says; None: it decides."""
+    unmarked = {b"\xff\xfe": "utf-16le", b"<\0": "utf-16le", b"\xfe\xff": "utf-16be", b"\0<": "utf-16be"}.get(start[:2])
+    is_utf8 = re.match(rb"\xef\xbb\xbf|<\?xml[^>]*encoding\s*=\s*.utf-16", start, re.IGNORECASE)
+    return unmarked or ("utf-8" if is_utf8 else None)
 
-_SCOPES = {"unit", "trans-unit", "group"} | _SUGGESTIONS
 
-_HINT = "set --source-language CODE and --target-language CODE"
+@lru_cache(256)
+def choose_sides(codes: Sequence[str | None], languages: Languages) -> tuple[int, int] | None:
+    """The places of source and target among the language codes of a unit; None fits any language, and any code.
+
+    >>> choose_sides(("en-GB", "de", "en-US"), ("de", "en")), choose_sides(("en-GB", "en-US"), ("en-US", "en"))
+    ((1, 0), (1, 0))
+    """
+    sources, targets = (
+        [i for i, code in enumerate(codes) if code is None or language is None or is_language(code, language)]
+        for language in languages
+    )
+    return next(((source, target) for source in sources for target in targets if source != target), None)
+
+
+@lru_cache(256)
+def is_break(*values: str) -> bool:
+    """Whether the name and attributes of a tag, or its code, stand for the end of a line or other white space."""
+    return any(map(_BREAK.search, values))
+
+
+class MarkupReader:
+    """Collect the sides of units, and pair them; a subclass says what begins and ends with which element.
+
+    Other elements are skipped, with all that they hold, inside units and where their namespace is foreign. Elements
+    without a namespace are the format's own.
+    """
+
+    root = ""
+    namespaces: Collection[str] = ()
+
+    def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
+        self.path, self.languages, self.keep_tags = path, languages, keep_tags
+        self.begin: dict[str, Callable[[str, Attributes], object]] = {}  # by name; foreign names with their namespace
+        self.end: dict[str, Callable[[], object]] = {}
+        self.names: dict[str, str] = {}  # of the elements of the file, by name with namespace
+        self.pairs: list[SentencePair] = []  # not taken yet
+        self.units = self.count = 0  # of all units or their parts, and of those with a translation
+        self.unit_line = 0  # where the current unit begins; 0 outside units
+        self.sides: list[tuple[str, dict[str, str]]] = []  # texts of the unit, and the marked parts of each by id
+        self.codes: list[str | None] = []  # languages of the texts
+        self.code: str | None = None  # language of the current text
+        self.seen: dict[str, None] = {}  # languages of the file
+        self.skipped = 0  # open elements of which nothing is read
+        self.text: list[str] | None = None  # the current text
+        self.parts: dict[str, str] = {}
+        self.inline: list[tuple[str, Attributes, int]] = []  # open inline elements, and where they begin in the text
+        self.breaks: set[tuple[str, str]] = set()  # attributes that refer to the code of a line break
+
+    def read(self) -> Iterator[SentencePair]:
+        """Yield the pairs of the file."""
+        blocks = read_blocks(self.path)
+        start = next(blocks, b"")
+        self.parser = parser = expat.ParserCreate(xml_encoding(start), " ")
+        parser.StartElementHandler, parser.EndElementHandler = self._start_element, self._end_element
+        parser.EntityDeclHandler = self._refuse_entity
+        try:
+            for block in chain([start], blocks):
+                parser.Parse(block, False)
+                yield from self.pairs
+                self.pairs.clear()
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            where, problem = f"{self.path}, line {error.lineno}", expat.ErrorString(error.code)
+            raise NmtError(f"{where}: broken XML: {problem}", "check that the file is complete, and XML") from None
+        except (ValueError, LookupError) as error:  # such as an unknown encoding
+            raise NmtError(f"{self.path}: not readable as XML: {error}", "check that it is XML") from None
+        yield from self.pairs
+
+    def begin_text(self, take: Callable[[str], None]) -> None:
+        """Begin a text that is to be taken at its end."""
+        self.text, self.parts, self.take_text = [], {}, take
+        self.parser.CharacterDataHandler = self.text.append
+
+    def take_side(self, text: str) -> None:
+        """Add a text in the current language to the unit."""
+        self.sides.append((one_line(text), self.parts))
+        self.codes.append(self.code)
+
+    def choose_sides(self, codes: tuple[str | None, ...], languages: Languages) -> tuple[int, int] | None:
+        """The places of source and target, which settle the languages that are not given."""
+        sides = choose_sides(codes, languages)
+        if sides and None in self.languages:
+            source, target = self.languages
+            self.languages = source or codes[sides[0]], target or codes[sides[1]]
+        return sides
+
+    def begin_unit(self) -> None:
+        """Begin a unit without sides."""
+        self.unit_line, self.sides, self.codes = self.parser.CurrentLineNumber, [], []
+
+    def end_unit(self) -> None:
+        """Pair the parts that both sides have, or the sides as a whole where one has no parts."""
+        units = len(self.sides[0][1]) or 1 if self.sides else 0
+        if sides := self.choose_sides(tuple(self.codes), self.languages):
+            (source, sources), (target, targets) = self.sides[sides[0]], self.sides[sides[1]]
+            if sources and targets:
+                for part in [part for part in self.sides[0][1] if part in sources and part in targets]:
+                    self._add_pair(sources[part], targets[part])
+            else:
+                self._add_pair(source, target)
+                units = 1
+        self.units += units
+        self.unit_line = 0
+
+    def _add_pair(self, source: str, target: str) -> None:
+        self.pairs.append(SentencePair(source, target, self.unit_line))
+        self.count += 1
+
+    def report(self, lack: str, problem: str, hint: str = HINT) -> None:
+        """Warn of units without a pair; raise NmtError with the problem where no unit has one."""
+        if self.units and not self.count:
+            raise NmtError(f"{self.path}: {problem}", hint)
+        if self.units > self.count:
+            logger.warning("%s: %d of %d %s", self.path, self.units - self.count, self.units, lack)
+
+    def _start_element(self, name: str, attributes: Attributes) -> None:
+        own = self.names.get(name) or self._own_name(name)
+        if self.text is not None:
+            self._open_inline(self.text, own, attributes)
+        elif self.skipped:
+            self.skipped += 1
+        elif own in self.begin:
+            self.begin[own](own, attributes)
+        elif self.unit_line or " " in own:
+            self.skipped = 1
+
+    def _end_element(self, name: str) -> None:
+        if self.text is not None:
+            if self.inline:
+                self._close_inline(self.text)
+            else:
+                text, self.text, self.parser.CharacterDataHandler = "".join(self.text), None, None
+                self.take_text(text)
+        elif self.skipped:
+            self.skipped -= 1
+        elif (own := self.names[name]) in self.end:
+            self.end[own]()
+
+    def _own_name(self, name: str) -> str:
+        namespace, _, local = name.rpartition(" ")
+        if not self.names:
+            self.namespaces = {*self.namespaces, namespace, ""}
+            if local != self.root:
+                problem = f"{self.path}: the root element is <{local}>, not <{self.root}>"
+                raise NmtError(problem, "check that it is the right file")
+        self.names[name] = local if namespace in self.namespaces else name
+        return self.names[name]
+
+    def _open_inline(self, text: list[str], name: str, attributes: Attributes) -> None:
+        self.inline.append((name, attributes, len(text)))
+        if self.keep_tags and name not in _MARKS:
+            local, key = name.rpartition(" ")[2], next((key for key in ("id", "i", "x") if key in attributes), None)
+            text.append(f'<{local} {key}="{attributes[key]}">' if key else f"<{local}>")
+        else:
+            breaks = is_break(name, *attributes.values()) or not self.breaks.isdisjoint(attributes.items())
+            text.append("\n" if breaks else "")
+
+    def _close_inline(self, text: list[str]) -> None:
+        name, attributes, start = self.inline.pop()
+        if name in _MARKS:
+            part = one_line("".join(text[start:])) if attributes.get("mtype") == "seg" else ""
+            if part.strip() and "mid" in attributes:
+                self.parts[attributes["mid"]] = part
+            if attributes.get("mtype") in _DELETED:
+                del text[start:]
+        elif self.keep_tags:
+            if len(text) == start + 1:
+                text[start] = f"{text[start][:-1]}/>"
+            elif name in _CODES:
+                text[start] = ""
+            else:
+                text.append(f"</{name.rpartition(' ')[2]}>")
+        elif name in _CODES:
+            text[start:] = "\n" if text[start] or _BREAK.search("".join(text[start + 1 :])) else ""
+        elif text[start]:
+            text.append("\n")
+
+    def _refuse_entity(self, name: str, *_: object) -> None:
+        raise NmtError(f"{self.path}: declares entities, such as {name}", "remove them")
 
 
 def read_tmx(path: Path, languages: Languages, *, keep_tags: bool) -> Iterator[SentencePair]:
@@ -42,259 +231,38 @@ def read_tmx(path: Path, languages: Languages, *, keep_tags: bool) -> Iterator[S
     Languages that are not given are inferred from a memory of two languages; its header names the source. Raises
     NmtError for broken XML, with the line, and where the languages cannot be inferred or do not occur.
     """
-    return _read(path, _Tmx(path, languages, keep_tags=keep_tags))
+    return _Tmx(path, languages, keep_tags=keep_tags).read()
 
 
-def read_xliff(path: Path, languages: Languages, *, keep_tags: bool) -> Iterator[SentencePair]:
-    """Read the translated segments of an XLIFF file, in the direction of the languages if they are given."""
-    return _read(path, _Xliff(path, languages, keep_tags=keep_tags))
-
-
-def _read(path: Path, handler: "_Handler") -> Iterator[SentencePair]:
-    parser: Any = make_parser()
-    parser.forbid_external = False  # such as the DTD that TMX files name, which xml.sax.expatreader does not read
-    parser.setContentHandler(handler)
-    handler.setDocumentLocator(parser)
-    try:
-        parser.feed(b"")  # else an empty file is not an error
-        for block in read_blocks(path):
-            parser.feed(block)
-            yield from handler.pairs
-            handler.pairs.clear()
-        parser.close()
-    except SAXParseException as error:
-        where, problem = f"{path}, line {error.getLineNumber()}", error.getMessage()
-        raise NmtError(f"{where}: broken XML: {problem}", "check that the file is complete, and XML") from None
-    except DefusedXmlException as error:
-        raise NmtError(f"{path}: declares entities ({type(error).__name__})", "remove them") from None
-    except (SAXException, ValueError, LookupError) as error:  # such as an unknown encoding
-        raise NmtError(f"{path}: not readable as XML: {error}", "check that it is XML") from None
-    yield from handler.pairs
-    handler.finish()
-
-
-class _Handler(ContentHandler):
-    """Collect the text of segments, and pairs."""
-
-    root_name: str
-
-    def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
-        super().__init__()
-        self.path, self.languages, self.keep_tags = path, languages, keep_tags
-        self.pairs: list[SentencePair] = []  # not taken yet
-        self.count = 0  # of all pairs
-        self.unit_line = 0  # where the current unit begins
-        self.root = ""
-        self.seen: dict[str, None] = {}  # languages of the file
-        self.empty = set[str]()  # inline elements without content
-        self.text: list[str] | None = None  # of the current segment
-        self.codes = 0  # enclosing elements that hold codes
-
-    def finish(self) -> None:
-        """Check the file as a whole."""
-        if self.root != self.root_name:
-            problem = f"{self.path}: the root element is <{self.root}>, not <{self.root_name}>"
-            raise NmtError(problem, "check that it is the right file")
-
-    def begin_unit(self) -> None:
-        """Note where a unit begins."""
-        self.unit_line = int(self._locator.getLineNumber() or 0)  # type: ignore[attr-defined]
-
-    def add_pair(self, source: str, target: str) -> None:
-        """Complete a pair of the current unit."""
-        self.pairs.append(SentencePair(source, target, self.unit_line))
-        self.count += 1
-
-    def characters(self, content: str) -> None:
-        if self.text is not None and (self.keep_tags or not self.codes):
-            self.text.append(content)
-
-    def holds_code(self, name: str) -> bool:
-        """Whether an inline element holds code of a foreign format."""
-        return name in _CODES and name not in self.empty
-
-    def open_inline(self, name: str, attributes: Any) -> None:
-        """Begin an inline element."""
-        assert self.text is not None
-        if self.holds_code(name):
-            self.codes += 1
-        elif self.keep_tags:
-            known = attributes.get("id")
-            self.text.append(f'<{name} id="{known}"' if known else f"<{name}")
-            self.text.append("/>" if name in self.empty else ">")
-
-    def close_inline(self, name: str) -> None:
-        """End an inline element."""
-        assert self.text is not None
-        if self.holds_code(name):
-            self.codes -= 1
-        elif self.keep_tags and name not in self.empty:
-            self.text.append(f"</{name}>")
-
-    def take_text(self) -> str:
-        """End the current segment and return its text."""
-        text, self.text, self.codes = "".join(self.text or ()), None, 0
-        return one_line(text)
-
-
-class _Tmx(_Handler):
-    root_name = "tmx"
+class _Tmx(MarkupReader):
+    root = "tmx"
 
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
         super().__init__(path, languages, keep_tags=keep_tags)
-        self.header_source: str | None = None  # the source language of the header
-        self.unit: dict[str, str] | None = None  # text by language
-        self.units, self.language = 0, ""
+        self.header: dict[str, str] = {}
+        self.begin = {"tu": lambda *_: self.begin_unit(), "seg": lambda *_: self.begin_text(self.take_side)}
+        self.begin |= {"tuv": self._begin_side, "header": lambda _, attributes: self.header.update(attributes)}
+        self.end = {"tu": self.end_unit, "tmx": self._finish}
 
-    def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
-        self.root = self.root or name
-        if self.text is not None:
-            self.open_inline(name, attrs)
-        elif name == "header":
-            declared = attrs.get("srclang", "*all*")
-            self.header_source = None if declared == "*all*" else base_language(declared)
-        elif name == "tu":
-            self.begin_unit()
-            self.unit = {}
-        elif name == "tuv":
-            self.language = attrs.get("xml:lang") or attrs.get("lang") or ""
-        elif name == "seg":
-            self.text = []
+    def _begin_side(self, _: str, attributes: Attributes) -> None:
+        self.code = attributes.get(XML_LANG) or attributes.get("lang") or ""
 
-    def endElement(self, name: str) -> None:  # noqa: N802
-        if name == "seg" and self.text is not None:
-            text = self.take_text()
-            if self.unit is not None:
-                self.unit.setdefault(self.language, text)
-        elif self.text is not None:
-            self.close_inline(name)
-        elif name == "tu" and self.unit is not None:
-            self._end_unit(self.unit)
-            self.unit = None
-
-    def _end_unit(self, unit: dict[str, str]) -> None:
-        self.units += 1
-        self.seen |= dict.fromkeys(unit)
-        source, target = (
-            next((unit[code] for code in unit if is_language(code, language)), None)
-            for language in self._infer_languages(unit)
-        )
-        if source is not None and target is not None:
-            self.add_pair(source, target)
-
-    def _infer_languages(self, unit: dict[str, str]) -> tuple[str, str]:
-        """The languages of source and target; a unit of two languages settles those that are not given."""
-        source, target = self.languages
-        if source and target:
-            return source, target
-        if len(unit) > 2:
-            names = ", ".join(unit)
-            raise NmtError(f"{self.path}, line {self.unit_line}: no source and target among {names}", _HINT)
-        first, second = [*unit, "", ""][:2]
-        given = source or target or self.header_source or first
-        known, other = (second, first) if is_language(second, given) else (first, second)
-        languages = (known, other) if source or not target else (other, known)
-        if len(unit) == 2:
-            self.languages = languages
-        return languages
-
-    def finish(self) -> None:
-        super().finish()
-        if self.count == self.units:
-            return
-        languages, missing = " and ".join(map(str, self.languages)), self.units - self.count
-        logger.warning("%s: %d of %d units do not have both %s", self.path, missing, self.units, languages)
+    def choose_sides(self, codes: tuple[str | None, ...], languages: Languages) -> tuple[int, int] | None:
+        """The places of source and target; a unit of two languages settles those that are not given."""
         if not self.count:
-            problem = f"{self.path}: no unit has both {languages}; its languages are {', '.join(self.seen)}"
-            raise NmtError(problem, _HINT)
+            self.seen |= dict.fromkeys(filter(None, codes))
+        source, target = languages
+        if source and target:
+            return choose_sides(codes, languages)
+        if len(set(codes)) > 2:
+            where, listed = f"{self.path}, line {self.unit_line}", ", ".join(filter(None, dict.fromkeys(codes)))
+            raise NmtError(f"{where}: no source and target among {listed}", HINT)
+        declared = self.header.get("srclang")
+        sources = [source] if source else [declared, base_language(declared) or None, None]
+        return next(filter(None, (super(_Tmx, self).choose_sides(codes, (code, target)) for code in sources)), None)
 
-
-class _Xliff(_Handler):
-    root_name = "xliff"
-
-    def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
-        super().__init__(path, languages, keep_tags=keep_tags)
-        self.empty = set(_EMPTY)
-        self.swap = False  # whether the file translates from the target to the source language
-        self.foreign = False  # whether the file has other languages
-        self.ignored: list[bool] = []  # whether enclosing scopes have no translations
-        self.side = self.state = ""  # the current element; the state of the target
-        self.sides: dict[str, str] = {}  # text by element
-        self.marks: list[tuple[str, int]] = []  # enclosing marks: segment number, start in the text
-        self.parts: dict[str, dict[str, str]] = {}  # text by element and segment number
-
-    def startElement(self, name: str, attrs: Any) -> None:  # noqa: N802
-        self.root = self.root or name
-        if name in _SCOPES:
-            self.ignored.append(name in _SUGGESTIONS or attrs.get("translate") == "no")
-        if self.text is not None:
-            self._open_inside(name, attrs)
-        elif name in ("xliff", "file"):
-            self._open_file(attrs)
-        elif name in ("source", "target", "seg-source") and not any(self.ignored):
-            self.text, self.marks, self.side = [], [], name
-            if name == "target":
-                self.state = attrs.get("state", self.state)
-        if name in ("trans-unit", "segment"):
-            self.begin_unit()
-            self.sides, self.parts, self.state = {}, {}, attrs.get("state", "")
-
-    def _open_inside(self, name: str, attrs: Any) -> None:
-        assert self.text is not None
-        if name == "mrk":
-            self.marks.append((attrs.get("mid", "") if attrs.get("mtype") == "seg" else "", len(self.text)))
-        elif name == "cp":  # a character that XML cannot hold
-            self.text.append(" ")
-        else:
-            self.open_inline(name, attrs)
-
-    def _open_file(self, attrs: Any) -> None:
-        if attrs.get("version", "").startswith("2"):
-            self.empty.add("ph")  # in XLIFF 1.2 it holds code
-        source = attrs.get("source-language") or attrs.get("srcLang")
-        target = attrs.get("target-language") or attrs.get("trgLang")
-        if not source:
-            return
-        self.languages = (self.languages[0] or source, self.languages[1] or target)  # those of the first file
-        self.swap = _fits(source, self.languages[1]) and not _fits(source, self.languages[0])
-        codes = (target, source) if self.swap else (source, target)
-        self.foreign = not all(map(_fits, codes, self.languages))
-        self.seen[f"{source} to {target or '?'}"] = None
-
-    def endElement(self, name: str) -> None:  # noqa: N802
-        if name in _SCOPES:
-            self.ignored.pop()
-        if self.text is not None:
-            self._close_inside(name, self.text)
-        elif name in ("trans-unit", "segment"):
-            self._end_segment()
-
-    def _close_inside(self, name: str, text: list[str]) -> None:
-        if name == self.side:
-            self.sides[name] = self.take_text()
-        elif name == "mrk":
-            number, start = self.marks.pop()
-            if number:
-                self.parts.setdefault(self.side, {})[number] = one_line("".join(text[start:]))
-        elif name != "cp":
-            self.close_inline(name)
-
-    def _end_segment(self) -> None:
-        if self.foreign or not self.sides.get("target", "").strip() or self.state in _UNTRANSLATED:
-            return
-        sources, targets = self.parts.get("seg-source", {}), self.parts.get("target", {})
-        pairs = [(self.sides.get("source", ""), self.sides["target"])]
-        if sources and sources.keys() == targets.keys():
-            pairs = [(sources[number], targets[number]) for number in sources]
-        for source, target in pairs:
-            self.add_pair(*((target, source) if self.swap else (source, target)))
-
-    def finish(self) -> None:
-        super().finish()
-        if self.seen and not self.count and self.foreign:
-            languages = " to ".join(map(str, self.languages))
-            raise NmtError(f"{self.path}: no translation from {languages}, only {', '.join(self.seen)}", _HINT)
-
-
-def _fits(code: str | None, language: str | None) -> bool:
-    return code is None or language is None or is_language(code, language)
+    def _finish(self) -> None:
+        given = [*filter(None, self.languages), "another language"][:2]
+        languages = f"both {' and '.join(given)}" if any(self.languages) else "two languages"
+        problem = f"no unit has {languages}; its languages are {', '.join(self.seen) or 'not declared'}"
+        self.report(f"units do not have {languages}", problem)
