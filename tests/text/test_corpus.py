@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-import polib
 import pytest
 from backports.zstd import compress as zstd
 from hypothesis import given
@@ -431,10 +430,9 @@ def as_xliff(pairs: Pairs) -> str:
 
 
 def as_po(pairs: Pairs) -> str:
-    catalogue = polib.POFile()
-    catalogue.metadata = {"Content-Type": "text/plain; charset=UTF-8"}
-    catalogue.extend(polib.POEntry(msgid=source, msgstr=target) for source, target in pairs)
-    return str(catalogue)
+    quoted = [[f'"{text.replace(chr(34), chr(92) + chr(34))}"' for text in pair] for pair in pairs]
+    header = r'msgid "" msgstr "Content-Type: text/plain; charset=UTF-8\n"'
+    return header + "".join(f"\n\nmsgid {source}\nmsgstr {target}" for source, target in quoted)
 
 
 # no control characters, which XML cannot hold, and no accelerators, which are removed from PO; some text on both sides

@@ -59,6 +59,12 @@ def prefixed(content: str, prefix: str = "x") -> str:
 
 X5_SOURCE, X5_TARGET = parts(a1='Een <x id="5"/>fiets.'), parts(a1='En cykel <x id="5"/>.')
 FIETS = [("Fiets", "Cykel")]
+TRANSLATED = [
+    *("needs-adaptation", "needs-review-translation", "needs-review-l10n", "needs-review-adaptation"),
+    *("translated", "signed-off", "final", "x-custom"),
+]
+"""States of targets with text in the target language."""
+
 BIKE = unit("Fiets", "Cykel")
 BIKE_ANYWAY = unit("Fiets", "Cykel", 'translate="yes"')
 STAYS = unit("X", "X", 'translate="no"')
@@ -198,24 +204,15 @@ PAIRS: dict[str, tuple[str, list[tuple[str, str]]]] = {
         xliff(
             "".join(
                 f'<trans-unit><source>{state}</source><target state="{state}">T {state}</target></trans-unit>'
-                for state in (
-                    "new needs-translation needs-l10n needs-adaptation needs-review-translation needs-review-l10n "
-                    "needs-review-adaptation translated signed-off final x-custom"
-                ).split()
+                for state in ["new", "needs-translation", "needs-l10n", *TRANSLATED]
             )
         ),
-        [
-            (state, f"T {state}")
-            for state in (
-                "needs-adaptation needs-review-translation needs-review-l10n needs-review-adaptation translated "
-                "signed-off final x-custom"
-            ).split()
-        ],
+        [(state, f"T {state}") for state in TRANSLATED],
     ),
     "states of XLIFF 2": (
         xliff_2(
             "<unit id='1'>"
-            + "".join(segment(state, f"T {state}", f"state='{state}'") for state in "initial translated final".split())
+            + "".join(segment(state, f"T {state}", f"state='{state}'") for state in ("initial", "translated", "final"))
             + segment("Fiets", "Cykel")
             + "</unit>"
         ),
@@ -304,7 +301,8 @@ PAIRS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "line breaks of Angular": (
         xliff(
             unit(
-                'Hallo<x id="LINE_BREAK" ctype="lb" equiv-text="&lt;br/&gt;"/>wereld <x id="INTERPOLATION" equiv-text="{{n}}"/>',
+                'Hallo<x id="LINE_BREAK" ctype="lb" equiv-text="&lt;br/&gt;"/>wereld '
+                '<x id="INTERPOLATION" equiv-text="{{n}}"/>',
                 'Hej<x id="LINE_BREAK"/>världen <x id="INTERPOLATION" equiv-text="{{n}}"/>',
             )
         ),
@@ -313,8 +311,11 @@ PAIRS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "paragraphs of Angular": (
         xliff(
             unit(
-                '<x id="START_PARAGRAPH" ctype="x-p"/>Een<x id="CLOSE_PARAGRAPH" ctype="x-p"/><x id="START_PARAGRAPH" ctype="x-p"/>twee<x id="CLOSE_PARAGRAPH" ctype="x-p"/>',
-                '<x id="START_PARAGRAPH" equiv-text="&lt;p&gt;"/>Ett<x id="CLOSE_PARAGRAPH" equiv-text="&lt;/p&gt;"/><x id="START_PARAGRAPH" equiv-text="&lt;p class=&quot;a&quot;&gt;"/>två<x id="CLOSE_PARAGRAPH" equiv-text="&lt;/p&gt;"/>',
+                '<x id="START_PARAGRAPH" ctype="x-p"/>Een<x id="CLOSE_PARAGRAPH" ctype="x-p"/>'
+                '<x id="START_PARAGRAPH" ctype="x-p"/>twee<x id="CLOSE_PARAGRAPH" ctype="x-p"/>',
+                '<x id="START_PARAGRAPH" equiv-text="&lt;p&gt;"/>Ett<x id="CLOSE_PARAGRAPH" equiv-text="&lt;/p&gt;"/>'
+                '<x id="START_PARAGRAPH" equiv-text="&lt;p class=&quot;a&quot;&gt;"/>två'
+                '<x id="CLOSE_PARAGRAPH" equiv-text="&lt;/p&gt;"/>',
             )
         ),
         [("Een twee", "Ett två")],
@@ -360,7 +361,8 @@ PAIRS: dict[str, tuple[str, list[tuple[str, str]]]] = {
             unit(
                 'Een<ph id="1">&lt;mq:ch val="&#10;" /&gt;</ph>twee<ph id="2">&lt;mq:ch val="&amp;#9;" /&gt;</ph>drie'
                 '<ph id="3">&lt;mq:rxt displaytext="x" val="y" /&gt;</ph>s',
-                'Ett<ph id="1">&lt;br /&gt;</ph>två<ph id="2">&lt;mq:rxt displaytext="&amp;lt;br&amp;gt;" val="" /&gt;</ph>tre',
+                'Ett<ph id="1">&lt;br /&gt;</ph>två'
+                '<ph id="2">&lt;mq:rxt displaytext="&amp;lt;br&amp;gt;" val="" /&gt;</ph>tre',
             ),
             'xmlns:mq="MQXliff"',
         ),
@@ -387,7 +389,8 @@ PAIRS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     # languages
     "a target in another language": (
         xliff(
-            '<trans-unit><source>Fiets</source><target xml:lang="da">Cykel (da)</target><target xml:lang="sv">Cykel</target></trans-unit>'
+            '<trans-unit><source>Fiets</source><target xml:lang="da">Cykel (da)</target>'
+            '<target xml:lang="sv">Cykel</target></trans-unit>'
         ),
         FIETS,
     ),

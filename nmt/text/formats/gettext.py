@@ -1,18 +1,14 @@
 """Gettext catalogues, PO and POT: the messages of a program and their translations."""
 
-import codecs
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import polib
-
-from nmt.errors import NmtError
 from nmt.files.lines import read_blocks
+from nmt.text.formats.po import PoFile
 from nmt.text.pair import Languages, SentencePair, one_line
 from nmt.text.scripts import is_language
 
-_CHARSET = re.compile(rb'Content-Type:[^"\n]*charset=([-\w]+)')
 _ACCELERATORS = {
     "&": re.compile(r"(?<![^\W_])&(?=\w)(?!\w+;)|(?<=\w)&(?=[a-z])(?!\w+;)"),  # E&xit, but not R&D
     "_": re.compile(r"_(?=[^\W_])"),
@@ -27,46 +23,20 @@ def read_po(path: Path, languages: Languages) -> Iterator[SentencePair]:
     A message with plurals yields two pairs: the singular with the first form, the plural with the last. The pairs of a
     catalogue in the source language are swapped. Raises NmtError with the line that cannot be read.
     """
-    catalogue = _parse(path)
     source, target = languages
-    language = catalogue.metadata.get("Language", "")
-    swap = bool(source and is_language(language, source) and not (target and is_language(language, target)))
-    for entry in catalogue:
-        if entry.obsolete or entry.fuzzy or not entry.translated():
-            continue
-        for message, translation in _forms(entry):
-            sides = _without_accelerators(one_line(message), one_line(translation))
-            yield SentencePair(*(sides[::-1] if swap else sides), entry.linenum)
-
-
-def _parse(path: Path) -> polib.POFile:
-    data = b"".join(read_blocks(path)).removeprefix(codecs.BOM_UTF8)
-    declared = _CHARSET.search(data)
-    charset = declared[1].decode("ascii") if declared and declared[1] != b"CHARSET" else "utf-8"
-    try:
-        text = data.decode(charset)
-    except LookupError:
-        raise NmtError(f"{path}: declares the unknown charset {charset}", "convert it to UTF-8") from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise NmtError(f"{path}, line {line}: invalid {charset}", "convert it to UTF-8") from None
-    try:
-        return polib.pofile(text + "\n", check_for_duplicates=False)
-    except Exception as error:  # polib raises OSError, and others from inside its parser
-        number = re.search(r"line (\d+)", str(error))
-        where = f"{path}, line {number[1]}" if number else path
-        raise NmtError(f"{where}: not a readable PO file", "check it with msgfmt --check") from None
-
-
-def _forms(entry: polib.POEntry) -> Iterator[tuple[str, str]]:
-    if not entry.msgid_plural:
-        yield entry.msgid, entry.msgstr
-        return
-    forms = [form for _, form in sorted(entry.msgstr_plural.items())]
-    if len(forms) > 1:
-        yield entry.msgid, forms[0]
-    if forms:
-        yield entry.msgid_plural, forms[-1]
+    swap = False
+    for entry in PoFile(b"".join(read_blocks(path)), path):
+        forms = entry.translations
+        if entry.is_header:
+            language = "".join(re.findall(r"^Language: *(.*)", forms[0], re.MULTILINE)[:1])
+            swap = bool(source and is_language(language, source) and not (target and is_language(language, target)))
+        elif all(forms) and not entry.obsolete and b"fuzzy" not in entry.flags:
+            message, plural = entry.texts["msgid"], entry.texts.get("msgid_plural")
+            pairs = [(message, forms[0])] if plural is None or len(forms) > 1 else []
+            pairs += [(plural, forms[-1])] if plural is not None else []
+            for message, translation in pairs:
+                sides = _without_accelerators(one_line(message), one_line(translation))
+                yield SentencePair(*(sides[::-1] if swap else sides), entry.line)
 
 
 def _without_accelerators(message: str, translation: str) -> tuple[str, str]:
@@ -80,7 +50,7 @@ def _without_accelerators(message: str, translation: str) -> tuple[str, str]:
     (('R&D', 'R&D'), ('file_name', 'Name: file_name'))
     """
     for mark, pattern in _ACCELERATORS.items():
-        if len(pattern.findall(message)) != 1:
+        if mark not in message or len(pattern.findall(message)) != 1:
             continue
         marked = next(word for word in message.split() if pattern.search(word))
         if marked in translation.split():  # a name, the same on both sides
