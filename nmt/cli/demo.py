@@ -2,20 +2,22 @@
 
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 import nmt
 from nmt.cli.options import Common
+from nmt.cli.output import counted
 from nmt.cli.views.console import Page
 from nmt.errors import NmtError
 from nmt.files.lines import read_text
 from nmt.files.run_directory import DATA_DESCRIPTION, SIDES, RunDirectory, is_data
 
+Threads = Annotated[int | None, typer.Option(help="CPU threads.", min=0, show_default="one per core")]
 SAMPLES = 6  # sentences of the test set that are shown
 
 TRAINING = (
@@ -30,7 +32,7 @@ def corpus_directory() -> Path:
     return next(place for place in (package / "corpus", package.parent / "data") if (place / "train.ko").exists())
 
 
-def demo(common: Common, context: typer.Context) -> None:
+def demo(common: Common, context: typer.Context, threads: Threads = None) -> None:
     """Train a Korean-English translation model on a bundled corpus in minutes, printing each command.
 
     The run directory stays, for nmt translate --run nmt-demo.
@@ -39,19 +41,24 @@ def demo(common: Common, context: typer.Context) -> None:
     corpus = corpus_directory()
     _refuse_foreign_run(common.run, corpus)
     console = Console(stderr=True, quiet=common.quiet, highlight=False)
-    for text, arguments in _chapters(corpus, common.run.path):
-        console.print(f"\n{text}", soft_wrap=True)
+
+    def run(text: str, arguments: list[str]) -> None:
+        console.print(f"\n{text}")
         shown = " ".join(arguments).replace(str(corpus), "CORPUS")
-        console.print(f"[bold cyan]$ nmt {shown}[/]", soft_wrap=True)
+        console.print(Text(f"$ nmt {shown}", "bold cyan"), soft_wrap=True)
         arguments += ["--quiet"] if common.quiet else []
         if code := context.find_root().command.main(arguments, prog_name="nmt", standalone_mode=False):
             raise typer.Exit(code)  # its message is printed
+
+    for text, arguments in _chapters(corpus, common.run.path, [] if threads is None else ["--threads", str(threads)]):
+        run(text, arguments)
     _show_samples(common.run, Page())
-    seconds = time.monotonic() - started
-    console.print(f"\nAll of this took {seconds:.0f} seconds. The translator is {common.run.model}:")
-    console.print(f"[bold cyan]$ nmt translate --run {common.run.path} < korean.txt[/]")
+    console.print(f"\nAll of this took {counted(round(time.monotonic() - started), 'second')}.")
+    translate = ["translate", "--run", str(common.run.path)]
     if sys.stdin.isatty() and sys.stdout.isatty():
-        _translate_typed(common.run, console)
+        run("Type Korean sentences in the words of this corpus (Ctrl-D ends):", translate)
+    else:
+        console.print(f"The translator is {common.run.model}: nmt {' '.join(translate)} < korean.txt", soft_wrap=True)
 
 
 def _refuse_foreign_run(run: RunDirectory, corpus: Path) -> None:
@@ -65,7 +72,7 @@ def _refuse_foreign_run(run: RunDirectory, corpus: Path) -> None:
         raise NmtError(f"{run.path} exists and is not an earlier demo", "name another directory with --run")
 
 
-def _chapters(corpus: Path, run: Path) -> list[tuple[str, list[str]]]:
+def _chapters(corpus: Path, run: Path, threads: list[str]) -> list[tuple[str, list[str]]]:
     """The chapters of the demo: a text, and a command."""
 
     def pair(name: str) -> list[str]:
@@ -82,14 +89,14 @@ def _chapters(corpus: Path, run: Path) -> list[tuple[str, list[str]]]:
             ["prepare", *pair("train"), "--valid", *pair("valid"), "--test", *pair("test"), *where],
         ),
         (
-            "3. The Transformer is trained to predict each next English piece from the Korean sentence and the pieces\n"
-            "   before it. Every 500 steps it translates the validation set, and the best model so far is kept.",
-            ["train", *TRAINING.split(), *where],
+            "3. The Transformer is trained to predict each next English piece from the Korean sentence and the pieces "
+            "before it. Every 500 steps it translates the validation set, and the best model so far is kept.",
+            ["train", *TRAINING.split(), *where, *threads],
         ),
         (
-            "4. Beam search translates the test set, 500 sentences with combinations of words unseen in\n"
-            "   training, and the translations are scored against the references.",
-            ["eval", *where],
+            "4. Beam search translates the test set, 500 sentences with combinations of words unseen in "
+            "training, and the translations are scored against the references.",
+            ["eval", *where, *threads],
         ),
     ]
 
@@ -107,27 +114,16 @@ def _show_samples(run: RunDirectory, console: Console) -> None:
     translations = translator.translate([sources[i] for i in chosen])
     console.print("\nSome sentences of the test set:")
     for i, translation in zip(chosen, translations, strict=True):
-        console.print(f"  {sources[i]}\n  [bold]{translation.text}[/]")
+        console.print(Text.assemble(f"  {sources[i]}\n  ", (translation.text, "bold")))
         if translation.text != references[i]:
-            console.print(f"  (the reference is: {references[i]})")
+            console.print(Text(f"  (the reference is: {references[i]})"))
     sentence = min((i for i in chosen), key=lambda i: abs(len(sources[i].split()) - 6))
     text = translations[list(chosen).index(sentence)].text
     attention = by_word(attention_maps(translator, sources[sentence], text)["cross"])
     console.print(
-        "\nAttention of the last decoder layer to the Korean sentence (columns) for each English word (rows), in\n"
+        "\nAttention of the last decoder layer to the Korean sentence (columns) for each English word (rows), in "
         "percent, mean of its heads; Korean puts the verb last, so attention jumps:"
     )
     shown = attention.weights[-1].mean(0)
     for line in draw(attention.keys, attention.queries, shown, color=console.is_terminal, columns=console.width):
         console.print(line, soft_wrap=True)
-
-
-def _translate_typed(run: RunDirectory, console: Console) -> None:
-    """Translate lines typed by the user, until an empty one."""
-    from nmt.decoding.translator import Translator
-
-    translator = Translator.load(run.model)
-    console.print("\nType a Korean sentence in the words of this corpus (an empty line ends):")
-    with suppress(EOFError):
-        while line := console.input("> ").strip():
-            console.print(f"  [bold]{escape(translator.translate([line])[0].text)}[/]")

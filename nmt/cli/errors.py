@@ -15,6 +15,7 @@ from types import FrameType
 import typer
 
 from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError
+from nmt.text.control_characters import visible
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def reported(*, debug: bool) -> Iterator[None]:
         if debug:
             traceback.print_exception(error)
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
-        typer.echo(_message(error), err=True)
+        typer.echo(visible(_message(error), "\n\t"), err=True)
         if isinstance(error, OSError):
             _discard_output()
         if isinstance(error, ProcessLost):

@@ -60,6 +60,12 @@ def evaluate(
 
     Without arguments, translates the prepared test set with the run's model and scores the result. With --reference
     but no files, scores stdin. To test whether systems differ, and to see where, use nmt compare.
+
+    For example:
+
+        nmt eval --beam 8
+        nmt eval output.en --reference reference.en
+        nmt translate < test.de | nmt eval --reference test.en --metric bleu --metric ter --confidence
     """
     config, files = given.build(EvalConfig), hypothesis or ([Path("-")] if reference else [])
     significance, directory = config.significance != "off", model or common.run.model

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_t
 import typer
 
 from nmt.cli.errors import reported
+from nmt.cli.help import CommandWithHelp
 from nmt.cli.output import set_up_logging
 from nmt.config.model import ModelConfig
 from nmt.config.presets import PRESETS
@@ -123,7 +124,7 @@ def command(
         call.__signature__ = inspect.Signature([context, *parameters])  # type: ignore[attr-defined]
         call.__annotations__ = {item.name: item.annotation for item in (context, *parameters)}
         call.__doc__ = function.__doc__
-        app.command(name, rich_help_panel=panel)(call)
+        app.command(name, cls=CommandWithHelp, rich_help_panel=panel)(call)
         return function
 
     return register
@@ -156,6 +157,7 @@ def _option(name: str, config: type[Any], alias: str = "") -> inspect.Parameter:
         rich_help_panel=setting.group or "Options",
         parser=_number_or_auto if setting.auto else None,
         metavar="INTEGER|auto" if setting.auto else None,
+        autocompletion=(lambda: list(PRESETS)) if name == "preset" else None,
     )
     annotation: Any = Literal[setting.choices] if setting.choices else plain_type(get_type_hints(config)[name])
     return _keyword(alias or name, Annotated[annotation if default is not None else annotation | None, option], default)

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import typer
-
 from nmt.errors import NmtError
+from nmt.text.control_characters import visible
 
 logger = logging.getLogger("nmt")
+
+_BREAKS = "\n\t"
 
 
 class _Stderr(logging.Handler):
@@ -21,7 +22,8 @@ class _Stderr(logging.Handler):
         """Print a record to the present stderr, which a live display replaces."""
         level = "" if record.levelno < logging.WARNING else f"{record.levelname.lower()}: "
         try:
-            typer.echo(f"{level}{record.getMessage()}", err=True)
+            sys.stderr.write(f"{level}{visible(record.getMessage(), keep=_BREAKS)}\n")
+            sys.stderr.flush()
         except BrokenPipeError:  # a closed stderr must not end a training
             sys.stderr = open(os.devnull, "w", encoding="utf-8")
 
@@ -37,7 +39,8 @@ log, warn = logger.info, logger.warning
 
 
 def write_line(text: str) -> None:
-    """Write a line of data to stdout, in UTF-8 in every locale."""
+    """Write a line of data to stdout, in UTF-8 in every locale; on a terminal with its control characters visible."""
+    text = visible(text, "\t") if sys.stdout.isatty() else text
     sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")
 
 
@@ -74,6 +77,7 @@ def working(*, quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda status: None
         return
     from rich.console import Console
+    from rich.text import Text
 
-    with Console(stderr=True).status("") as status:
-        yield status.update
+    with Console(stderr=True).status("", spinner="line") as status:  # which every encoding has
+        yield lambda done: status.update(Text(visible(done)))

@@ -42,7 +42,14 @@ def prepare(
     test_file: TestFile = None,
     rejects: Rejects = None,
 ) -> None:
-    """Clean and tokenize a parallel corpus, with the run's tokenizer, and write the training data to RUN/data."""
+    """Clean and tokenize a parallel corpus, with the run's tokenizer, and write the training data to RUN/data.
+
+    For example:
+
+        nmt prepare train.de train.en --valid valid.de valid.en --test test.de test.en
+        nmt prepare memory.tmx --split 1000 --rejects dropped.tsv
+        nmt prepare news=news.de news.en web=web.de web.en --split 1000
+    """
     from nmt.data.description import warn_of_other_data
     from nmt.data.prepare import prepare
     from nmt.files.lock import locked

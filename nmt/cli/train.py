@@ -12,7 +12,15 @@ from nmt.errors import ProcessLost, StoppedBySignal
 
 
 def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
-    """Train a Transformer on the prepared data, or resume from the latest checkpoint; saves the best as RUN/model."""
+    """Train a Transformer on the prepared data, or resume from the latest checkpoint; saves the best as RUN/model.
+
+    For example:
+
+        nmt train --minutes 30
+        nmt train --run big --preset big --batch-tokens auto
+        nmt train --run tuned --init-from run/model --epochs 3
+        torchrun --nproc-per-node=4 -m nmt train
+    """
     from nmt.files.run_directory import list_checkpoints
     from nmt.model.model_directory import describe_weights
     from nmt.training.progress import make_reporter

@@ -1,7 +1,7 @@
 """`nmt translate`: lines in, lines out."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,6 +13,7 @@ from nmt.cli.output import write_line
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import NmtError, UsageError
+from nmt.text.control_characters import visible
 
 if TYPE_CHECKING:
     from nmt.decoding.translation import Alternative
@@ -68,6 +69,13 @@ def translate(
     """Translate text, one sentence per line, from stdin or a file to stdout.
 
     With --n-best N, prints N lines per input line; with --json, one object per line.
+
+    For example:
+
+        nmt translate < input.de > output.en
+        nmt translate input.de.gz --n-best 5 --scores
+        nmt translate --model first/model --model second/model < input.de
+        nmt translate --glossary terms.tsv --align < input.de
     """
     config, runtime = given.build(SearchConfig), given.build(RuntimeConfig)
 
@@ -83,6 +91,10 @@ def translate(
     else:
         translator = _open_export(models or [], runtime)
     text = read_text(file, strict=strict)
+    if file is None and sys.stdin.isatty() and sys.stdout.isatty():
+        text = _with_prompt(
+            text, "" if engine == "ctranslate2" else _source_language((models or [common.run.model])[0])
+        )
     objects, pending = tee(read_objects(text))
     lines = map(as_line, objects) if json_lines else map(Line, text)
     requests, failed = (terms.apply(line, prefix) for line in lines), 0
@@ -122,6 +134,23 @@ def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Transl
         raise UsageError("--engine ctranslate2 takes one export", "give its directory with --model")
     engine = CTranslate2Engine(directories[0], runtime.precision, runtime.device, use_threads(runtime))
     return Translator(engine, engine.tokenizers)
+
+
+def _with_prompt(lines: Iterator[str], language: str) -> Iterator[str]:
+    """Lines that are typed after a prompt on stderr, until the end of input."""
+    while True:
+        typer.echo(f"{language}> ", nl=False, err=True)
+        if (line := next(lines, None)) is None:
+            typer.echo(err=True)
+            return
+        yield line
+
+
+def _source_language(directory: Path) -> str:
+    from nmt.model.model_directory import read_model_config
+
+    languages = read_model_config(directory)["made"].get("languages") or {}
+    return visible(str(languages.get("source") or ""))
 
 
 def _as_text(alternative: "Alternative", *, scores: bool) -> str:

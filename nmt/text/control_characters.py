@@ -17,10 +17,11 @@ def has_control_bytes(line: bytes) -> bool:
     return len(line.translate(None, _BROKEN_BYTES)) < len(line)
 
 
-def visible(text: str) -> str:
-    """Replace control characters by their pictures, so that text cannot control the terminal.
+def visible(text: str, keep: str = "") -> str:
+    """Replace control characters, except those to keep, by their pictures: text must not control the terminal.
 
     >>> visible("red: \\x1b[31m")
     'red: ␛[31m'
     """
-    return _CONTROL.sub(lambda match: chr(0x2400 + ord(match[0])) if match[0] < " " else "␡", text)
+    pictures = {ord(char): ord(char) + 0x2400 if char < " " else "␡" for char in {*_CONTROL.findall(text)} - {*keep}}
+    return text.translate(pictures) if pictures else text

@@ -46,7 +46,7 @@ class BestModel:
         if self.validator.data.valid is None:
             self._publish(weights, state, {})
             return
-        validation = self._score(weights, state)
+        validation = self._score(weights, state, reporter)
         entry = self._entry(validation.numbers, state)
         best = not state.ranking or entry[:2] > state.ranking[0][:2]
         state.worse_in_a_row = 0 if best else state.worse_in_a_row + 1
@@ -69,7 +69,7 @@ class BestModel:
         logger.info("averaging the weights of %d checkpoints:", len(paths) + 1)
         own = self.master.named(self.master.best())
         weights = self.master.flatten(average_weights(chain(map(load_weights, paths), [own])))
-        validation = self._score(weights, state)
+        validation = self._score(weights, state, reporter)
         entry, so_far = self._entry(validation.numbers, state), state.ranking[0]
         deciding = slice(1, 2) if so_far[2] == state.step else slice(2)
         best = entry[deciding] > so_far[deciding]
@@ -93,7 +93,8 @@ class BestModel:
             return [path for path in older if path.name in best]
         return older[len(older) - min(len(older), self.config.average - 1) :]
 
-    def _score(self, weights: torch.Tensor, state: TrainingState) -> Validation:
+    def _score(self, weights: torch.Tensor, state: TrainingState, reporter: Reporter) -> Validation:
+        reporter.validating()
         with self.master.replaced_by(weights):
             return self.validator.validate(self.model, state.parts)
 

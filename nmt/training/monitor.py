@@ -77,6 +77,7 @@ class Monitor:
         """Write a line of the log about the steps since the last one."""
         mean, seconds = means(self.steps), max(1e-9, time.perf_counter() - self.start)
         flops = training_flops(self.model, mean.source_tokens, mean.target_tokens) * self.config.forward_passes
+        self.peak_flops = max(self.peak_flops, flops / seconds)  # measured too low where the machine was busy
         numbers = {
             "step": state.step,
             "epoch": state.epoch,

@@ -5,9 +5,11 @@ import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from nmt.text.control_characters import visible
@@ -59,6 +61,9 @@ class Reporter:
             logger.info("step %d: %s, %s left", numbers["step"], described, left)
             self.due = now + self.SECONDS
 
+    def validating(self) -> None:
+        """A validation begins, which may take long."""
+
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
         """Report the scores of a validation, and some translations."""
         logger.info(describe_validation(numbers, best=best))
@@ -70,36 +75,52 @@ class Reporter:
 
 
 class TerminalReporter(Reporter):
-    """A live line at the bottom of a terminal, with a bar where there is room; validations scroll by above it."""
-
-    WIDE = 130
+    """A live line at the bottom of a terminal: a bar, and the figures that fit; validations scroll by above it."""
 
     def __init__(self, console: Console) -> None:
-        columns = [MofNCompleteColumn(), TextColumn("{task.description}"), TimeRemainingColumn(compact=True)]
-        if console.width >= self.WIDE:
-            columns.insert(0, BarColumn(bar_width=20))
-        self.progress = Progress(*columns, console=console)
-        self.task: TaskID | None = None
+        step, figures, left = (
+            TextColumn(f"{{task.{name}}}", markup=False) for name in ("fields[step]", "description", "fields[left]")
+        )
+        bar = BarColumn(bar_width=None, table_column=Column(max_width=40))
+        self.progress = Progress(step, bar, figures, left, console=console)
+        self.task = self.progress.add_task("starting", total=None, step="", left="")
+        self.figures = ""  # shown between validations
 
     def start(self, step: int) -> None:
         """Draw the bar."""
-        self.task = self.progress.add_task("starting", total=None, completed=step)
+        self.progress.update(self.task, completed=step, step=str(step))
         self.progress.start()
 
     def train(self, numbers: Numbers) -> None:
         """Move the bar."""
-        assert self.task is not None
-        description = describe_training(numbers).replace(",", "")  # so that it fits 80 columns
-        if self.progress.console.width >= self.WIDE:
-            description += f" {describe_hardware(numbers)}"
-        self.progress.update(self.task, completed=numbers["step"], total=numbers["steps"], description=description)
+        step, seconds = f"{numbers['step']:.0f}/{numbers['steps']:.0f}", numbers["seconds_left"]
+        left = str(timedelta(seconds=int(seconds))) if math.isfinite(seconds) else "-:--:--"
+        room = self.progress.console.width - len(f"{step} ---- {left} ")
+        shown = [figure.replace(",", "") for figure in describe_training(numbers).split(", ")]
+        shown.append(describe_hardware(numbers))
+        for dispensable in [shown[place] for place in (5, 3, 2, 0, 4)]:
+            if len(" ".join(shown)) > room:
+                shown.remove(dispensable)
+        self.figures = " ".join(shown)
+        completed, total = numbers["step"], numbers["steps"]
+        self.progress.update(
+            self.task, completed=completed, total=total, description=self.figures, step=step, left=left
+        )
+
+    def validating(self) -> None:
+        """Show why the bar stands still."""
+        self.progress.update(self.task, description="validating", refresh=True)
 
     def validation(self, numbers: Numbers, samples: Sequence[Sample], *, best: bool) -> None:
-        """Print a line above the bar, and one for each translation."""
-        self.progress.console.print(describe_validation(numbers, best=best), highlight=False)
+        """Print a line above the bar, and one for each translation, cut to the terminal's width."""
+        console = self.progress.console
+        console.print(describe_validation(numbers, best=best), highlight=False)
         for sample in samples:
-            line = Text.assemble("  ", (visible(sample.source), "dim"), " -> ", visible(sample.translation))
-            self.progress.console.print(line, highlight=False, soft_wrap=True)
+            sides = [Text(visible(sample.source), "dim"), Text(visible(sample.translation))]
+            for side in sides:
+                side.truncate((console.width - len("   -> ")) // 2, overflow="ellipsis")
+            console.print(Text.assemble("  ", sides[0], " -> ", sides[1]), highlight=False, soft_wrap=True)
+        self.progress.update(self.task, description=self.figures)
 
     def stop(self) -> None:
         """Remove the bar."""

@@ -48,7 +48,7 @@ def draw_systems(systems: "Mapping[str, Sequence[Score]]", *, details: bool = Fa
             interval = "" if metric.interval is None else f" ± {metric.interval:.2f}"
             cells += [f"{metric.value:.{metric.digits}f}{interval}", *([p_value(metric.p_value)] if tested else [])]
         scores.add_row(Text(name), *cells)
-    console.print(scores)
+    console.print_table(scores)
     if tested:
         console.print(Text(f"p: p-value of the difference from {baseline}; * significant, below {SIGNIFICANT}"))
     for metric in first:
@@ -76,14 +76,14 @@ def draw_differences(comparison: "Comparison") -> None:
         for part in group:
             changes = [(f"{before:.2f}", _change(after - before, 2)) for before, after in part.scores.values()]
             scores.add_row(part.name, f"{part.lines:,}", *(cell for pair in changes for cell in pair))
-        console.print(scores)
+        console.print_table(scores)
     if comparison.words:
         console.print(Text("\nreference words, by training frequency", style="bold"))
         recalls = table("", "words", "recall", "change")
         for words in comparison.words:
             before, after = words.recall
             recalls.add_row(words.name, f"{words.words:,}", f"{before:.1%}", _change(100 * (after - before), 1))
-        console.print(recalls)
+        console.print_table(recalls)
     for title, sentences in (("losses", comparison.worse), ("gains", comparison.better)):
         if sentences:
             console.print(Text(f"\nlargest {title} of {second} in sentence chrF", style="bold"))
@@ -113,7 +113,7 @@ def draw_alignment_errors(errors: "Iterable[AlignmentError]") -> None:
         cells = [Text(f"{error.error_rate:.3f}", style="bold green" if error is best else "") for error in row]
         rates.add_row(f"layer {layer}", *cells)
     console = Page()
-    console.print(rates)
+    console.print_table(rates)
     where = "the mean of the heads" if best.head is None else f"head {best.head}"
     numbers = f"{best.error_rate:.3f} (precision {best.precision:.3f}, recall {best.recall:.3f})"
     console.print(f"best: {where} of layer {best.layer}, {numbers}; 0 is perfect")
