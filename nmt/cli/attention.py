@@ -57,7 +57,7 @@ def attention(
     if page:
         from nmt.cli.pages import attention_page
 
-        page(attention_page(text, target, maps))
+        page(attention_page(text, target, maps, str(model or common.run.model)))
     if json_output:
         write_line(json.dumps({"source": text, "target": target, "attention": as_json(maps)}, ensure_ascii=False))
     if html or json_output:

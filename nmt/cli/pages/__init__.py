@@ -4,21 +4,25 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from importlib.resources import files
 from typing import Any
 
 from nmt.evaluation.attention_maps import KINDS, AttentionMap, as_json
 
 
-def attention_page(source: str, target: str, maps: Mapping[str, AttentionMap]) -> str:
-    """The attention maps of a sentence pair: all kinds, layers and heads."""
-    data = {"source": source, "target": target, "maps": as_json(maps), "kinds": KINDS}
-    return _page("attention", f"Attention: {source}", data)
+def attention_page(source: str, target: str, maps: Mapping[str, AttentionMap], model: str) -> str:
+    """The attention maps of a sentence pair in a model of this name: all kinds, layers and heads."""
+    made = f"{model}, {date.today()}"
+    data = {"source": source, "target": target, "made": made, "maps": as_json(maps), "kinds": KINDS}
+    return _page("attention", f"Attention: {source} ({made})", data)
 
 
 def report_page(runs: Sequence[Mapping[str, Any]]) -> str:
     """One run, or several side by side, as `nmt.runs.report` describes them."""
-    return _page("report", "Training: " + ", ".join(str(run["name"]) for run in runs), {"runs": runs})
+    days = [str(run["start"][-1].get("time", ""))[:10] if run["start"] else "" for run in runs]
+    names = (f"{run['name']} ({day})" if day else str(run["name"]) for run, day in zip(runs, days, strict=True))
+    return _page("report", f"Training: {', '.join(names)}", {"runs": runs})
 
 
 def _page(name: str, title: str, data: object) -> str:

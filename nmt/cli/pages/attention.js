@@ -1,6 +1,6 @@
 // Attention maps: buttons select kind, layer and head; hovering over a row highlights the keys that it attends to.
 
-const { source, target, maps, kinds } = JSON.parse($("data").textContent);
+const { source, target, made, maps, kinds } = JSON.parse($("data").textContent);
 const state = { kind: "cross", layer: maps.cross.weights.length - 1, head: -1 };
 
 function mean(layer) {
@@ -26,6 +26,14 @@ function header(text, name) {
   return cell;
 }
 
+function ink(weight) {  // black or white, whichever has the better contrast with the mark at this weight: at least 4.5
+  const style = getComputedStyle(document.documentElement), numbers = text => text.match(/\d+/g).map(Number);
+  const mark = numbers(style.getPropertyValue("--mark")), back = numbers(getComputedStyle(document.body).backgroundColor);
+  const linear = mark.map((value, i) => (weight * value + (1 - weight) * back[i]) / 255)
+    .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2] > 0.179 ? "#000" : "#fff";
+}
+
 function drawMap(map, weights) {
   const table = $("map"), top = document.createElement("tr");
   const keys = map.keys.map(key => header(key, "key"));
@@ -34,8 +42,9 @@ function drawMap(map, weights) {
     const row = document.createElement("tr"), name = header(query, "query");
     const cells = weights[i].map(weight => {
       const cell = document.createElement("td");
-      cell.className = weight > 0.5 ? "seen strong" : "seen";
+      cell.className = "seen";
       cell.style.setProperty("--weight", weight.toFixed(3));
+      cell.style.color = ink(weight);
       cell.textContent = weight >= 0.005 ? Math.round(100 * weight) : "";
       cell.title = (100 * weight).toFixed(1) + " %";
       return cell;
@@ -45,13 +54,13 @@ function drawMap(map, weights) {
       name.classList.add("lit");
       keys.forEach((key, j) => {
         key.classList.add("seen");
-        key.classList.toggle("strong", weights[i][j] > 0.5);
+        key.style.color = ink(weights[i][j]);
         key.style.setProperty("--weight", weights[i][j]);
       });
     };
     row.onmouseleave = () => {
       name.classList.remove("lit");
-      keys.forEach(key => key.classList.remove("seen", "strong"));
+      keys.forEach(key => { key.classList.remove("seen"); key.style.color = ""; });
     };
     return row;
   });
@@ -90,5 +99,6 @@ function draw() {
 }
 $("source").textContent = source;
 $("target").textContent = target;
+$("made").textContent = made;
 draw();
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);

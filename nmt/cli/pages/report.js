@@ -4,6 +4,8 @@ const { runs } = JSON.parse($("data").textContent);
 const COLORS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#b2a300", "#888888"];  // Okabe & Ito
 const shown = new Set(runs.keys());
 let axis = "step";
+const lengths = runs.map(run => run.train.at(-1)?.step).filter(step => step);
+let logarithmicAxis = Math.max(...lengths) > 5 * Math.min(...lengths);  // else the short runs would be a corner
 
 const CHARTS = [
   { title: "loss", train: "loss", valid: "loss" },
@@ -56,7 +58,7 @@ function lines(chart) {
     for (const kind of ["train", "valid"]) {
       const points = chart[kind] === undefined ? [] : runs[place][kind]
         .map(line => [AXES[axis](line), line[chart[kind]]])
-        .filter(([x, y]) => x != null && y != null && (!chart.logarithmic || y > 0));
+        .filter(([x, y]) => x != null && y != null && (!chart.logarithmic || y > 0) && (!logarithmicAxis || x > 0));
       if (points.length) curves.push({ place, kind, points });
     }
   }
@@ -66,11 +68,14 @@ function lines(chart) {
 function ticks(low, high, logarithmic) {
   if (logarithmic) {
     const powers = [];
-    for (let power = Math.ceil(Math.log10(low)); 10 ** power <= high; power++) powers.push(10 ** power);
-    return powers.length > 1 ? powers : [low, Math.sqrt(low * high), high];
+    for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power++) powers.push(10 ** power);
+    const within = factors => powers.flatMap(power => factors.map(factor => factor * power))
+      .filter(value => low <= value && value <= high);
+    const places = [[1], [1, 3], [1, 2, 5]].map(within).find(values => values.length > 2);
+    if (places) return places;
   }
-  const rough = (high - low) / 4, power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map(factor => factor * power).find(size => size >= rough);
+  const rough = (high - low) / 2, power = 10 ** Math.floor(Math.log10(rough));  // at least two ticks, at most six
+  const step = [5, 2, 1].map(factor => factor * power).find(size => size <= rough);
   const multiples = [];
   for (let count = Math.ceil(low / step); count * step <= high * (1 + 1e-9); count++) multiples.push(count * step);
   return multiples;
@@ -90,26 +95,37 @@ function drawChart(chart) {
   if (low === high) [low, high] = [low - Math.abs(low) / 2 - 1e-9, high + Math.abs(high) / 2 + 1e-9];
   const scale = chart.logarithmic ? Math.log : value => value;
   const share = value => (scale(value) - scale(low)) / (scale(high) - scale(low));
-  const x = value => LEFT + (WIDTH - LEFT - RIGHT) * (lastX > firstX ? (value - firstX) / (lastX - firstX) : 0.5);
+  const [along, back] = logarithmicAxis ? [Math.log, Math.exp] : [value => value, value => value];
+  const spanX = along(lastX) - along(firstX);
+  const x = value => LEFT + (WIDTH - LEFT - RIGHT) * (spanX ? (along(value) - along(firstX)) / spanX : 0.5);
   const y = value => TOP + (HEIGHT - TOP - BOTTOM) * (1 - share(value));
   const svg = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": chart.title });
   for (const value of ticks(low, high, chart.logarithmic)) {
     svg.append(svgElement("line", { class: "rule", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
     svg.append(svgElement("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, short(value)));
   }
-  for (const [value, anchor] of [[firstX, "start"], [lastX, "end"]]) {
-    svg.append(svgElement("text", { x: x(value), y: HEIGHT - 4, "text-anchor": anchor }, short(value)));
+  for (const value of spanX ? ticks(firstX, lastX, logarithmicAxis) : [firstX]) {
+    const anchor = x(value) > WIDTH - 25 ? "end" : "middle";
+    svg.append(svgElement("text", { x: x(value), y: HEIGHT - 4, "text-anchor": anchor, class: "x" }, short(value)));
   }
   for (const { place, kind, points } of curves) {
-    const path = points.map(([px, py], i) => `${i ? "L" : "M"}${x(px).toFixed(1)},${y(py).toFixed(1)}`).join("");
+    const path = meansByPixel(points.map(([px, py]) => [x(px), y(py)]))
+      .map(([px, py], i) => `${i ? "L" : "M"}${px.toFixed(1)},${py.toFixed(1)}`).join("");
     svg.append(svgElement("path", { d: path, stroke: color(place), class: kind }));
     for (const [px, py] of kind === "valid" ? points : []) {
       svg.append(svgElement("circle", { cx: x(px), cy: y(py), r: 2.2, fill: color(place) }));
     }
   }
   const output = element("output"), title = chart.title + (chart.logarithmic ? " (logarithmic)" : "");
-  showValues(svg, output, curves, x, at => firstX + (at - LEFT) / (WIDTH - LEFT - RIGHT) * (lastX - firstX));
+  showValues(svg, output, curves, x, at => back(along(firstX) + (at - LEFT) / (WIDTH - LEFT - RIGHT) * spanX));
   return [element("figure", {}, element("figcaption", {}, title, output), svg)];
+}
+
+function meansByPixel(places) {  // a thousand points on a line would be a band
+  const columns = new Map();
+  for (const [x, y] of places) columns.set(Math.round(x / 2), [...(columns.get(Math.round(x / 2)) || []), [x, y]]);
+  return [...columns.values()].map(column => [0, 1].map(side =>
+    column.reduce((sum, place) => sum + place[side], 0) / column.length));
 }
 
 function showValues(svg, output, curves, x, valueAt) {  // under the pointer
@@ -122,11 +138,9 @@ function showValues(svg, output, curves, x, valueAt) {  // under the pointer
     for (const side of ["x1", "x2"]) cursor.setAttribute(side, x(nearest[0][0]));
     cursor.setAttribute("visibility", "visible");
     const values = nearest.map((point, i) => {
-      const node = element("span", {}, `${curves[i].kind === "valid" ? " ◦ " : " "}${short(point[1])}`);
-      node.style.color = color(curves[i].place);
-      return node;
+      return element("span", { className: "run" }, swatch(curves[i].place), `${short(point[1])} `);
     });
-    output.replaceChildren(`${axis} ${short(nearest[0][0])}:`, ...values);
+    output.replaceChildren(`${axis} ${short(nearest[0][0])}: `, ...values);
   };
   svg.onpointerleave = () => {
     cursor.setAttribute("visibility", "hidden");
@@ -137,17 +151,18 @@ function showValues(svg, output, curves, x, valueAt) {  // under the pointer
 // ------------------------------------------------------------------------------------------------------------- tables
 
 function fill(id, head, rows) {
-  const cell = (name, value) => {
-    const node = element(name, { dir: "auto" }, value instanceof Node ? value : short(value));
+  const cell = (name, value, { length }) => {
+    const node = element(name, { dir: "auto", colSpan: length === 1 ? head.length : 1 }, value instanceof Node ? value : short(value));
     if (typeof value === "number") node.className = "number";
     return node;
   };
-  const top = element("tr", {}, ...head.map(name => cell("th", name)));
-  $(id).replaceChildren(top, ...rows.map(row => element("tr", {}, ...row.map(value => cell("td", value)))));
+  const top = element("tr", {}, ...head.map(name => cell("th", name, head)));
+  $(id).replaceChildren(top, ...rows.map(row => element("tr", {}, ...row.map(value => cell("td", value, row)))));
 }
 
 function named(place) {
-  return element("span", {}, swatch(place), runs[place].name);
+  const { name } = runs[place];
+  return element("span", { className: "run", title: name }, swatch(place), name);
 }
 
 function drawScores() {
@@ -168,8 +183,8 @@ function drawScores() {
   });
   fill("scores", ["run", ...names, "translated with"], rows);
   const signatures = new Set(runs.flatMap(run => run.scores.map(score => `${score.name}: ${score.signature}`)));
-  $("signatures").textContent = [...signatures].join("; ") + (runs.length > 1 && signatures.size
-    ? "; p: p-value of the difference from the first run with the same test set " +
+  $("signatures").textContent = [...signatures].join("\n") + (runs.length > 1 && signatures.size
+    ? "\np: p-value of the difference from the first run with the same test set " +
       "(paired bootstrap resampling); * significant, below 0.05" : "");
 }
 
@@ -202,7 +217,9 @@ function drawSamples() {
     return element("div", { className: "wide" }, table, element("br"));
   });
   $("samples").replaceChildren(...samples);
-  if (!samples.length) $("samples").append(element("p", {}, "none: the run has no validation set"));
+  const validated = [...shown].some(place => runs[place].data && runs[place].data.sets.valid);
+  const reason = validated ? "none yet: no validation so far" : "none: the run has no validation set";
+  if (!samples.length) $("samples").append(element("p", {}, reason));
 }
 
 function drawData() {
@@ -221,22 +238,31 @@ function drawData() {
 function drawMachine() {
   const head = ["run", "device", "precision", "threads", "processes", "steps", "minutes", "parameters", "versions"];
   fill("machine", head, [...shown].map(place => {
-    const { start, state, model } = runs[place], machine = start[start.length - 1] || {};
+    const { start, train, model } = runs[place], machine = start[start.length - 1] || {};
+    const state = { ...train[train.length - 1], ...runs[place].state };
     const versions = machine.nmt ? `nmt ${machine.nmt}, torch ${machine.torch}` : "";
     return [named(place), machine.device, machine.precision, machine.threads, machine.processes, state.step,
       state.seconds === undefined ? "" : Math.round(state.seconds / 6) / 10, model ? model.parameters : "", versions];
   }));
 }
 
+function inWords(value) {
+  if (value === null) return "none";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Array.isArray(value)) return value.map(inWords).join(", ");
+  return Number.isInteger(value) ? short(value) : String(value ?? "");
+}
+
 function drawSettings() {
-  const value = (place, key) => JSON.stringify({ ...runs[place].settings, ...(runs[place].model || {}).shape }[key]);
+  const value = (place, key) => inWords({ ...runs[place].settings, ...(runs[place].model || {}).shape }[key]);
   const keys = [...new Set(runs.flatMap(run => Object.keys({ ...run.settings, ...(run.model || {}).shape })))].sort();
-  const rows = keys.map(key => [key, ...[...shown].map(place => value(place, key) ?? "")]);
+  const rows = keys.map(key => [key, ...[...shown].map(place => value(place, key))]);
   const head = ["setting", ...[...shown].map(named)];
   const differing = rows.filter(([, ...values]) => new Set(values).size > 1);
-  const same = [["all settings are the same", ...[...shown].map(() => "")]];
+  const same = [["all settings are the same"]];
   const main = rows.filter(([key]) => MAIN_SETTINGS.includes(key));
-  fill("settings", head, shown.size < 2 ? main : differing.length ? differing : same);
+  if (!keys.length) same[0][0] = "none: a run without a model so far";
+  fill("settings", head, shown.size < 2 && keys.length ? main : differing.length ? differing : same);
   fill("all-settings", head.map(cell => cell instanceof Node ? cell.cloneNode(true) : cell), rows);
 }
 
@@ -251,10 +277,14 @@ function toggle(id, names, pressed, click) {
 }
 
 function draw() {
-  toggle("runs", [...runs.keys()].map(named), place => shown.has(place), place => {
+  $("title").textContent = document.title.replace(/(\d)-(?=\d\d)/g, "$1\u2011");  // dates do not break
+  if (runs.length > 1) toggle("runs", [...runs.keys()].map(named), place => shown.has(place), place => {
     if (shown.has(place) && shown.size > 1) shown.delete(place); else shown.add(place);
   });
-  toggle("axis", Object.keys(AXES), i => Object.keys(AXES)[i] === axis, i => { axis = Object.keys(AXES)[i]; });
+  const axes = Object.keys(AXES);
+  toggle("axis", [...axes, "logarithmic axis"], i => i < axes.length ? axes[i] === axis : logarithmicAxis, i => {
+    if (i < axes.length) axis = axes[i]; else logarithmicAxis = !logarithmicAxis;
+  });
   $("charts").replaceChildren(...CHARTS.flatMap(drawChart));
   [drawScores, drawSamples, drawData, drawMachine, drawSettings].forEach(part => part());
 }

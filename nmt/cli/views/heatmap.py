@@ -61,7 +61,7 @@ def _cell(weight: float, width: int, *, color: bool) -> tuple[str, str]:
     number = f"{100 * weight:.0f}" if weight >= 0.005 else ""
     if color:
         level = round(235 * weight)
-        ink = "black" if weight > 0.5 else "white"
+        ink = "black" if weight > 0.45 else "white"
         return number.center(width), f"{ink} on rgb({level // 2 + 20},{level + 20},{level // 2 + 60})"
     return (_SHADES[min(4, int(weight * 5))] * 2 + number.rjust(3)).ljust(width)[:width], ""
 
