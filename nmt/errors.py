@@ -1,6 +1,15 @@
 """Errors that a user can cause; the command line turns them into a message and an exit code."""
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun in singular or plural, for messages.
+
+    >>> counted(1, "corpus", "corpora"), counted(2, "corpus", "corpora"), counted(0, "step")
+    ('1 corpus', '2 corpora', '0 steps')
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 class NmtError(Exception):
     """The input or the environment is at fault.
 

@@ -3,6 +3,7 @@
 import sys
 import time
 from pathlib import Path
+from shlex import join
 from typing import Annotated
 
 import typer
@@ -11,11 +12,10 @@ from rich.text import Text
 
 import nmt
 from nmt.cli.options import Common
-from nmt.cli.output import counted
 from nmt.cli.views.console import Page
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.lines import read_text
-from nmt.files.run_directory import DATA_DESCRIPTION, SIDES, RunDirectory, is_data
+from nmt.files.run_directory import DATA_DESCRIPTION, RunDirectory, is_data
 
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", min=0, show_default="one per core")]
 SAMPLES = 6  # sentences of the test set that are shown
@@ -44,7 +44,7 @@ def demo(common: Common, context: typer.Context, threads: Threads = None) -> Non
 
     def run(text: str, arguments: list[str]) -> None:
         console.print(f"\n{text}")
-        shown = " ".join(arguments).replace(str(corpus), "CORPUS")
+        shown = join(arguments).replace(str(corpus), "CORPUS")
         console.print(Text(f"$ nmt {shown}", "bold cyan"), soft_wrap=True)
         arguments += ["--quiet"] if common.quiet else []
         if code := context.find_root().command.main(arguments, prog_name="nmt", standalone_mode=False):
@@ -52,7 +52,12 @@ def demo(common: Common, context: typer.Context, threads: Threads = None) -> Non
 
     for text, arguments in _chapters(corpus, common.run.path, [] if threads is None else ["--threads", str(threads)]):
         run(text, arguments)
-    _show_samples(common.run, Page())
+    sentence = _show_samples(common.run, Page())
+    run(
+        "5. Attention of the last decoder layer to the Korean sentence (columns) for each English word (rows). Korean "
+        "puts the verb last, so attention jumps.",
+        ["attention", sentence, "--run", str(common.run.path)],
+    )
     console.print(f"\nAll of this took {counted(round(time.monotonic() - started), 'second')}.")
     translate = ["translate", "--run", str(common.run.path)]
     if sys.stdin.isatty() and sys.stdout.isatty():
@@ -101,29 +106,14 @@ def _chapters(corpus: Path, run: Path, threads: list[str]) -> list[tuple[str, li
     ]
 
 
-def _show_samples(run: RunDirectory, console: Console) -> None:
-    """Print some test sentences with their translations, and the attention of one of them."""
-    from nmt.cli.views.heatmap import draw
-    from nmt.decoding.translator import Translator
-    from nmt.evaluation.attention_maps import attention_maps, by_word
-
-    translator = Translator.load(run.model)
-    sources, references = (list(read_text(run.held_out("test", side))) for side in SIDES)
-    step = len(sources) // SAMPLES
-    chosen = range(0, step * SAMPLES, step)
-    translations = translator.translate([sources[i] for i in chosen])
+def _show_samples(run: RunDirectory, console: Console) -> str:
+    """Print some test sentences with their translations; return a short one of them."""
+    files = run.held_out("test", "source"), run.translation, run.held_out("test", "target")
+    lines = list(zip(*map(read_text, files), strict=True))
     console.print("\nSome sentences of the test set:")
-    for i, translation in zip(chosen, translations, strict=True):
-        console.print(Text.assemble(f"  {sources[i]}\n  ", (translation.text, "bold")))
-        if translation.text != references[i]:
-            console.print(Text(f"  (the reference is: {references[i]})"))
-    sentence = min((i for i in chosen), key=lambda i: abs(len(sources[i].split()) - 6))
-    text = translations[list(chosen).index(sentence)].text
-    attention = by_word(attention_maps(translator, sources[sentence], text)["cross"])
-    console.print(
-        "\nAttention of the last decoder layer to the Korean sentence (columns) for each English word (rows), in "
-        "percent, mean of its heads; Korean puts the verb last, so attention jumps:"
-    )
-    shown = attention.weights[-1].mean(0)
-    for line in draw(attention.keys, attention.queries, shown, color=console.is_terminal, columns=console.width):
-        console.print(line, soft_wrap=True)
+    chosen = lines[:: len(lines) // SAMPLES][:SAMPLES]
+    for source, translation, reference in chosen:
+        console.print(Text.assemble(f"  {source}\n  ", (translation, "bold")))
+        if translation != reference:
+            console.print(Text(f"  (the reference is: {reference})"))
+    return min((source for source, _, _ in chosen), key=lambda source: abs(len(source.split()) - 6))

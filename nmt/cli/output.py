@@ -58,11 +58,6 @@ def writable_page(path: Path) -> Callable[[str], None]:
     return write
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun in singular or plural."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 @contextmanager
 def counting(noun: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     """Show a count on a terminal; yields a function that takes it."""

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nmt.cli.options import Common, Given
-from nmt.cli.output import counted, counting, log, warn
+from nmt.cli.output import counting, log, warn
 from nmt.config.corpus import PrepareConfig
-from nmt.errors import UsageError
+from nmt.errors import UsageError, counted
 from nmt.text.control_characters import visible
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def prepare(
         content = prepare(sets, tokenizers, run.data, config, available_threads(), progress, rejects)
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
-    log(f"train: kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {dropped}")
+    log(f"train: kept {train['pairs']:,} of {counted(train['read'], 'pair')}; dropped: {dropped}")
     if "repairs" in train:
         examples = "; ".join(map(visible, train["repairs"]))
         log(f"repaired the encoding of {counted(train['repaired'], 'pair')}, such as {examples}")

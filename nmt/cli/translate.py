@@ -12,7 +12,7 @@ from nmt.cli.options import Common, Given, Input, Strict
 from nmt.cli.output import write_line
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
-from nmt.errors import NmtError, UsageError
+from nmt.errors import NmtError, UsageError, counted
 from nmt.text.control_characters import visible
 
 if TYPE_CHECKING:
@@ -92,9 +92,7 @@ def translate(
         translator = _open_export(models or [], runtime)
     text = read_text(file, strict=strict)
     if file is None and sys.stdin.isatty() and sys.stdout.isatty():
-        text = _with_prompt(
-            text, "" if engine == "ctranslate2" else _source_language((models or [common.run.model])[0])
-        )
+        text = _with_prompt(text, (models or [common.run.model])[0] if engine == "nmt" else None)
     objects, pending = tee(read_objects(text))
     lines = map(as_line, objects) if json_lines else map(Line, text)
     requests, failed = (terms.apply(line, prefix) for line in lines), 0
@@ -107,7 +105,7 @@ def translate(
                 write_line(_as_text(alternative, scores=scores))
         sys.stdout.flush()
     if failed:
-        raise NmtError(f"{failed} lines could not be translated", "the messages above give their numbers")
+        raise NmtError(f"{counted(failed, 'line')} could not be translated", "the messages above give their numbers")
 
 
 def open_translator(
@@ -136,21 +134,16 @@ def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Transl
     return Translator(engine, engine.tokenizers)
 
 
-def _with_prompt(lines: Iterator[str], language: str) -> Iterator[str]:
-    """Lines that are typed after a prompt on stderr, until the end of input."""
-    while True:
-        typer.echo(f"{language}> ", nl=False, err=True)
-        if (line := next(lines, None)) is None:
-            typer.echo(err=True)
-            return
-        yield line
-
-
-def _source_language(directory: Path) -> str:
+def _with_prompt(lines: Iterator[str], model: Path | None) -> Iterator[str]:
+    """Lines that are typed after a prompt on stderr, the source language of the model, until the end of input."""
     from nmt.model.model_directory import read_model_config
 
-    languages = read_model_config(directory)["made"].get("languages") or {}
-    return visible(str(languages.get("source") or ""))
+    languages = (read_model_config(model)["made"].get("languages") if model else None) or {}
+    typer.echo(prompt := f"{visible(str(languages.get('source') or ''))}> ", nl=False, err=True)
+    for line in lines:
+        yield line
+        typer.echo(prompt, nl=False, err=True)
+    typer.echo(err=True)
 
 
 def _as_text(alternative: "Alternative", *, scores: bool) -> str:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from nmt.config.setting import AUTO, Value
+from nmt.errors import counted
 
 # For corpora that take minutes: pre-norm learns from the first steps on, small batches and Muon most from little text.
 _SHALLOW: dict[str, Value] = dict(norm="pre", optimizer="muon", heads=4, warmup=200, batch_tokens=2048)
@@ -39,7 +40,7 @@ def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
     values = {**PRESETS[name], **changes, "dropout": auto_dropout(pairs, auto_epochs(pairs))}
     shape = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
     where = "" if gpu or pairs < LARGE else " and no GPU"
-    return values, f"--preset auto: for {pairs:,} pairs{where} {name}, with {shape}"
+    return values, f"--preset auto: for {counted(pairs, 'pair')}{where} {name}, with {shape}"
 
 
 def auto_epochs(pairs: int) -> int:

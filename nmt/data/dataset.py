@@ -9,7 +9,7 @@ import numpy as np
 from nmt.data.batches import BatchPlan
 from nmt.data.shuffle import CorpusRows
 from nmt.data.token_store import TokenRows
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.lines import read_text
 from nmt.files.run_directory import SIDES, TRAIN, VALID, held_out_text
 
@@ -35,7 +35,7 @@ class Dataset(NamedTuple):
         if too_long == len(source):
             raise NmtError(f"{directory}: no pair is short enough for --max-length {max_length}", "raise it")
         if too_long:
-            logger.warning("%s: left out %d pairs longer than --max-length", directory, too_long)
+            logger.warning("%s: left out %s longer than --max-length", directory, counted(too_long, "pair"))
         return cls(source, target, max_length, corpora)
 
     def plan(self, budget: int, seed: int) -> BatchPlan:
@@ -60,6 +60,6 @@ class TrainingData(NamedTuple):
         files = [held_out_text(directory, VALID, side) for side in SIDES]
         lines, references = (list(read_text(file)) for file in files)
         if len(lines) != len(references):
-            counts = f"{files[0]} has {len(lines):,} lines but {files[1]} has {len(references):,}"
+            counts = f"{files[0]} has {counted(len(lines), 'line')} but {files[1]} has {len(references):,}"
             raise NmtError(counts, "run nmt prepare again")
         return cls(train, Dataset.open(directory / VALID, max_length), lines, references)

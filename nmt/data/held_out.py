@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from nmt.data.cleaning import BLOCK, DUPLICATES, texts
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.lines import batched
 from nmt.text.clean import Cleaner
 from nmt.text.duplicates import hashes_of
@@ -29,7 +29,7 @@ def split_off(
         drawn = {key: drawn[key] for key in sorted(drawn)[: _SPARE * needed]}
     kept = [pair for pair in drawn.values() if not cleaner.rejected_by(*cleaner.normalize_pair(*pair[:2]))][:needed]
     if total < 2 * needed or len(kept) < needed:
-        problem = f"--split {split} takes {needed:,} pairs, more than half of the {total:,} in {where}"
+        problem = f"--split {split} takes {counted(needed, 'pair')}, more than half of the {total:,} in {where}"
         raise NmtError(problem, "lower it, give the corpus to split first, or give --valid and --test files")
     return {
         name: sorted(kept[start : start + split], key=lambda pair: pair.line)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nmt.config.evaluation import MetricConfig
 from nmt.data.description import read_description
 from nmt.data.overlap import Exposure
-from nmt.errors import NmtError, UsageError
+from nmt.errors import NmtError, UsageError, counted
 from nmt.evaluation.metrics import SAME_LINES, tokenizer_for
 from nmt.files.lines import read_text
 from nmt.files.run_directory import RunDirectory
@@ -40,7 +40,8 @@ def read_evaluation_set(
     lines = [list(read_text(path, strict=strict)) for path in references]
     sources = list(read_text(source, strict=strict)) if source else None
     if sources is not None and len(sources) != len(lines[0]):
-        raise NmtError(f"{source} has {len(sources):,} lines, but the reference has {len(lines[0]):,}", SAME_LINES)
+            problem = f"{source} has {counted(len(sources), 'line')}, but the reference has {len(lines[0]):,}"
+            raise NmtError(problem, SAME_LINES)
     return EvaluationSet(lines, sources, None, config.tokenize or tokenizer_for(language))
 
 
@@ -64,6 +65,6 @@ def read_systems(files: Sequence[Path], test: EvaluationSet, *, strict: bool = F
     systems = {name: list(read_text(path, strict=strict)) for name, path in zip(names, files, strict=True)}
     for name, lines in systems.items():
         if len(lines) != len(test.references[0]):
-            counts = f"{name} has {len(lines):,} lines, but the reference has {len(test.references[0]):,}"
+            counts = f"{name} has {counted(len(lines), 'line')}, but the reference has {len(test.references[0]):,}"
             raise NmtError(counts, SAME_LINES)
     return systems

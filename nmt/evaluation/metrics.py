@@ -10,7 +10,7 @@ from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
 
 from nmt.config.evaluation import DEFAULT_METRICS
-from nmt.errors import NmtError, UsageError
+from nmt.errors import NmtError, UsageError, counted
 from nmt.text.scripts import base_language
 
 SAME_LINES = "line N of one must be the translation of line N of the other"
@@ -150,8 +150,8 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
 def _check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:
     for number, lines in enumerate(references, start=1):
         if len(lines) != len(hypotheses):
-            counts = f"{len(hypotheses):,} hypotheses but {len(lines):,} lines in reference {number}"
-            raise NmtError(counts, SAME_LINES)
+            given = counted(len(hypotheses), "hypothesis", "hypotheses")
+            raise NmtError(f"{given} but {counted(len(lines), 'line')} in reference {number}", SAME_LINES)
     if not hypotheses:
         raise NmtError("nothing to score: there are no lines")
 

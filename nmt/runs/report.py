@@ -8,7 +8,7 @@ from typing import Any
 from nmt.config.setting import present_names
 from nmt.config.training import TrainingConfig
 from nmt.data.description import read_description
-from nmt.errors import NmtError, UsageError
+from nmt.errors import NmtError, UsageError, counted
 from nmt.evaluation.metrics import Score, score, significance, tokenizer_for
 from nmt.files.checksum import sha256
 from nmt.files.json import check_shape, read_json
@@ -99,8 +99,8 @@ def _score(runs: Sequence[RunDirectory], descriptions: Sequence[Mapping[str, Any
         if len(lines) == len(references):
             test_sets.setdefault(tuple(references), {})[str(number)] = lines
         else:
-            counts = files[0], len(lines), len(references)
-            logger.warning("%s has %d lines, but the reference has %d: run nmt eval again", *counts)
+            counts = files[0], counted(len(lines), "line"), len(references)
+            logger.warning("%s has %s, but the reference has %d: run nmt eval again", *counts)
     scores: list[list[Score]] = [[] for _ in runs]
     for test_set, systems in test_sets.items():
         first = next(iter(systems))

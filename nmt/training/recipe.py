@@ -17,7 +17,7 @@ from nmt.config.presets import PRESETS, auto_batch_tokens, auto_dropout, auto_ep
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.setting import AUTO, Value, build, defaults, format_settings, read_settings, resolve, settings_of
 from nmt.config.training import TrainingConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.atomic import write_text
 from nmt.files.lock import locked
 from nmt.files.run_directory import RunDirectory, list_checkpoints
@@ -200,7 +200,7 @@ def _with_plan(
     settings = {**settings, **planned_settings(plan, config), **given}
     if settings["batch_tokens"] == AUTO:
         settings["batch_tokens"] = plan.batch_tokens
-    length = f"about {plan.steps:,} steps ({plan.epochs:.1f} epochs) of {plan.batch_tokens:,} tokens"
+    length = f"about {counted(plan.steps, 'step')} ({plan.epochs:.1f} epochs) of {plan.batch_tokens:,} tokens"
     r_drop = f", R-Drop {plan.r_drop:g}" if plan.r_drop else ""
     logger.info("%s; dropout %s%s", length, settings["dropout"], r_drop)
     return settings

@@ -14,7 +14,7 @@ from nmt.config.training import TrainingConfig
 from nmt.data.dataset import TrainingData
 from nmt.data.description import corpora_of, fingerprint, read_description
 from nmt.data.shuffle import CorpusRows, mix
-from nmt.errors import NmtError, UsageError
+from nmt.errors import NmtError, UsageError, counted
 from nmt.files.run_directory import RunDirectory
 from nmt.runtime import choose_device, choose_dtype, gpu_of_rank, on_gpu, use_device, use_threads
 from nmt.text.tokenizer import Tokenizers
@@ -92,7 +92,7 @@ class Setup(NamedTuple):
             trainer.restore(checkpoint)
         elif trainer.config.init_from:
             trainer.initialize_from(load_for(Path(trainer.config.init_from), trainer.model.config))
-        size = f"{len(trainer.master.master):,} parameters, {len(trainer.data.train.source):,} pairs"
+        size = f"{len(trainer.master.master):,} parameters, {counted(len(trainer.data.train.source), 'pair')}"
         logger.info("%s, %s, %s", size, self.device, str(self.dtype).removeprefix("torch."))
         return trainer
 
@@ -125,6 +125,7 @@ def _weights(names: Sequence[str], config: TrainingConfig) -> list[float]:
     if weights and len(weights) != len(names):
         numbered = "; ".join(f"{i}. {name}" for i, name in enumerate(names, start=1))
         raise UsageError(
-            f"--corpus-weights {config.corpus_weights} has {len(weights)} weights for {len(names)} corpora: {numbered}"
+            f"--corpus-weights {config.corpus_weights} has {counted(len(weights), 'weight')} for "
+            f"{counted(len(names), 'corpus', 'corpora')}: {numbered}"
         )
     return [weight for _, weight in weights]

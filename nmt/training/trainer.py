@@ -18,7 +18,7 @@ from nmt.config.training import TrainingConfig
 from nmt.data.augmentation import Augmentation
 from nmt.data.batches import Position
 from nmt.data.dataset import TrainingData
-from nmt.errors import NmtError, StoppedBySignal
+from nmt.errors import NmtError, StoppedBySignal, counted
 from nmt.files.run_directory import RunDirectory, checkpoint_name
 from nmt.model.model_directory import LoadedModel, check_shapes
 from nmt.model.transformer import Transformer
@@ -188,7 +188,7 @@ class Trainer:
         if config.minutes and state.seconds >= 60 * config.minutes:
             return f"reached --minutes {config.minutes:g}"
         if config.patience and state.worse_in_a_row >= config.patience:
-            return f"found no better model in {config.patience} validations (--patience)"
+            return f"found no better model in {counted(config.patience, 'validation')} (--patience)"
         return ""
 
     def _is_nearly_over(self) -> bool:

@@ -10,11 +10,11 @@ from conftest import untouched_logging
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.cli.output import counted, counting, log, set_up_logging, warn, working, writable_page
+from nmt.cli.output import counting, log, set_up_logging, warn, working, writable_page
 from nmt.cli.views.check import draw_check, vocabulary_line
 from nmt.cli.views.runs import sparkline
 from nmt.cli.views.scores import draw_alignment_errors, draw_scores, draw_systems, p_value
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.evaluation.alignment_error import AlignmentError
 from nmt.evaluation.metrics import Score
 

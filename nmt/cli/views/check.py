@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nmt.cli.views.console import Page
+from nmt.errors import counted
 from nmt.text.control_characters import visible
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -28,7 +29,7 @@ def draw_check(report: dict[str, Any]) -> None:
     languages = [language or "?" for language in report["languages"]]
     for corpus in report["corpora"]:
         name = f"{corpus['set']} set" if "set" in corpus else f"corpus {corpus['name']}"
-        console.rule(Text.assemble((name, "bold"), f"  {corpus['pairs']:,} pairs"), align="left")
+        console.rule(Text.assemble((name, "bold"), f"  {counted(corpus['pairs'], 'pair')}"), align="left")
         _draw_files(console, corpus)
         if corpus["pairs"]:
             _draw_histograms(console, corpus, languages)
@@ -40,7 +41,7 @@ def draw_check(report: dict[str, Any]) -> None:
 
 def _draw_files(console: Console, corpus: dict[str, Any]) -> None:
     for file in corpus["files"]:
-        notes = [f"{file['lines']:,} lines"]
+        notes = [counted(file["lines"], "line")]
         if file["format"] != "plain":
             notes.append(file["format"])
         if file.get("utf16"):
@@ -122,6 +123,7 @@ def _draw_problems(console: Console, corpus: dict[str, Any]) -> None:
 
 
 def _cut(text: str) -> str:
+    text = visible(text)
     return text if len(text) <= _CUT else text[: _CUT - 1] + "…"
 
 
@@ -129,8 +131,9 @@ def vocabulary_line(report: dict[str, Any]) -> str:
     """A vocabulary report in one line."""
     examples = ", ".join(f"{visible(character)} {count:,}" for character, count in report["lost_characters"].items())
     return (
-        f"{report['sentences']:,.0f} sentences, {report['words']:,.0f} words, {report['pieces_per_word']:.2f} pieces "
-        f"per word, at most {report['longest']:,.0f} tokens; {report['unknown']:.3%} unknown, {report['bytes']:.3%} "
-        f"spelled as bytes; {report['used']:.0%} of the vocabulary used"
+        f"{counted(int(report['sentences']), 'sentence')}, {counted(int(report['words']), 'word')}, "
+        f"{report['pieces_per_word']:.2f} pieces per word, at most {counted(int(report['longest']), 'token')}; "
+        f"{report['unknown']:.3%} unknown, {report['bytes']:.3%} spelled as bytes; "
+        f"{report['used']:.0%} of the vocabulary used"
         + (f"; {report['lost']:.3%} of the characters lost ({examples})" if examples else "")
     )

@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from nmt.cli.output import counted
 from nmt.cli.views.console import Page
 from nmt.cli.views.scores import SIGNIFICANT, p_value
+from nmt.errors import counted
 from nmt.training.progress import duration
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -76,7 +76,7 @@ def _summary(run: Mapping[str, Any]) -> list[str]:
     parts = []
     if data := run["data"]:
         languages = [language or "?" for language in data["languages"].values()]
-        parts += ["-".join(languages), f"{data['sets']['train']['pairs']:,} pairs"]
+        parts += ["-".join(languages), counted(data["sets"]["train"]["pairs"], "pair")]
     if model := run["model"]:
         shape = model["shape"]
         layers = f"{shape['encoder_layers']}+{shape['decoder_layers']} layers of {shape['dim']}"
@@ -88,7 +88,7 @@ def _training(run: Mapping[str, Any]) -> str:
     """Training time, hardware, compute precision and best validation score."""
     state, parts = run["state"], []
     if "step" in state:
-        parts.append(f"{state['step']:,} steps in {duration(state['seconds'])}")
+        parts.append(f"{counted(state['step'], 'step')} in {duration(state['seconds'])}")
     if run["start"]:
         machine = run["start"][-1]
         processes = f", {machine['processes']} processes" if machine["processes"] > 1 else ""
@@ -105,7 +105,7 @@ def _cleaning(run: Mapping[str, Any]) -> str:
         return ""
     train = run["data"]["sets"]["train"]
     rules = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items())
-    return f"kept {train['pairs']:,} of {train['read']:,} pairs; dropped: {rules or 'none'}"
+    return f"kept {train['pairs']:,} of {counted(train['read'], 'pair')}; dropped: {rules or 'none'}"
 
 
 def _evaluation(run: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.lines import read_text
 from nmt.text.pair import SentencePair
 
@@ -19,7 +19,7 @@ def read_two(source: Path, target: Path) -> Iterator[SentencePair]:
             longer = number + sum(1 for _ in (source_lines if right is None else target_lines))
             counts = (longer, number - 1) if right is None else (number - 1, longer)
             raise NmtError(
-                f"{source} has {counts[0]:,} lines but {target} has {counts[1]:,}",
+                f"{source} has {counted(counts[0], 'line')} but {target} has {counts[1]:,}",
                 "each line must translate the same line of the other file; nmt check locates the missing lines",
             )
         if number == 1:
