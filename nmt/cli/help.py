@@ -30,7 +30,7 @@ class CommandWithHelp(TyperCommand):
                 described.highlight_regex(r"(?m)^--?[a-z].*?(?=  |$)", "bold cyan")
                 described.highlight_regex(r"\[default: [^]]*\]", "dim")
                 console.print(Panel(described, title=title, title_align="left", border_style="dim"))
-        formatter.write(captured.get())
+        formatter.write(captured.get().encode(console.encoding, "look-alikes").decode(console.encoding))
 
     def _panels(self, ctx: Any) -> dict[str, list[tuple[str, str]]]:
         """Names and help of arguments and options, by panel."""

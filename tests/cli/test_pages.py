@@ -24,7 +24,8 @@ def page() -> Iterator[Callable[..., Any]]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
 
         def opened(path: Path, **context: Any) -> Any:
-            tab = browser.new_context(viewport={"width": 1000, "height": 800}, **context).new_page()
+            viewport = {"width": context.pop("width", 1000), "height": 800}
+            tab = browser.new_context(viewport=viewport, **context).new_page()
             tab.problems = []
             tab.on("console", lambda message: tab.problems.append(message.text))
             tab.on("pageerror", lambda error: tab.problems.append(str(error)))
@@ -171,4 +172,123 @@ def test_the_report_draws_runs_side_by_side(page: Any, report: Path) -> None:
     assert re.match(r"minutes [\d.]+:", shown.locator("#charts output").first.inner_text())
     shown.locator("summary").click()
     assert "decoder_layers" in shown.locator("#all-settings").inner_text()
+    assert shown.problems == []
+
+
+@pytest.fixture
+def unequal(command: Program, run: Path, tmp_path: Path) -> Path:
+    """A page of a run of 2,000 steps and one of 200,000 with a long name, whose curves hardly move."""
+    for name, last in (("short", 2_000), ("a-run-with-a-name-as-long-as-people-give-to-experiments", 200_000)):
+        shutil.copytree(run, tmp_path / name)
+        lines = [{"kind": "start", "step": 0, "device": "an abacus of a very long make", "threads": 2, "processes": 1}]
+        lines[0] |= {"precision": "float32", "time": "2031-02-03T04:05:06+00:00"}
+        for step in range(last // 20, last + 1, last // 20):
+            numbers = {"step": step, "seconds": step / 10, "loss": 3.01 + 0.2 / step, "perplexity": 20 + 9 / step}
+            lines.append({"kind": "train", "gradient_norm": 0.71 + 1 / step, "tokens_per_second": 1e4, **numbers})
+            lines.append({"kind": "valid", "bleu": 30 + step / last, "chrf": 50.5, **numbers})
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (tmp_path / name / "metrics.jsonl").write_text(text, "utf-8")
+    (tmp_path / "short" / "eval").mkdir(exist_ok=True)
+    shutil.copy(run / "data" / "test.target", tmp_path / "short" / "eval" / "test.translation")
+    runs = sorted(path for path in tmp_path.iterdir() if path.is_dir())
+    assert command("report", *runs, "--html", tmp_path / "unequal.html").returncode == 0
+    return tmp_path / "unequal.html"
+
+
+BROKEN_WORDS = """() => [...document.querySelectorAll("th, td.number, h1, h2, button, figcaption")].flatMap(node => {
+  const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT), broken = [];
+  while (walker.nextNode()) {
+    for (const word of walker.currentNode.textContent.matchAll(/[^\\s-]+/g)) {
+      const range = document.createRange();
+      range.setStart(walker.currentNode, word.index);
+      range.setEnd(walker.currentNode, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map(box => box.top)).size > 1) broken.push(word[0]);
+    }
+  }
+  return broken;
+})"""
+
+
+@pytest.mark.parametrize("width", [420, 1000, 1280])
+def test_pages_fit_any_screen_and_break_no_word(
+    width: int, page: Any, report: Path, unequal: Path, attention: Callable[[str, str], Path]
+) -> None:
+    for path in (report, unequal, attention("ich sehe den Hund " * 4, "I see the dog " * 4)):
+        shown = page(path, width=width)
+        assert shown.evaluate("document.documentElement.scrollWidth") <= width
+        assert shown.evaluate(BROKEN_WORDS) == []
+
+
+def test_every_chart_has_several_ticks_and_runs_of_any_length_are_wide(page: Any, unequal: Path) -> None:
+    shown = page(unequal)
+    for label in ("logarithmic axis", "logarithmic axis", "minutes"):
+        for figure in shown.locator("#charts figure").all():
+            ticks = figure.locator("text:not(.x)").all_text_contents()
+            assert 2 <= len(set(ticks)) == len(ticks) <= 8, figure.inner_text()
+            assert 2 <= len(set(figure.locator("text.x").all_text_contents())) <= 8
+        shown.get_by_role("button", name=label).click()
+    shown = page(unequal)
+    assert shown.get_by_role("button", name="logarithmic axis").get_attribute("aria-pressed") == "true"
+    width = "node => node.getBBox().width"
+    assert min(path.evaluate(width) for path in shown.locator("#charts path.train").all()) > 100
+    assert shown.problems == []
+
+
+def test_titles_name_the_runs_and_the_day(page: Any, unequal: Path, attention: Callable[[str, str], Path]) -> None:
+    shown = page(unequal)
+    assert "short (2031-02-03)" in shown.title()
+    assert shown.locator("h1").inner_text().replace("\u2011", "-") == shown.title()
+    shown = page(attention("ich sehe", "I see"))
+    made = shown.locator("#made").inner_text()
+    assert re.fullmatch(r".+/model, \d{4}-\d\d-\d\d", made)
+    assert made in shown.title()
+
+
+def test_settings_are_shown_in_words(page: Any, report: Path) -> None:
+    shown = page(report)
+    shown.locator("summary").click()
+    cells = shown.locator("#all-settings td").all_inner_texts()
+    assert not [cell for cell in cells if re.search(r'["\[\]{}]|null|undefined|true|false', cell)]
+    assert {"none", "yes"} <= set(cells)
+
+
+CONTRAST = """() => {
+  const channels = color => color.match(/[\\d.]+/g).map(Number);
+  const luminance = color => color.slice(0, 3).map(value => value / 255)
+    .map(value => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
+  const page = channels(getComputedStyle(document.body).backgroundColor);
+  return [...document.querySelectorAll("td.seen, th, p, button")].filter(node => node.textContent).map(node => {
+    const style = getComputedStyle(node), [r, g, b, alpha = 1] = channels(style.backgroundColor);
+    const back = [r, g, b].map((value, i) => alpha * value + (1 - alpha) * page[i]);
+    const [dark, light] = [luminance(back), luminance(channels(style.color))].sort((x, y) => x - y);
+    return (light + 0.05) / (dark + 0.05);
+  });
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_can_be_read_on_their_colors(
+    scheme: str, page: Any, report: Path, attention: Callable[[str, str], Path]
+) -> None:
+    """At least 4.5, as WCAG 2.1 asks for."""
+    for path in (attention("ich sehe den großen Hund heute", "I see the big dog today"), report):
+        shown = page(path, color_scheme=scheme)
+        assert min(shown.evaluate(CONTRAST)) >= 4.45  # weights are rounded
+
+
+def test_a_run_that_was_interrupted_says_what_is_missing(
+    page: Any, command: Program, run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run / "data", tmp_path / "early" / "data")
+    line = {"kind": "train", "step": 50, "seconds": 90.0, "loss": 5.0, "perplexity": 90.0, "learning_rate": 1e-3}
+    start = {"kind": "start", "step": 0, "device": "abacus", "threads": 2, "processes": 1, "precision": "float32"}
+    log = json.dumps(start) + "\n" + json.dumps(line) + '\n{"kind": "tr'
+    (tmp_path / "early" / "metrics.jsonl").write_text(log, "utf-8")
+    assert command("report", tmp_path / "early", "--html", tmp_path / "early.html").returncode == 0
+    shown = page(tmp_path / "early.html", width=420)
+    assert "no validation so far" in shown.locator("#samples").inner_text()
+    assert "without a model" in shown.locator("#settings").inner_text()
+    machine = dict(zip(*(shown.locator(f"#machine {cell}").all_inner_texts() for cell in ("th", "td")), strict=True))
+    assert (machine["steps"], machine["minutes"]) == ("50", "1.5")
     assert shown.problems == []

@@ -2,10 +2,17 @@
 
 import io
 import logging
+import math
+import re
+import sys
+import time
 
 import pytest
+from conftest import untouched_logging
+from rich.cells import cell_len
 from rich.console import Console
 
+from nmt.cli.output import log, set_up_logging
 from nmt.training.progress import Reporter, TerminalReporter, duration
 from nmt.training.validation import Sample
 
@@ -48,6 +55,69 @@ def test_the_live_line_fits_the_terminal_and_holds_every_figure(width: int) -> N
         assert figure in shown
     assert ("MFU 46%, 1,512 MB" in shown) == (width > 80)
     assert "\u2026" not in shown  # rich's mark of what was cut
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what each rewriting of the live line showed."""
+
+    def isatty(self) -> bool:
+        return True
+
+    def shown(self) -> list[str]:
+        return [re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", line) for line in re.split(r"[\r\n]+", self.getvalue())]
+
+
+@pytest.mark.parametrize("width", [40, 50, 80, 100, 130, 200])
+@pytest.mark.parametrize("seconds", [7215.0, math.inf])
+def test_the_live_line_has_step_bar_loss_and_time_left_at_every_width(width: int, seconds: float) -> None:
+    """With --minutes the last step is an estimate that changes all the time, and the time left must not vanish."""
+    screen = Screen()
+    reporter = TerminalReporter(Console(file=screen, width=width, force_terminal=True, color_system=None))
+    reporter.start(0)
+    for step in (71_000, 71_234):
+        reporter.train(TRAINING | {"step": step, "steps": 100_000 + step % 1000, "seconds_left": seconds})
+    reporter.stop()
+    live = screen.shown()[-2]
+    assert len(live) <= width
+    assert "…" not in live
+    assert "━━" in live
+    assert "loss 2.342" in live
+    assert live.startswith("71234/100234 ")
+    assert live.split()[-1] == ("2:00:15" if seconds == 7215 else "-:--:--")
+
+
+def test_a_validation_is_announced_and_its_samples_take_a_line_each() -> None:
+    screen = Screen()
+    reporter = TerminalReporter(Console(file=screen, width=60, force_terminal=True, color_system=None))
+    reporter.start(0)
+    reporter.train(TRAINING)
+    reporter.validating()
+    reporter.validation(
+        VALIDATION, [Sample("langer Satz " * 30, "고양이가 " * 30, ""), Sample("a", "b", "")], best=False
+    )
+    reporter.stop()
+    shown = screen.shown()
+    assert [" validating " in line for line in shown].count(True) >= 1
+    assert "validating" not in shown[-2]
+    samples = [line for line in shown if "->" in line]
+    assert [cell_len(line) <= 60 for line in samples] == [True, True]
+    assert samples[0].count("…") == 2
+    assert samples[1] == "  a -> b"
+
+
+def test_messages_do_not_stick_to_the_live_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with untouched_logging():
+        set_up_logging(quiet=False)
+        reporter = TerminalReporter(Console(stderr=True, width=80, force_terminal=True, color_system=None))
+        reporter.start(0)
+        reporter.train(TRAINING)
+        time.sleep(0.3)  # until it is drawn
+        log("averaging")
+        reporter.stop()
+        log("done")
+    assert {"averaging", "done"} <= set(screen.shown())
 
 
 def test_a_log_gets_a_line_now_and_then_and_each_validation(caplog: pytest.LogCaptureFixture) -> None:

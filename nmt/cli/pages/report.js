@@ -37,11 +37,12 @@ function svgElement(name, attributes, text = "") {
   return node;
 }
 
-function short(value) {
+function short(value, digits = 4) {
   if (value === null || value === undefined) return "";
   if (typeof value !== "number") return String(value);
-  if (Number.isInteger(value) || Math.abs(value) >= 1000) return Math.round(value).toLocaleString("en");
-  return Math.abs(value) < 0.01 && value !== 0 ? value.toExponential(1) : String(+value.toPrecision(4));
+  const rounded = Math.abs(value) >= 1000 && digits === 4 ? Math.round(value) : value;
+  if (Number.isInteger(rounded)) return rounded.toLocaleString("en");
+  return Math.abs(value) < 0.01 ? value.toExponential(digits - 3) : String(+value.toPrecision(digits));
 }
 
 function swatch(place) {
@@ -100,9 +101,11 @@ function drawChart(chart) {
   const x = value => LEFT + (WIDTH - LEFT - RIGHT) * (spanX ? (along(value) - along(firstX)) / spanX : 0.5);
   const y = value => TOP + (HEIGHT - TOP - BOTTOM) * (1 - share(value));
   const svg = svgElement("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": chart.title });
-  for (const value of ticks(low, high, chart.logarithmic)) {
+  const marks = ticks(low, high, chart.logarithmic), differ = digits => new Set(marks.map(value => short(value, digits)));
+  const digits = [4, 5, 6, 7, 8, 9].find(count => differ(count).size === marks.length);
+  for (const value of marks) {
     svg.append(svgElement("line", { class: "rule", x1: LEFT, x2: WIDTH, y1: y(value), y2: y(value) }));
-    svg.append(svgElement("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, short(value)));
+    svg.append(svgElement("text", { x: LEFT - 5, y: y(value) + 4, "text-anchor": "end" }, short(value, digits)));
   }
   for (const value of spanX ? ticks(firstX, lastX, logarithmicAxis) : [firstX]) {
     const anchor = x(value) > WIDTH - 25 ? "end" : "middle";
