@@ -40,8 +40,8 @@ def read_evaluation_set(
     lines = [list(read_text(path, strict=strict)) for path in references]
     sources = list(read_text(source, strict=strict)) if source else None
     if sources is not None and len(sources) != len(lines[0]):
-            problem = f"{source} has {counted(len(sources), 'line')}, but the reference has {len(lines[0]):,}"
-            raise NmtError(problem, SAME_LINES)
+        problem = f"{source} has {counted(len(sources), 'line')}, but the reference has {len(lines[0]):,}"
+        raise NmtError(problem, SAME_LINES)
     return EvaluationSet(lines, sources, None, config.tokenize or tokenizer_for(language))
 
 
