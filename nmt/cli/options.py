@@ -75,7 +75,7 @@ RUN = typer.Option(
 )
 CONFIG = typer.Option(
     "--config",
-    help="TOML file of settings, in a table named after the command, such as \\[train].",
+    help="TOML file of settings, in a table named after the command, such as [train].",
     rich_help_panel="Common",
 )
 QUIET = typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="Common")

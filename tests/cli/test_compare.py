@@ -178,10 +178,10 @@ def test_input_errors_end_with_code_1_and_their_words(
     short = tmp_path / "short"
     short.write_text("x\n", "utf-8")
     for files, options, message in (
-        ([changed[0], short], [], "short has 1 lines, but the reference has 8"),
+        ([changed[0], short], [], "short has 1 line, but the reference has 8"),
         ([changed[0], tmp_path / "none"], [], "none: no such file"),
         (list(changed), ["--reference", short], "lines, but the reference has 1"),
-        (list(changed), ["--source", short], "short has 1 lines, but the reference has 8"),
+        (list(changed), ["--source", short], "short has 1 line, but the reference has 8"),
     ):
         done = command("compare", *files, *options, "--run", run)
         assert (done.returncode, done.stdout) == (1, b"")

@@ -73,7 +73,7 @@ SURFACE = {
     "report": "runs --html --json",
     "average": "checkpoints --last --output",
     "info": "directory --json",
-    "demo": "",
+    "demo": "--threads",
 }
 """Every command's arguments and options, COMMON left out. A change here is a decision: scripts rely on them."""
 

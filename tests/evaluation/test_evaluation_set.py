@@ -114,7 +114,7 @@ def test_a_system_that_is_given_twice_is_refused(write: Write) -> None:
 
 @pytest.mark.parametrize("lines", [[], ["A"], ["A", "B", "C"]])
 def test_a_system_with_another_number_of_lines_is_refused(write: Write, lines: list[str]) -> None:
-    with pytest.raises(NmtError, match=rf"two has {len(lines)} lines, but the reference has 2") as caught:
+    with pytest.raises(NmtError, match=rf"two has {len(lines)} lines?, but the reference has 2") as caught:
         read_systems([write("one", "A", "B"), write("two", *lines)], TEST)
     assert "line N of one must be the translation of line N of the other" in caught.value.hint
 

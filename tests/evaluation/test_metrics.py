@@ -54,8 +54,8 @@ def test_the_scores_of_lines_use_all_references() -> None:
     ("hypotheses", "references", "message"),
     [
         ([], [[]], "nothing to score: there are no lines"),
-        (["a"], [["a", "b"]], "1 hypotheses but 2 lines in reference 1"),
-        (["a", "b"], [["a", "b"], ["a"]], "2 hypotheses but 1 lines in reference 2"),
+        (["a"], [["a", "b"]], "1 hypothesis but 2 lines in reference 1"),
+        (["a", "b"], [["a", "b"], ["a"]], "2 hypotheses but 1 line in reference 2"),
     ],
 )
 def test_lines_that_do_not_pair_up_are_refused(

@@ -70,7 +70,8 @@ def test_unequal_files_are_refused_with_both_counts(
         return
     with pytest.raises(NmtError) as caught:
         read_pairs(files)
-    assert caught.value.problem == f"{files[0]} has {sources} lines but {files[1]} has {targets}"
+    lines = "line" if sources == 1 else "lines"
+    assert caught.value.problem == f"{files[0]} has {sources} {lines} but {files[1]} has {targets}"
 
 
 def test_large_counts_are_right_too(tmp_path: Path) -> None:
