@@ -38,7 +38,11 @@ class SearchConfig(LengthPenaltyConfig):
         "[1, 65536]",
     )
     max_ratio: float | None = _length(None, "Maximum length as a multiple of the source length", "(0, inf)")
-    min_length: int = _length(1, "Minimum length of translations in tokens, end-of-sentence included", "[1, 65536]")
+    min_length: int = _length(
+        2,
+        "Minimum length of translations in tokens, end-of-sentence included (1: translations may be empty)",
+        "[1, 65536]",
+    )
     min_ratio: float = _length(0.0, "Minimum length as a multiple of the source length", "[0, inf)")
     coverage_penalty: float = _repetition(
         0.0, "Coverage penalty beta (Wu et al. 2016) on untranslated words, such as 0.2 (0: off)", "[0, inf)"
@@ -101,7 +105,7 @@ class SearchConfig(LengthPenaltyConfig):
             problems.append("--candidates are the samples that --mbr chooses from; give --sample and --mbr, too")
         if not self.sample and (self.temperature != 1 or self.top_k or self.top_p < 1):
             problems.append("--temperature, --top-k and --top-p are options of sampling; give --sample, too")
-        if self.max_length is not None and self.min_length > self.max_length:
+        if self.max_length is not None and self.min_length > max(2, self.max_length):
             problems.append(f"--min-length {self.min_length} is more than --max-length {self.max_length}")
         if self.max_ratio is not None and self.min_ratio > self.max_ratio:
             problems.append(f"--min-ratio {self.min_ratio} is more than --max-ratio {self.max_ratio}")

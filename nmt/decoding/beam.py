@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt.config.search import SearchConfig
 from nmt.decoding.constraints import ConstrainedSelection
 from nmt.decoding.hypotheses import Beam, Hypothesis, Request
-from nmt.decoding.rules import ForbiddenWords, Rules
+from nmt.decoding.rules import NO_TEXT, Rules, TextRules
 from nmt.decoding.selection import CandidateSelection, Distribution
 from nmt.text.tokenizer import BEGIN
 
@@ -38,10 +38,10 @@ def beam_search(
     requests: Sequence[Request],
     config: SearchConfig,
     device: torch.device,
-    forbidden: ForbiddenWords | None = None,
+    text: TextRules = NO_TEXT,
 ) -> list[list[Hypothesis]]:
     """The n-best list of each sentence: at least one hypothesis, at most `config.returned`."""
-    beam, rules = Beam(requests, config), Rules(requests, config, forbidden)
+    beam, rules = Beam(requests, config, text.text_of), Rules(requests, config, text)
     constrained = any(request.required for request in requests)
     selection = ConstrainedSelection(rules, device) if constrained else CandidateSelection(rules, device)
     newest = torch.full((len(requests), 1), BEGIN, device=device)

@@ -34,7 +34,7 @@ class Candidates(NamedTuple):
 class Choice(NamedTuple):
     """The candidates chosen in a beam group, on the host: HOST_CANDIDATE [batch, width]."""
 
-    finishing: Array  # those whose token is END finish a hypothesis
+    finishing: Array  # those whose token is END finish a hypothesis; after the first `width`, at the last position only
     continuing: Array  # the next hypotheses of the group
 
 
@@ -46,7 +46,7 @@ class Choices(NamedTuple):
 
 
 def choose(candidates: Array, width: int, *, sample: bool) -> Choice:
-    """Choose the `width` best candidates, which may finish, and the `width` best that continue."""
+    """Choose the `width` best candidates that continue; all may finish."""
     impossible = (candidates["token"] == END) | np.isneginf(candidates["path_score"])
     if sample:
         continuing = candidates.copy()  # samples keep their places
@@ -54,11 +54,11 @@ def choose(candidates: Array, width: int, *, sample: bool) -> Choice:
         order = impossible.argsort(axis=1, kind="stable")[:, :width]  # possible ones first, still sorted by score
         impossible, continuing = (np.take_along_axis(array, order, axis=1) for array in (impossible, candidates))
     continuing["path_score"][impossible] = -math.inf
-    return Choice(_padded(candidates[:, :width], width), _padded(continuing, width))
+    return Choice(_padded(candidates, width), _padded(continuing, width))
 
 
 def _padded(candidates: Array, width: int) -> Array:
-    if candidates.shape[1] == width:
+    if candidates.shape[1] >= width:
         return candidates
     padded = np.full((len(candidates), width), IMPOSSIBLE)
     padded[:, : candidates.shape[1]] = candidates

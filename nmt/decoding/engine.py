@@ -13,7 +13,7 @@ from torch import Tensor
 from nmt.config.search import SearchConfig
 from nmt.decoding.beam import beam_search
 from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.rules import NO_TEXT, TextRules
 from nmt.decoding.step import EnsembleStep, ModelStep
 from nmt.model.transformer import Transformer
 from nmt.runtime import aligned, alignment, to_device
@@ -28,7 +28,7 @@ class Engine(Protocol):
     batches: int  # that it takes at a time, to decode them in parallel by itself
 
     def search(
-        self, requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None = None
+        self, requests: Sequence[Request], config: SearchConfig, text: TextRules = NO_TEXT
     ) -> list[list[Hypothesis]]:
         """The n-best list of each request."""
 
@@ -45,7 +45,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def search(
-        self, requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None = None
+        self, requests: Sequence[Request], config: SearchConfig, text: TextRules = NO_TEXT
     ) -> list[list[Hypothesis]]:
         """The n-best list of each request."""
         source = padded([request.source for request in requests], self.device)
@@ -55,7 +55,7 @@ class TorchEngine:
         coverage = config.coverage_penalty > 0
         steps = [ModelStep(model, source, mask, attention=coverage) for model in self.models]
         step = steps[0] if len(steps) == 1 else EnsembleStep(steps, self.average)
-        return beam_search(step, requests, config, self.device, forbidden)
+        return beam_search(step, requests, config, self.device, text)
 
     @torch.inference_mode()
     def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:

@@ -8,7 +8,7 @@ A hypothesis Y for the source X is scored as by Wu et al. 2016 (equation 14), wh
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,9 @@ from nmt.config.search import SearchConfig
 from nmt.decoding.candidates import Array, Choice, Choices
 from nmt.runtime import aligned
 from nmt.text.tokenizer import END
+
+TextOf = Callable[[Sequence[int]], Hashable]
+"""The text of tokens, or what stands for it: hypotheses with the same text are one entry of an n-best list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,10 @@ class Hypothesis(NamedTuple):
     score: float  # s(Y, X)
     truncated: bool  # whether it reached the maximum length unfinished
 
+    def order(self) -> tuple[bool, float]:
+        """The key that sorts an n-best list: best first, truncated hypotheses last."""
+        return self.truncated, -self.score
+
 
 def length_penalty(length: int, alpha: float, normalization: str = "wu") -> float:
     """lp(Y) of a hypothesis of this length, end of sentence included.
@@ -55,10 +62,11 @@ def length_penalty(length: int, alpha: float, normalization: str = "wu") -> floa
 class FinishedHypotheses:
     """The finished hypotheses of each sentence and beam group; arrays are [sentence, group]."""
 
-    def __init__(self, requests: Sequence[Request], config: SearchConfig) -> None:
+    def __init__(self, requests: Sequence[Request], config: SearchConfig, text_of: TextOf) -> None:
         self.config, self.width = config, config.hypotheses // config.beam_groups
         self.wanted = min(config.returned, self.width)  # hypotheses that each group must return
-        self.hypotheses: list[list[list[Hypothesis]]] = [[[] for _ in range(config.beam_groups)] for _ in requests]
+        self.text_of: TextOf = text_of if config.returned > 1 and not config.sample else lambda _: object()
+        self.hypotheses: list[dict[Hashable, tuple[int, Hypothesis]]] = [{} for _ in requests]  # by text, with groups
         self.count = np.zeros((len(requests), config.beam_groups), dtype=int)
         self.to_beat = np.full(self.count.shape, -math.inf)  # score of the last hypothesis that would be returned
         self.largest_penalty = np.array([[self._penalty(request.max_length)] for request in requests])
@@ -75,12 +83,14 @@ class FinishedHypotheses:
         return score
 
     def add(self, sentence: int, group: int, hypothesis: Hypothesis) -> None:
-        """Add a hypothesis of a sentence."""
-        hypotheses = self.hypotheses[sentence][group]
-        hypotheses.append(hypothesis)
-        self.count[sentence, group] = len(hypotheses)
-        if len(hypotheses) >= self.wanted:
-            self.to_beat[sentence, group] = sorted(hypothesis.score for hypothesis in hypotheses)[-self.wanted]
+        """Add a hypothesis of a sentence, or replace one with the same text if this one is better."""
+        hypotheses, text = self.hypotheses[sentence], self.text_of(hypothesis.tokens)
+        group, same = hypotheses.get(text, (group, hypothesis))
+        hypotheses[text] = group, min(same, hypothesis, key=Hypothesis.order)
+        scores = sorted(other.score for owner, other in hypotheses.values() if owner == group)
+        self.count[sentence, group] = len(scores)
+        if len(scores) >= self.wanted:
+            self.to_beat[sentence, group] = scores[-self.wanted]
 
     def done(self, sentences: Array, best: Array) -> Array:
         """Whether each sentence is done [batch], given the best path score that continues [batch, group]."""
@@ -93,22 +103,16 @@ class FinishedHypotheses:
 
     def n_best(self) -> list[list[Hypothesis]]:
         """The n-best list of each sentence, truncated hypotheses last."""
-        n_best_lists = []
-        for groups in self.hypotheses:
-            hypotheses = [hypothesis for group in groups for hypothesis in group]
-            if len(groups) > 1:  # two groups may find the same translation
-                hypotheses = list({tuple(hypothesis.tokens): hypothesis for hypothesis in hypotheses}.values())
-            hypotheses.sort(key=lambda hypothesis: (hypothesis.truncated, -hypothesis.score))
-            n_best_lists.append(hypotheses[: self.config.returned])
-        return n_best_lists
+        n_best_lists = ([hypothesis for _, hypothesis in texts.values()] for texts in self.hypotheses)
+        return [sorted(n_best, key=Hypothesis.order)[: self.config.returned] for n_best in n_best_lists]
 
 
 class Beam:
     """The hypotheses of all sentences that are not done yet; dimensions [batch, beam]."""
 
-    def __init__(self, requests: Sequence[Request], config: SearchConfig) -> None:
+    def __init__(self, requests: Sequence[Request], config: SearchConfig, text_of: TextOf = tuple) -> None:
         self.width = config.hypotheses // config.beam_groups  # hypotheses in a group
-        self.finished = FinishedHypotheses(requests, config)
+        self.finished = FinishedHypotheses(requests, config, text_of)
         self.max_length = np.array([request.max_length for request in requests])
         self.sentences = np.arange(len(requests))  # the sentence in each row of the batch
         self.open = np.full(len(requests), True)  # whether its search continues: rows leave a few at a time
@@ -125,20 +129,21 @@ class Beam:
         """Add hypotheses that end, or are truncated at the maximum length, and close sentences that are done."""
         if choices.attention is not None:
             self.coverage = choices.attention if self.coverage is None else self.coverage + choices.attention
+        at_maximum = self.length + 1 >= self.max_length[self.sentences]
         for group, choice in enumerate(choices.groups):
-            self._add_ended(group, choice.finishing)
+            self._add_ended(group, choice.finishing, at_maximum)
         best = np.stack([choice.continuing["path_score"].max(axis=1) for choice in choices.groups], axis=1)
         done = self.finished.done(self.sentences, best)
-        at_maximum = self.length + 1 >= self.max_length[self.sentences]
         for row in np.flatnonzero(self.open & at_maximum & ~done).tolist():
             self._add_truncated(row, choices.groups)
         self.open &= ~(done | at_maximum)
 
-    def _add_ended(self, group: int, candidates: Array) -> None:
-        ended = (candidates["token"] == END) & (candidates["path_score"] > -math.inf) & self.open[:, None]
+    def _add_ended(self, group: int, candidates: Array, at_maximum: Array) -> None:
+        searching = self.open & (self.finished.count[self.sentences, group] < self.width)
+        ended = (candidates["token"] == END) & (candidates["path_score"] > -math.inf) & searching[:, None]
+        ended[:, self.width :] &= at_maximum[:, None] & (self.width > 1)  # greedy search takes the best candidate only
         for row, column in np.argwhere(ended).tolist():
-            if self.finished.count[self.sentences[row], group] < self.width:
-                self._add(row, group, candidates[row, column], truncated=False)
+            self._add(row, group, candidates[row, column], truncated=False)
 
     def _add_truncated(self, row: int, groups: Sequence[Choice]) -> None:
         lacking = self.finished.count[self.sentences[row]] < self.finished.wanted

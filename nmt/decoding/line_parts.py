@@ -63,7 +63,7 @@ class LineSplitter:
         return Request(
             source=source,
             max_length=longest,
-            min_length=min(max(config.min_length, math.ceil(config.min_ratio * length)), longest),
+            min_length=min(max(config.min_length, math.ceil(config.min_ratio * length)), max(2, longest)),
             prefix=prefix,
             required=terms,
             seed=_sample_seed(part.text, config.seed) if config.sample else 0,

@@ -7,13 +7,15 @@ No rule makes the host wait for the device.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.candidates import Array
-from nmt.decoding.hypotheses import Beam, Request
+from nmt.decoding.characters import Characters
+from nmt.decoding.hypotheses import Beam, Request, TextOf
 from nmt.runtime import to_device
 from nmt.text.sentences import casefold_words, writes_without_spaces
 from nmt.text.tokenizer import END
@@ -97,18 +99,38 @@ def _beginnings(phrase: str, piece: str) -> set[str]:
     return beginnings
 
 
+class TextRules(NamedTuple):
+    """What search knows of the text that tokens write; by default nothing."""
+
+    characters: Characters | None = None
+    forbidden: ForbiddenWords | None = None
+    text_of: TextOf = tuple
+
+
+NO_TEXT = TextRules()
+
+
 class Rules:
     """All rules of a search."""
 
-    def __init__(self, requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None) -> None:
-        self.requests, self.config, self.forbidden = requests, config, forbidden
+    def __init__(self, requests: Sequence[Request], config: SearchConfig, text: TextRules) -> None:
+        self.requests, self.config, self.characters, self.forbidden = requests, config, text.characters, text.forbidden
         self.repetition = config.no_repeat_ngram > 0 or config.repetition_penalty > 1
-        self.first_free = np.array([max(len(request.prefix), request.min_length - 1) for request in requests])
+        self.min_length, self.prefix_length = np.array(
+            [(request.min_length, len(request.prefix)) for request in requests]
+        ).T
+        self.impossible = list(self.characters.impossible) if self.characters else []  # tokens for all hypotheses
 
     def apply_to(self, beam: Beam) -> bool:
-        """Whether any rule applies at this position: prefixes and minimum lengths only at the first ones."""
-        early = bool((beam.length < self.first_free[beam.sentences]).any())
-        return early or self.repetition or self.forbidden is not None
+        """Whether any rule distinguishes hypotheses at this position."""
+        too_short = self.too_short(beam)
+        early = too_short.any() != too_short.all() or (beam.length < self.prefix_length[beam.sentences]).any()
+        unfinished = self.characters and beam.length and self.characters.states(beam.tokens).any()
+        return bool(early or unfinished or self.repetition or self.forbidden)
+
+    def too_short(self, beam: Beam) -> Array:
+        """Whether each sentence [batch] cannot end at this position."""
+        return beam.length < self.min_length[beam.sentences] - 1
 
     def scores(self, log_probs: Tensor, beam: Beam) -> Tensor:
         """The scores that search ranks by."""
@@ -119,10 +141,12 @@ class Rules:
             block_ngrams(scores, tokens, self.config.no_repeat_ngram)
         if self.forbidden:
             self.forbidden.forbid(scores, beam.tokens)
+        if self.characters:
+            self.characters.forbid(scores, beam.tokens)
+        too_short = np.flatnonzero(self.too_short(beam))
+        if len(too_short):
+            scores[:, :, END].index_fill_(0, to_device(too_short, scores.device), -math.inf)
         requests = [self.requests[sentence] for sentence in beam.sentences.tolist()]
-        too_short = [row for row, request in enumerate(requests) if length < request.min_length - 1]
-        if too_short:
-            scores[:, :, END].index_fill_(0, to_device(np.array(too_short), scores.device), -math.inf)
         forced = [(row, request.prefix[length]) for row, request in enumerate(requests) if length < len(request.prefix)]
         if forced:
             rows, tokens = to_device(np.array(forced).T.copy(), scores.device)

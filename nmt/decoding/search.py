@@ -6,11 +6,12 @@ from typing import Any
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import align
+from nmt.decoding.characters import characters_of
 from nmt.decoding.engine import Engine
 from nmt.decoding.hypotheses import Hypothesis, Request
 from nmt.decoding.mbr import expected_utilities
 from nmt.decoding.repetition import is_loop
-from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.rules import ForbiddenWords, TextRules
 from nmt.decoding.translation import Alternative
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizers
 
@@ -22,7 +23,9 @@ class SentenceSearch:
 
     def __init__(self, engine: Engine, tokenizers: Tokenizers, config: SearchConfig, *, alignments: bool) -> None:
         self.engine, self.tokenizers, self.config, self.alignments = engine, tokenizers, config, alignments
-        self.forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary()) if config.forbid else None
+        forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary()) if config.forbid else None
+        self.characters = characters_of(tokenizers.target, empty=config.min_length == 1)
+        self.text = TextRules(self.characters, forbidden, lambda tokens: self._decode([tokens])[0])
 
     def on_json(self, requests: list[dict[str, Any]]) -> list[Any]:
         """Search for requests as JSON objects; returns n-best lists of JSON objects, or error messages."""
@@ -38,18 +41,16 @@ class SentenceSearch:
             return self(requests[:half]) + self(requests[half:]) if half else [str(error) or type(error).__name__]
 
     def _search(self, requests: Sequence[Request]) -> list[list[Alternative]]:
-        hypotheses = self.engine.search(requests, self.config, self.forbidden)
+        hypotheses = self.engine.search(requests, self.config, self.text)
         loops: list[int] = []
         if self.config.loop_guard:
             loops = [row for row, n_best in enumerate(hypotheses) if is_loop(n_best[0].tokens, requests[row].source)]
         if loops:
             blocking = replace(self.config, no_repeat_ngram=_BLOCKED_NGRAM)
-            again = self.engine.search([requests[row] for row in loops], blocking, self.forbidden)
+            again = self.engine.search([requests[row] for row in loops], blocking, self.text)
             for row, n_best in zip(loops, again, strict=True):
                 hypotheses[row] = n_best
-        texts = iter(
-            self.tokenizers.target.decode([hypothesis.tokens for n_best in hypotheses for hypothesis in n_best])
-        )
+        texts = iter(self._decode([hypothesis.tokens for n_best in hypotheses for hypothesis in n_best]))
         n_best_lists = [
             [self._alternative(next(texts), hypothesis, requests[row], loop=row in loops) for hypothesis in n_best]
             for row, n_best in enumerate(hypotheses)
@@ -57,6 +58,10 @@ class SentenceSearch:
         if self.config.mbr != "off":
             n_best_lists = [self._least_risk(candidates) for candidates in n_best_lists]
         return self._aligned(requests, n_best_lists) if self.alignments else n_best_lists
+
+    def _decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        texts = self.tokenizers.target.decode(rows)
+        return list(map(self.characters.clean, texts, rows))
 
     def _alternative(self, text: str, hypothesis: Hypothesis, request: Request, *, loop: bool) -> Alternative:
         tokens, token_scores, log_prob, score, truncated = hypothesis
@@ -75,7 +80,8 @@ class SentenceSearch:
         """The candidates of minimum Bayes risk."""
         utilities = expected_utilities([candidate.text for candidate in candidates], self.config.mbr)
         order = sorted(range(len(candidates)), key=lambda index: -utilities[index])
-        return [candidates[index] for index in order[: self.config.n_best]]
+        best = {candidates[index].text: candidates[index] for index in reversed(order)}  # each text once
+        return list(best.values())[::-1][: self.config.n_best]
 
     def _aligned(self, requests: Sequence[Request], n_best_lists: list[list[Alternative]]) -> list[list[Alternative]]:
         """Add word alignments; a batch holds the best alternatives, another one the second best, and so on."""

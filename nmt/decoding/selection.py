@@ -25,9 +25,13 @@ class Distribution:
         """Log-probabilities of all tokens: [batch, beam, vocab]."""
         return self._log_probs
 
-    def best(self, count: int) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and tokens of the most probable ones, best first: [batch, beam, count] or fewer."""
-        values, tokens = self._log_probs.topk(min(count, self._log_probs.size(2)), dim=2)
+    def best(self, count: int, impossible: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and tokens of the most probable ones, best first, those of impossible ones as -inf.
+
+        Shapes are [batch, beam, count], or fewer.
+        """
+        possible = self._log_probs.index_fill(2, impossible, -math.inf)
+        values, tokens = possible.topk(min(count, possible.size(2)), dim=2)
         return values, tokens
 
 
@@ -39,6 +43,7 @@ class CandidateSelection:
         self.width = self.config.hypotheses // self.config.beam_groups  # hypotheses in a group
         self.path_scores = torch.zeros((len(self.requests), 1), device=device)  # of the hypotheses [batch, beam]
         self.uniform = uniform_numbers(self.requests, self.config, device) if self.config.sample else None
+        self.impossible = to_device(np.array([END, *rules.impossible]), device)
 
     def choose(self, distribution: Distribution, beam: Beam, attention: Tensor | None) -> Choices:
         """Choose candidates for each group, given attention [batch, beam, source] where coverage needs it."""
@@ -59,7 +64,8 @@ class CandidateSelection:
     def _candidates(self, distribution: Distribution, beam: Beam) -> Iterator[Candidates]:
         """Select the candidates of each group, given what the groups before it take."""
         if not (self.config.sample or self.config.beam_groups > 1 or self.rules.apply_to(beam)):
-            log_probs, tokens = distribution.best(2 * self.width)
+            impossible = self.impossible if self.rules.too_short(beam).all() else self.impossible[1:]
+            log_probs, tokens = distribution.best(2 * self.width, impossible)
             yield self._best(log_probs, log_probs, tokens)
             return
         log_probs = distribution.log_probs()

@@ -23,8 +23,8 @@ class _ProjectedDistribution(Distribution):
     def log_probs(self) -> Tensor:
         return self.model.log_probs(self.output)
 
-    def best(self, count: int) -> tuple[Tensor, Tensor]:
-        return self.model.best_log_probs(self.output, min(count, self.model.config.target_vocabulary))
+    def best(self, count: int, impossible: Tensor) -> tuple[Tensor, Tensor]:
+        return self.model.best_log_probs(self.output, min(count, self.model.config.target_vocabulary), impossible)
 
 
 class ModelStep:

@@ -5,6 +5,7 @@ matrix in self-attention, as in nmt; in cross-attention those of queries are sep
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from nmt.config.search import SearchConfig
 from nmt.decoding.candidates import Array
 from nmt.decoding.hypotheses import Hypothesis, Request, length_penalty
-from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.rules import NO_TEXT, TextRules
 from nmt.decoding.translator import Translator
 from nmt.errors import NmtError, UsageError
 from nmt.files.atomic import atomic_directory
@@ -145,36 +146,47 @@ class CTranslate2Engine:
         self.max_length, self.device, self.batches = _MAX_LENGTH, torch.device(self.translator.device), threads
 
     def search(
-        self, requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None = None
+        self, requests: Sequence[Request], config: SearchConfig, text: TextRules = NO_TEXT
     ) -> list[list[Hypothesis]]:
-        """The n-best list of each request; all are bounded by the largest lengths among them."""
-        _refuse_unsupported(requests, config, forbidden)
-        target = self.tokenizers.target
-        sources = [self.tokenizers.source.pieces(request.source[:-1]) for request in requests]
-        results = self.translator.translate_batch(
-            sources,
-            target_prefix=[target.pieces(request.prefix) or None for request in requests],
-            beam_size=config.beam,
-            num_hypotheses=config.beam,
-            length_penalty=config.length_penalty,
-            coverage_penalty=config.coverage_penalty,
-            repetition_penalty=config.repetition_penalty,
-            no_repeat_ngram_size=config.no_repeat_ngram,
-            max_decoding_length=max(request.max_length for request in requests),
-            min_decoding_length=max(request.min_length for request in requests),
-            max_input_length=0,
-            max_batch_size=config.source_tokens(gpu=on_gpu(self.device)),
-            batch_type="tokens",
-            return_end_token=True,
-            return_scores=True,
-        )
+        """The n-best list of each request."""
+        _refuse_unsupported(requests, config, text)
+        source, target = self.tokenizers
+        sources = [source.pieces(request.source[:-1]) for request in requests]
+        rows_of, pending = defaultdict[tuple[int, int], list[int]](list), dict[int, Any]()
+        for row, request in enumerate(requests):
+            rows_of[request.min_length, request.max_length].append(row)
+        for (min_length, max_length), rows in rows_of.items():  # all sentences of a call have the same bounds
+            futures = self.translator.translate_batch(
+                [sources[row] for row in rows],
+                target_prefix=[target.pieces(requests[row].prefix) or None for row in rows],
+                beam_size=config.beam,
+                num_hypotheses=config.beam,
+                length_penalty=config.length_penalty,
+                coverage_penalty=config.coverage_penalty,
+                repetition_penalty=config.repetition_penalty,
+                no_repeat_ngram_size=config.no_repeat_ngram,
+                max_decoding_length=max_length,
+                min_decoding_length=min_length - 1,  # without END
+                max_input_length=0,
+                max_batch_size=config.source_tokens(gpu=on_gpu(self.device)),
+                batch_type="tokens",
+                return_end_token=True,
+                return_scores=True,
+                asynchronous=True,
+            )
+            pending.update(zip(rows, futures, strict=True))
+        results = [pending[row].result() for row in range(len(requests))]
         targets = [[piece for piece in row if piece != "</s>"] for result in results for row in result.hypotheses]
         repeated = [source for source, result in zip(sources, results, strict=True) for _ in result.hypotheses]
         log_probs = (scores.log_probs for scores in self.translator.score_batch(repeated, targets))
-        return [self._n_best(result, log_probs, config) for result in results]
+        hypotheses = [self._hypotheses(result, log_probs, config) for result in results]
+        if config.returned == 1:
+            return [row[:1] for row in hypotheses]
+        texts = [{text.text_of(hypothesis.tokens): hypothesis for hypothesis in reversed(row)} for row in hypotheses]
+        return [sorted(row.values(), key=Hypothesis.order)[: config.returned] for row in texts]
 
-    def _n_best(self, result: Any, log_probs: Iterator[list[float]], config: SearchConfig) -> list[Hypothesis]:
-        """The n-best list of a result, given the log-probabilities of each hypothesis and its END."""
+    def _hypotheses(self, result: Any, log_probs: Iterator[list[float]], config: SearchConfig) -> list[Hypothesis]:
+        """All hypotheses of a result, best first, given the log-probabilities of each one and its END."""
         hypotheses = []
         for pieces, score in zip(result.hypotheses, result.scores, strict=True):
             tokens = self.tokenizers.target.ids(pieces)
@@ -184,18 +196,17 @@ class CTranslate2Engine:
                 score = total / length_penalty(len(token_log_probs), config.length_penalty, config.length_normalization)
             text = [token for token in tokens if token != END]
             hypotheses.append(Hypothesis(text, token_log_probs, total, score, END not in tokens))
-        hypotheses.sort(key=lambda hypothesis: (hypothesis.truncated, -hypothesis.score))
-        return hypotheses[: config.returned]
+        return sorted(hypotheses, key=Hypothesis.order)
 
     def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:  # noqa: ARG002
         """Raise UsageError: CTranslate2 does not return attention for given targets."""
         raise UsageError("--align requires nmt's own engine", "leave out --engine ctranslate2")
 
 
-def _refuse_unsupported(requests: Sequence[Request], config: SearchConfig, forbidden: ForbiddenWords | None) -> None:
+def _refuse_unsupported(requests: Sequence[Request], config: SearchConfig, text: TextRules) -> None:
     """Raise UsageError for requests that CTranslate2 does not support, or would answer differently."""
     options = {
-        "--forbid": forbidden is not None,
+        "--forbid": text.forbidden is not None,
         "constraints and --glossary": any(request.required for request in requests),
         "--beam-groups": config.beam_groups > 1,
         "--sample with nmt's --seed": config.sample,

@@ -120,11 +120,14 @@ class Transformer(nn.Module):
         """Decoder output [..., dim] -> float32 log-probabilities of the next token [..., vocab]."""
         return F.log_softmax(self.projection(x), dim=-1, dtype=torch.float32)
 
-    def best_log_probs(self, x: Tensor, count: int) -> tuple[Tensor, Tensor]:
-        """The `count` best next tokens: [..., dim] -> log-probabilities and tokens [..., count], best first."""
+    def best_log_probs(self, x: Tensor, count: int, impossible: Tensor) -> tuple[Tensor, Tensor]:
+        """The `count` best next tokens: [..., dim] -> log-probabilities and tokens [..., count], best first.
+
+        `impossible` tokens have the log-probability -inf.
+        """
         rows = x.flatten(0, -2)
         blocks = rows.split(_ROWS_IN_CACHE) if x.is_cpu else [rows]  # a CPU's cache keeps their logits for the search
-        parts = [top_k(self.log_probs(block), count) for block in blocks]
+        parts = [top_k(self.log_probs(block).index_fill_(1, impossible, -math.inf), count) for block in blocks]
         log_probs, tokens = (torch.cat(results).view(*x.shape[:-1], -1) for results in zip(*parts, strict=True))
         return log_probs, tokens
 

@@ -2,7 +2,7 @@
 
 import re
 
-_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
+CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")
 _BROKEN = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\ufeff\ufffe\uffff]")
 _BROKEN_BYTES = bytes({*range(0x20), 0x7F} - set(b"\t\n\r"))
 
@@ -23,5 +23,5 @@ def visible(text: str, keep: str = "") -> str:
     >>> visible("red: \\x1b[31m")
     'red: ␛[31m'
     """
-    pictures = {ord(char): ord(char) + 0x2400 if char < " " else "␡" for char in {*_CONTROL.findall(text)} - {*keep}}
+    pictures = {ord(char): ord(char) + 0x2400 if char < " " else "␡" for char in {*CONTROL.findall(text)} - {*keep}}
     return text.translate(pictures) if pictures else text

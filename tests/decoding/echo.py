@@ -13,7 +13,7 @@ ONCE = SearchConfig(no_repeat_ngram=1)
 
 
 class Echo:
-    """Writes the source, four times unless n-grams are blocked; its n-best list repeats it with falling scores."""
+    """Writes the source, four times unless n-grams are blocked; in its n-best list the last token stands more often."""
 
     max_length, batches, device = 60, 1, torch.device("cpu")
 
@@ -23,18 +23,20 @@ class Echo:
         self.broken: list[int] = []  # a source that makes search fail
         self.requests: list[Request] = []
 
-    def search(
-        self, requests: Sequence[Request], config: SearchConfig, forbidden: object = None
-    ) -> list[list[Hypothesis]]:
+    def search(self, requests: Sequence[Request], config: SearchConfig, text: object = None) -> list[list[Hypothesis]]:
         self.requests += requests
         if self.broken and any(request.source[:-1] == self.broken for request in requests):
             raise RuntimeError("this one breaks")
         times = 1 if config.no_repeat_ngram else 4
-        rows = [self.answers or [list(request.source[:-1]) * times] * config.returned for request in requests]
+        rows = [self.answers or _echoes(list(request.source[:-1]), times, config.returned) for request in requests]
         return [[_hypothesis(tokens, place) for place, tokens in enumerate(row)] for row in rows]
 
     def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
         return [torch.eye(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
+
+
+def _echoes(source: list[int], times: int, count: int) -> list[list[int]]:
+    return [source * times + source[-1:] * place for place in range(count)]
 
 
 def _hypothesis(tokens: list[int], place: int) -> Hypothesis:

@@ -14,7 +14,7 @@ from torch import Tensor
 from nmt.config.search import SearchConfig
 from nmt.decoding.beam import Step, beam_search
 from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.rules import NO_TEXT, TextRules
 from nmt.decoding.selection import Distribution
 from nmt.text.tokenizer import END
 
@@ -90,14 +90,14 @@ class TableStep:
 
 
 def search(
-    models: list[Table] | Step, requests: list[int | Request], forbidden: ForbiddenWords | None = None, **options: Any
+    models: list[Table] | Step, requests: list[int | Request], text: TextRules = NO_TEXT, **options: Any
 ) -> list[list[Hypothesis]]:
     """Beam search over tables; a request may be a maximum length, and `beam_size` is SearchConfig's `beam`."""
     requests = [Request(max_length=request) if isinstance(request, int) else request for request in requests]
     config = SearchConfig(**{"beam": options.pop("beam_size", 5), **options})
     assert not config.problems()
     step = TableStep(models) if isinstance(models, list) else models
-    return beam_search(step, requests, config, CPU, forbidden)
+    return beam_search(step, requests, config, CPU, text)
 
 
 def log_probs_of(table: Table, tokens: list[int]) -> list[float]:

@@ -3,6 +3,7 @@
 import math
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from tables import END, VOCAB, Score, Table, all_sentences, contains, log_probs_
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.hypotheses import Request, length_penalty
+from nmt.decoding.rules import TextRules
 from nmt.decoding.sampling import draw
 
 
@@ -106,6 +108,39 @@ def test_a_narrow_beam_writes_required_terms_as_well(beam_size: int) -> None:
         required = [[draw.choice([0, 1, 2, 4]) for _ in range(draw.randint(1, 3))] for _ in range(draw.randint(1, 3))]
         (n_best,) = search([Table(seed, end_bias=2)], [Request(max_length=20, required=required)], beam_size=beam_size)
         assert all(contains(n_best[0].tokens, term) for term in required)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_an_n_best_list_holds_each_text_once_in_its_best_hypothesis(alpha: float) -> None:
+    """Tokens 0 and 1 write the same text, and so do 2 and 4 4."""
+
+    def text_of(tokens: Sequence[int]) -> str:
+        return "".join("aab$b"[token] if token != 2 else "bb" for token in tokens)
+
+    for seed in range(12):
+        best = dict[str, float]()
+        for _, tokens in all_sentences(table := Table(seed), 4, total):
+            score = total(table, [*tokens, END]) / ((6 + len(tokens)) / 6) ** alpha
+            best[text_of(tokens)] = max(best.get(text_of(tokens), -math.inf), score)
+        options = dict(beam_size=4**4, n_best=5, length_penalty=alpha)
+        (n_best,) = search([table], [4], TextRules(text_of=text_of), **options)
+        expected = sorted(best.items(), key=lambda pair: -pair[1])[:5]
+        assert [text_of(hypothesis.tokens) for hypothesis in n_best] == [text for text, _ in expected]
+        assert [hypothesis.score for hypothesis in n_best] == pytest.approx([score for _, score in expected], abs=1e-4)
+
+
+def test_all_hypotheses_that_end_in_the_last_step_count() -> None:
+    """By hand: at the maximum length of two, a beam of two holds two hypotheses that may both end there."""
+    for seed in range(40):
+        table = Table(seed)
+        words = [token for token in range(VOCAB) if token != END]
+        beam = sorted(words, key=lambda token: -table.log_probs(())[token])[:2]
+        ends = [(total(table, [token, END]), [token]) for token in beam]
+        extensions = [(total(table, [first, last]), [first, last]) for first in beam for last in range(VOCAB)]
+        among_best = [[first] for _, (first, last) in sorted(extensions, reverse=True)[:4] if last == END]
+        (n_best,) = search([table], [Request(max_length=2, min_length=2)], beam_size=2, n_best=2, length_penalty=0.0)
+        finished = [hypothesis.tokens for hypothesis in n_best if not hypothesis.truncated]
+        assert finished == [tokens for _, tokens in sorted(ends, reverse=True) if tokens in among_best]
 
 
 class Late(Table):

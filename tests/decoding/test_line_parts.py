@@ -84,13 +84,14 @@ def test_a_blank_line_has_no_parts_and_a_blank_translation(tokenizers: Tokenizer
 @pytest.mark.parametrize(
     ("options", "lengths"),
     [
-        ({}, (1, 32)),  # twice the source and 20 more: 6 tokens with END
-        ({"max_length": 9}, (1, 9)),
-        ({"max_length": 1}, (1, 1)),
-        ({"max_ratio": 1.5}, (1, 9)),
-        ({"max_ratio": 1.6}, (1, 10)),  # rounded up
-        ({"max_ratio": 3.0, "max_length": 12}, (1, 12)),
-        ({"max_length": 1000}, (1, 60)),  # as long as the model's maximum
+        ({}, (2, 32)),  # a token and END; twice the source and 20 more: 6 tokens with END
+        ({"min_length": 1}, (1, 32)),
+        ({"max_length": 9}, (2, 9)),
+        ({"max_length": 1}, (2, 1)),  # a token without END
+        ({"max_ratio": 1.5}, (2, 9)),
+        ({"max_ratio": 1.6}, (2, 10)),  # rounded up
+        ({"max_ratio": 3.0, "max_length": 12}, (2, 12)),
+        ({"max_length": 1000}, (2, 60)),  # as long as the model's maximum
         ({"min_length": 4}, (4, 32)),
         ({"min_ratio": 0.7}, (5, 32)),
         ({"min_ratio": 0.7, "min_length": 8}, (8, 32)),

@@ -13,7 +13,7 @@ from tables import END, Mixture, Table, TableStep, all_sentences, contains, log_
 from torch import Tensor
 
 from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.rules import ForbiddenWords
+from nmt.decoding.rules import ForbiddenWords, TextRules
 from nmt.decoding.selection import Distribution
 from nmt.decoding.step import EnsembleStep
 
@@ -118,7 +118,7 @@ def test_a_wide_beam_finds_the_best_sentences_without_forbidden_words(
 
     table = Table(seed, vocab=len(PIECES))
     options = dict(beam_size=7**2 * 8, n_best=40, length_penalty=0.0)
-    (n_best,) = search([table], [max_length], ForbiddenWords(phrases, PIECES), **options)
+    (n_best,) = search([table], [max_length], TextRules(forbidden=ForbiddenWords(phrases, PIECES)), **options)
     check_best(n_best, all_sentences(table, max_length, score), 40)
 
 
@@ -169,22 +169,29 @@ def split_by_end(extensions: list[Path]) -> tuple[list[Path], list[Path]]:
 def textbook_beam_search(
     table: Table, max_length: int, width: int, n_best: int, alpha: float, groups: int = 1, diversity: float = 0.0
 ) -> list[list[int]]:
-    """(Diverse) beam search as it is taught: extend all, keep the best, until a group has `width` finished ones."""
+    """(Diverse) beam search as it is taught: extend all, keep the best, until a group has `width` finished ones.
+
+    All that end in the last step count, at the maximum length those that would not stay in a beam, too. What one group
+    has finished, another does not finish again.
+    """
 
     def rank(path: Path) -> float:
         return -path[0] / ((5 + len(path[1])) / 6) ** alpha
 
     beams: list[list[Path]] = [[(0.0, [])] for _ in range(groups)]
     finished: list[list[Path]] = [[] for _ in range(groups)]
-    for _ in range(max_length):
+    for position in range(max_length):
+        may_end = 2 * width if position + 1 == max_length and width > 1 else width
         used = Counter[int]()  # tokens that the groups so far have taken at this position
         for group in range(groups):
             extensions = extensions_of(table, beams[group])
             extensions.sort(key=lambda path: path[0] - diversity * used[path[1][-1]], reverse=True)
-            finished[group] += split_by_end(extensions[:width])[0][: width - len(finished[group])]
+            if len(finished[group]) < width:
+                others = [tokens for paths in finished for _, tokens in paths if n_best > 1]
+                finished[group] += [path for path in split_by_end(extensions[:may_end])[0] if path[1] not in others]
             beams[group] = split_by_end(extensions)[1][:width]
             used.update(tokens[-1] for _, tokens in beams[group])
-        if all(len(paths) == width for paths in finished):
+        if all(len(paths) >= width for paths in finished):
             break
     wanted = min(n_best, width)
     lacking = [path for paths, beam in zip(finished, beams, strict=True) if len(paths) < wanted for path in beam]
@@ -233,7 +240,7 @@ def test_search_stops_when_nothing_can_reach_the_n_best_list(
     beam, scores, positions = [(0.0, [])], list[float](), 0
     while positions < max_length and len(scores) < width:
         extensions, positions = extensions_of(table, beam), positions + 1
-        ended = split_by_end(extensions[:width])[0][: width - len(scores)]
+        ended = split_by_end(extensions[: 2 * width if positions == max_length and width > 1 else width])[0]
         scores = sorted([*scores, *(total / ((5 + len(tokens)) / 6) for total, tokens in ended)], reverse=True)
         beam = split_by_end(extensions)[1][:width]
         if len(scores) >= n_best and beam[0][0] / ((5 + max_length) / 6) <= scores[n_best - 1]:
@@ -282,13 +289,13 @@ def textbook_allocation(table: Table, max_length: int, width: int, required: lis
         distinct = {tuple(tokens): (total, tokens) for total, tokens in available}.values()
         ended, others = split_by_end(sorted(distinct, reverse=True))
         ended = [path for path in ended if all(contains(path[1], term) for term in required)]
-        finished += ended[:width][: width - len(finished)]
+        finished += ended[:width]
         banks: dict[int, list[Path]] = {}
         for path in others:
             banks.setdefault(progress(path[1], required), []).append(path)
         turns = [(turn, -degree, path) for degree, bank in banks.items() for turn, path in enumerate(bank)]
         beam = [path for _, _, path in sorted(turns, key=lambda turn: turn[:2])[:width]]
-        if len(finished) == width:
+        if len(finished) >= width:
             break
     ranked = [*sorted(finished, reverse=True), *(sorted(beam, reverse=True) if len(finished) < width else [])]
     return [tokens for _, tokens in ranked[:width]]

@@ -305,14 +305,27 @@ def test_minimum_bayes_risk_prefers_what_is_like_the_other_candidates() -> None:
 def test_minimum_bayes_risk_decoding_returns_the_candidates_of_highest_utility(
     tokenizers: Tokenizers, metric: str
 ) -> None:
-    texts = ["a bird", "I see the dog today", "I see the dog", "you see the dog today"]
+    texts = ["a bird", "I see the dog today", "I see the dog", "I see the dog today", "you see the dog today"]
     echo = Echo(tokenizers.target.encode(texts))
     config = SearchConfig(mbr=metric, n_best=2, loop_guard=False)
     (translation,) = Translator(echo, tokenizers).translate(["ich"], search=config)
     score = sacrebleu.CHRF() if metric == "chrf" else sacrebleu.BLEU(effective_order=True)
     utility = {text: sum(score.sentence_score(text, [other]).score for other in texts) for text in texts}
-    expected = sorted(texts, key=lambda text: -utility[text])[:2]
+    expected = sorted(utility, key=lambda text: -utility[text])[:2]  # each text once
     assert [alternative.text for alternative in translation.alternatives] == expected
+
+
+def test_a_translation_is_empty_only_where_it_may_be(tokenizers: Tokenizers, run: Path) -> None:
+    model = load_model(run / "model", torch.device("cpu"), torch.float32).model
+    bias = torch.zeros(len(tokenizers.target))
+    bias[END] = 50.0  # the end of the sentence is nearly certain
+    model.projection.bias = torch.nn.Parameter(bias)
+    translator = Translator(TorchEngine([model], torch.device("cpu")), tokenizers)
+    for options in ({}, {"n_best": 3}, {"sample": True}, {"beam": 1}, {"max_length": 1}, {"forbid": ["x"]}):
+        (translation,) = translator.translate(["ich sehe"], search=SearchConfig(**options))
+        assert all(alternative.text.strip() for alternative in translation.alternatives)
+    (translation,) = translator.translate(["ich sehe"], search=SearchConfig(min_length=1))
+    assert translation.text == ""
 
 
 def test_scores_of_tokens_add_up_and_belong_to_them(translator: Translator) -> None:

@@ -1,13 +1,15 @@
 """Exports: CTranslate2 computes what nmt computes, for every option that a model can be trained with."""
 
 import math
+import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from conftest import Program
+from conftest import Corpus, Program
 
 from nmt import Translator
 from nmt.config.corpus import TokenizerConfig
@@ -30,6 +32,14 @@ LINES = [
     "ich",
     "Hund Hund x",
 ] * 4
+
+WITHOUT_BYTES = TokenizerConfig(vocab_size=350, byte_fallback=False)
+"""Models with random weights write byte pieces at random, which only nmt's own engine forms characters of."""
+
+
+@pytest.fixture(scope="module")
+def without_bytes(corpus: Corpus) -> Tokenizers:
+    return train_tokenizers(corpus.train, WITHOUT_BYTES)
 
 
 def save(directory: Path, tokenizers: Tokenizers, **options: Any) -> Path:
@@ -62,10 +72,11 @@ def save(directory: Path, tokenizers: Tokenizers, **options: Any) -> Path:
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("separate", [True, False])
 def test_every_kind_of_model_computes_the_same(
-    corpus: Any, tokenizers: Tokenizers, tmp_path: Path, norm: str, tied: bool, separate: bool
+    corpus: Corpus, without_bytes: Tokenizers, tmp_path: Path, norm: str, tied: bool, separate: bool
 ) -> None:
+    tokenizers = without_bytes
     if separate:
-        tokenizers = train_tokenizers(corpus.train, TokenizerConfig(vocab_size=350, separate=True))
+        tokenizers = train_tokenizers(corpus.train, replace(WITHOUT_BYTES, separate=True))
     model = save(tmp_path / "model", tokenizers, norm=norm, tied=tied)
     export(load_model(model, torch.device("cpu"), torch.float32), tmp_path / "exported")
     engine = CTranslate2Engine(tmp_path / "exported", "float32", "cpu", 1)
@@ -78,8 +89,9 @@ def test_every_kind_of_model_computes_the_same(
 
 
 def test_the_command_compares_its_export_and_translate_runs_it(
-    command: Program, run_copy: Path, tmp_path: Path
+    command: Program, without_bytes: Tokenizers, run_copy: Path, tmp_path: Path
 ) -> None:
+    save(run_copy / "model", without_bytes)
     done = command("export", "ctranslate2", "--run", run_copy, "--output", tmp_path / "out")
     assert done.returncode == 0
     assert "8 of 8 lines" in done.stderr
@@ -195,3 +207,27 @@ def test_scores_of_an_export_are_those_of_its_tokens(run: Path, exported: Path, 
             length, alpha = len(tokens), config.length_penalty
             penalty = length**alpha if options.get("length_normalization") else ((5 + length) / 6) ** alpha
             assert hypothesis.score == pytest.approx(hypothesis.log_prob / penalty, abs=1e-5)
+
+
+@pytest.mark.parametrize("bounds", [{}, {"max_ratio": 1.5}, {"min_ratio": 1.0, "max_ratio": 2.0}, {"min_length": 1}])
+def test_each_line_has_the_length_bounds_of_its_own(exported: Path, bounds: dict[str, Any]) -> None:
+    """The lines of a batch must not share the loosest bounds among them."""
+    engine = CTranslate2Engine(exported, "float32", "cpu", 1)
+    translator, config = Translator(engine, engine.tokenizers), SearchConfig(beam=3, loop_guard=False, **bounds)
+    together = translator.translate(LINES[:5], search=config)
+    alone = [translator.translate([line], search=config)[0] for line in LINES[:5]]
+    for line, batched, single in zip(LINES[:5], together, alone, strict=True):
+        assert batched.best.tokens == single.best.tokens
+        length = len(engine.tokenizers.source.encode([line], end=True)[0])
+        longest = min(2 * length + 20, math.ceil(config.max_ratio * length) if config.max_ratio else 1 << 16)
+        assert config.min_ratio * length <= len(batched.best.tokens) <= longest
+
+
+def test_an_export_writes_neither_replacement_nor_control_characters(exported: Path) -> None:
+    """CTranslate2 may write any byte pieces; what they do not spell is left out."""
+    engine = CTranslate2Engine(exported, "float32", "cpu", 1)
+    config = SearchConfig(beam=4, n_best=4, max_length=20, loop_guard=False)
+    for translation in Translator(engine, engine.tokenizers).translate(LINES[:5], search=config):
+        texts = [alternative.text for alternative in translation.alternatives]
+        assert not any(character == "\ufffd" or unicodedata.category(character) == "Cc" for character in "".join(texts))
+        assert len(set(texts)) == len(texts)

@@ -205,10 +205,13 @@ def test_r_drop_compares_two_passes_with_other_dropout_masks() -> None:
     torch.testing.assert_close(ours.smoothed, sum(losses) / 2 + divergences, rtol=1e-5, atol=1e-4)
 
 
+@pytest.mark.parametrize("impossible", [[], [3, 8, 4999]])
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_best_tokens_are_those_of_the_whole_distribution(count: int) -> None:
+def test_the_best_tokens_are_those_of_the_whole_distribution(count: int, impossible: list[int]) -> None:
     net, x = model(target_vocabulary=5000, shared_vocabulary=False), torch.randn(3, 40, 32)
-    log_probs, tokens = net.best_log_probs(x, count)
-    expected = net.log_probs(x).topk(count)
+    log_probs, tokens = net.best_log_probs(x, count, torch.tensor(impossible, dtype=torch.long))
+    possible = net.log_probs(x)
+    possible[..., impossible] = -math.inf
+    expected = possible.topk(count)
     assert torch.equal(tokens, expected.indices)
     torch.testing.assert_close(log_probs, expected.values)
