@@ -68,7 +68,22 @@ class TokenizerConfig(CorpusConfig):
             problems.append(f"--vocab-size {self.vocab_size} is neither a number nor auto")
         if self.character_coverage > 1:
             problems.append(f"--character-coverage {self.character_coverage} is more than 1, which covers everything")
-        return problems + [f"--symbol {symbol!r} is blank" for symbol in self.symbol or [] if not symbol.strip()]
+        return problems + _symbol_problems(self.symbol or [])
+
+
+def _symbol_problems(symbols: list[str]) -> list[str]:
+    """The symbols that SentencePiece would take for something else, or never find in text."""
+    problems = list[str]()
+    for index, symbol in enumerate(symbols):
+        if symbol in symbols[:index]:
+            problems.append(f"--symbol {symbol!r} is given twice")
+        elif not symbol or re.search(r"[\s▁]", symbol):
+            problems.append(f"--symbol {symbol!r} is blank or contains a space, so it would never match")
+        elif re.fullmatch("<(pad|unk|s|/s|0x[0-9A-F]{2})>", symbol):
+            problems.append(f"--symbol {symbol!r} is a control symbol of every vocabulary")
+        elif not symbol.isprintable():
+            problems.append(f"--symbol {symbol!r} contains control characters")
+    return problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
