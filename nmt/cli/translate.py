@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import tee
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -85,7 +86,7 @@ def translate(
 
     if line_buffered or (file is None and sys.stdin.isatty()):
         buffer_lines = 1
-    terms = Glossary.read(glossary) if glossary else Glossary({})
+    terms = Glossary.read(glossary) if glossary else None
     if engine == "nmt":
         translator = open_translator(models or [common.run.model], runtime, average)
     else:
@@ -95,8 +96,8 @@ def translate(
         text = _with_prompt(text, (models or [common.run.model])[0] if engine == "nmt" else None)
     objects, pending = tee(read_objects(text))
     lines = map(as_line, objects) if json_lines else map(Line, text)
-    requests, failed = (terms.apply(line, prefix) for line in lines), 0
-    for translation in translator.stream(requests, config, buffer_lines, alignments=align):
+    requests, failed = (replace(line, prefix=line.prefix or prefix) for line in lines), 0
+    for translation in translator.stream(requests, config, buffer_lines, alignments=align, glossary=terms):
         failed += translation.failed
         if json_lines:
             write_line(format_object(next(pending), translation, config.n_best))

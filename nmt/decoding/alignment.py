@@ -1,7 +1,9 @@
 """Word alignment by attention: the source word that each target word translates."""
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
@@ -30,16 +32,54 @@ def _decode_bytes(match: re.Match[str]) -> str:
     return bytes.fromhex(re.sub("<0x|>", "", match[0])).decode("utf-8", "replace")
 
 
-def merge_words(weights: Tensor, source: Sequence[str], target: Sequence[str]) -> Tensor:
-    """Attention of words [..., target, source] from that of pieces: source pieces summed, target pieces averaged."""
-    columns = torch.stack([weights[..., indices].sum(-1) for _, indices in pieces_to_words(source)], dim=-1)
-    return torch.stack([columns[..., indices, :].mean(-2) for _, indices in pieces_to_words(target)], dim=-2)
+def merge_words(weights: Tensor, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> Tensor:
+    """Attention of words [..., target, source] from that of pieces: source pieces summed, target pieces averaged.
+
+    Each word is given as the indices of its pieces.
+    """
+    columns = torch.stack([weights[..., indices].sum(-1) for indices in source], dim=-1)
+    return torch.stack([columns[..., indices, :].mean(-2) for indices in target], dim=-2)
 
 
-def align(weights: Tensor, source: Sequence[str], target: Sequence[str]) -> Alignment:
-    """Align each target word with a source word by the attention of pieces [target, source]; `</s>` is not a word."""
-    source, target = ([piece for piece in side if piece != "</s>"] for side in (source, target))
-    if not source or not target:
+def align(weights: Tensor, source: Sequence[int], target: Sequence[int]) -> Alignment:
+    """Align each target word with a source word by the attention of pieces [target, source], given their words."""
+    columns, rows = _indices_of(source), _indices_of(target)
+    if not columns or not rows:
         return []
-    best = merge_words(weights[: len(target), : len(source)], source, target).argmax(dim=-1)
-    return [(int(index), position) for position, index in enumerate(best)]
+    best = merge_words(weights, list(columns.values()), list(rows.values())).argmax(dim=-1).tolist()
+    return [(list(columns)[index], word) for index, word in zip(best, rows, strict=True)]
+
+
+def _indices_of(words: Sequence[int]) -> dict[int, list[int]]:
+    """The indices of each word."""
+    indices: dict[int, list[int]] = {}
+    for index, word in enumerate(words):
+        indices.setdefault(word, []).append(index)
+    return indices
+
+
+def words_at(text: str, positions: Iterable[int]) -> list[int]:
+    """The words at these positions, in bytes (UTF-8), or after them; white space separates words.
+
+    >>> words_at("ein großer Hund", [0, 3, 10, 12])
+    [0, 1, 1, 2]
+    """
+    ends, start = [0], 0
+    for word in re.finditer(r"\S+", text):
+        ends.append(ends[-1] + len(text[start : word.end()].encode()))
+        start = word.end()
+    return [min(bisect_right(ends, position), len(ends) - 1) - 1 for position in positions]
+
+
+def first_words(parts: Iterable[tuple[str, str]]) -> list[tuple[int, int]]:
+    """The words of a line in which the gap and the text of each part begin; parts may divide a word.
+
+    >>> first_words([("- ", "Ein Hund"), ("\t", "bel"), ("", "lt")])
+    [(0, 1), (3, 3), (4, 3)]
+    """
+    firsts, count, within = list[int](), 0, False
+    for piece in chain.from_iterable(parts):
+        firsts.append(count - (within and bool(piece[:1].strip())))
+        if piece:
+            count, within = firsts[-1] + len(piece.split()), not piece[-1].isspace()
+    return list(zip(firsts[::2], firsts[1::2], strict=True))

@@ -16,6 +16,7 @@ from torch import Tensor
 from nmt.decoding.candidates import IMPOSSIBLE, Array, Candidates, Choice, Choices, choose, transfer
 from nmt.decoding.hypotheses import Beam
 from nmt.decoding.selection import CandidateSelection, Distribution
+from nmt.decoding.terms import TOKEN_TERMS, TokenTerms
 from nmt.runtime import to_device
 from nmt.text.tokenizer import END
 
@@ -28,35 +29,42 @@ class Progress(NamedTuple):
     next_tokens: frozenset[int]  # those that would begin or continue a term
 
 
-def progress_of(hypothesis: Sequence[int], required: Sequence[Sequence[int]]) -> Progress:
+def progress_of(
+    hypothesis: Sequence[int], required: Sequence[Sequence[int]], terms: TokenTerms = TOKEN_TERMS
+) -> Progress:
     """The progress of a hypothesis; terms may overlap in it.
 
     >>> progress_of([5, 6, 7], [[6, 7], [7, 8, 9]])
     Progress(tokens=3, complete=False, next_tokens=frozenset({8, 7}))
     """
-    missing = [list(term) for term in required if not _contains(hypothesis, term)]
+    longest = [max(map(len, terms.spellings(term))) for term in required]
+    missing = [(term, size) for term, size in zip(required, longest, strict=True) if not terms.is_met(hypothesis, term)]
     begun = [
-        (size, term[size])
-        for term in missing
-        for size in range(len(term))
-        if not size or hypothesis[-size:] == term[:size]
+        (size - len(spelling) + count if count else 0, spelling[count])
+        for term, size in missing
+        for spelling in terms.spellings(term)
+        for count in range(len(spelling))
+        if (not count or hypothesis[-count:] == spelling[:count])
+        and terms.can_follow(hypothesis[: len(hypothesis) - count], spelling)
     ]
-    tokens = sum(map(len, required)) - sum(map(len, missing)) + max((size for size, _ in begun), default=0)
+    tokens = sum(longest) - sum(size for _, size in missing) + max((size for size, _ in begun), default=0)
     return Progress(tokens, not missing, frozenset(token for _, token in begun))
-
-
-def _contains(hypothesis: Sequence[int], term: Sequence[int]) -> bool:
-    starts = range(len(hypothesis) - len(term) + 1)
-    return any(list(term) == list(hypothesis[start : start + len(term)]) for start in starts)
 
 
 class Constraints:
     """The required terms of one sentence at one position, and the progress of its hypotheses."""
 
-    def __init__(self, required: Sequence[Sequence[int]], hypotheses: Sequence[list[int]], *, last: bool) -> None:
+    def __init__(
+        self,
+        required: Sequence[Sequence[int]],
+        hypotheses: Sequence[list[int]],
+        terms: TokenTerms = TOKEN_TERMS,
+        *,
+        last: bool,
+    ) -> None:
         """`last` is whether this is the last position within the maximum length."""
-        self.required, self.hypotheses, self.last = required, hypotheses, last
-        self.progress = [progress_of(hypothesis, required) for hypothesis in hypotheses]
+        self.required, self.hypotheses, self.terms, self.last = required, hypotheses, terms, last
+        self.progress = [progress_of(hypothesis, required, terms) for hypothesis in hypotheses]
 
     def extensions(self, members: slice) -> list[tuple[int, int]]:
         """Extensions, by hypothesis and token, that are candidates in a group however improbable they are."""
@@ -72,7 +80,8 @@ class Constraints:
         finishing, banks = list[int](), defaultdict[int, list[int]](list)
         for index, (_, _, parent, token) in enumerate(candidates.tolist()):
             if token != END:
-                banks[progress_of([*self.hypotheses[parent], token], self.required).tokens].append(index)
+                extended = [*self.hypotheses[parent], token]
+                banks[progress_of(extended, self.required, self.terms).tokens].append(index)
             elif self.progress[parent].complete:
                 finishing.append(index)
         turns = sorted((turn, -degree, index) for degree, bank in banks.items() for turn, index in enumerate(bank))
@@ -94,7 +103,7 @@ class ConstrainedSelection(CandidateSelection):
             members = self._members(group, beam)
             rows = [(row, *pair) for row, terms in constraints.items() for pair in terms.extensions(members)]
             required = np.array(rows, dtype=np.int64).reshape(-1, 3).T.copy()
-            best_of_each = batch[:, None], hypotheses[None, members], scores[:, members].argmax(dim=2)
+            best_of_each = batch[:, None], *self._best_of_each(hypotheses[members], scores[:, members])
             parts = (
                 self._best_of_group(members, scores, log_probs, used),
                 self._extensions(best_of_each, scores, log_probs),
@@ -107,11 +116,24 @@ class ConstrainedSelection(CandidateSelection):
             used.scatter_add_(1, taken, torch.ones_like(taken, dtype=used.dtype))
         return Choices(groups, attentions[0])
 
+    def _best_of_each(self, hypotheses: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """The best extension of each hypothesis, and the best that leaves its last word whole: parents and tokens."""
+        best = [scores.argmax(dim=2)]
+        if self.rules.terms.continuing is not None:
+            continuing = to_device(self.rules.terms.continuing, self.device)
+            best.append(scores.masked_fill(continuing, -math.inf).argmax(dim=2))
+        return hypotheses.repeat(len(best))[None], torch.cat(best, dim=1)
+
     def _constraints(self, beam: Beam) -> dict[int, Constraints]:
         """The constraints of open sentences that have required terms, by their rows."""
         requests = {row: self.requests[beam.sentences[row]] for row in np.flatnonzero(beam.open).tolist()}
         return {
-            row: Constraints(request.required, beam.tokens[row].tolist(), last=beam.length + 1 == request.max_length)
+            row: Constraints(
+                request.required,
+                beam.tokens[row].tolist(),
+                self.rules.terms,
+                last=beam.length + 1 == request.max_length,
+            )
             for row, request in requests.items()
             if request.required
         }

@@ -28,6 +28,7 @@ class Request:
     """A sentence to translate and the constraints on its translation; lengths in tokens, end of sentence included."""
 
     source: Sequence[int] = ()  # ends with END
+    words: Sequence[int] = ()  # of the source, for its tokens without END; for alignments only
     max_length: int
     min_length: int = 1
     prefix: Sequence[int] = ()  # first tokens of the translation

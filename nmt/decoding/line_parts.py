@@ -1,54 +1,106 @@
 """Parts of lines: each line split into what the model can read, and the translations of its parts joined."""
 
 import hashlib
+import logging
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.alignment import Alignment, pieces_to_words
+from nmt.decoding.alignment import Alignment, first_words, words_at
 from nmt.decoding.hypotheses import Request
-from nmt.decoding.translation import Alternative, Line, Translation
+from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError
-from nmt.text.sentences import casefold_words, join_parts, split_to_fit
+from nmt.text.sentences import LONGEST_WORD, layout_of, separate_parts, split_to_fit
 from nmt.text.tokenizer import END, Tokenizers
+from nmt.text.words import casefold_words, contains_words
+
+logger = logging.getLogger("nmt")
+
+_MANY_PARTS = 100
+_MOST_CHARACTERS = 64  # of a token, on average: longer text is not encoded only to see that it does not fit
+_CELL = re.compile(r"[^\t]*\t|[^\t]+")
 
 
 class LinePart(NamedTuple):
     """A part of a line, ready for search."""
 
-    gap: str  # the white space before it
-    request: Request
+    gap: str  # what stands before it and stays: white space, a bullet, or what is not text
+    request: Request | None  # None at the end of a line, after the last text
+    text: str = ""
 
 
 class LineSplitter:
     """Splits lines into parts of at most `max_length` tokens, END included, and joins their translations."""
 
-    def __init__(self, tokenizers: Tokenizers, config: SearchConfig, max_length: int) -> None:
-        self.tokenizers, self.config, self.max_length = tokenizers, config, max_length
+    def __init__(
+        self,
+        tokenizers: Tokenizers,
+        config: SearchConfig,
+        max_length: int,
+        language: str | None = None,
+        glossary: Glossary | None = None,
+        *,
+        alignments: bool = False,
+    ) -> None:
+        """`language` is that of the source, if it is known."""
+        self.tokenizers, self.config, self.max_length, self.language = tokenizers, config, max_length, language
+        self.glossary, self.alignments = glossary or Glossary({}), alignments
 
-    def split(self, line: Line) -> list[LinePart]:
-        """The parts of a line: the whole line, or its sentences if it is too long or `split_sentences` is set.
+    def split(self, line: Line, number: int = 0) -> list[LinePart]:
+        """The parts of the line with this number: its cells, between tabs, and their sentences if they are too long or
+        `split_sentences` is set.
 
-        Prefix and terms belong to the first part. A blank line has no parts. Raises UsageError for impossible terms.
+        Prefix and constraints belong to the first part, terms of the glossary to the parts that they are in. A blank
+        line has no parts. Raises UsageError for impossible terms.
         """
         parts = list[LinePart]()
-        for gap, text, tokens in self._texts(line.text):
-            part = Line(text) if parts else replace(line, text=text)
-            parts.append(LinePart(gap, self._request(part, [*tokens, END])))
+        for gap, text, tokens in self._texts(line):
+            if not text:
+                parts.append(LinePart(gap, None))
+                continue
+            part = self.glossary.apply(Line(text) if parts else replace(line, text=text))
+            parts.append(LinePart(gap, self._request(part, [*tokens, END]), text))
+        copied = sum(len(part.gap) for part in parts if len(part.gap) > LONGEST_WORD)
+        if copied or len(parts) > _MANY_PARTS:
+            how = f"translated in {len(parts):,} parts" + f", {copied:,} without white space copied" * (copied > 0)
+            logger.warning("line %d has %s characters: %s", number, f"{len(line.text):,}", how)
         return parts
 
-    def _texts(self, line: str) -> list[tuple[str, str, list[int]]]:
-        """Split a line: gap, text and tokens of each part."""
+    def _texts(self, line: Line) -> Iterator[tuple[str, str, list[int]]]:
+        """Split a line: gap, text and tokens of each part, and what stays at its end."""
+        rest = line.text.lstrip() if line.prefix else line.text  # the translation begins with its prefix
+        gap = "" if line.prefix else layout_of(rest)
+        for cell in _CELL.findall(rest, len(gap)):
+            text = cell.strip()
+            start = cell.find(text)
+            gap += cell[:start]
+            for part_gap, part, tokens in self._fit(text):
+                if tokens:
+                    yield gap + part_gap, part, tokens
+                gap = "" if tokens else gap + part_gap + part
+            gap += cell[start + len(text) :]
+        if gap.strip() or ("\t" in gap and rest.strip()):
+            yield gap, "", []
+
+    def _fit(self, text: str) -> list[tuple[str, str, list[int]]]:
+        """Split text, if necessary: gap, text and tokens of each part; what is not text has no tokens."""
         limit, encode = self.max_length - 1, self.tokenizers.source.encode
-        tokens = encode([line])[0] if line.strip() else []
-        if len(tokens) <= limit and not self.config.split_sentences:
-            parts = [("", line, tokens)]
-        else:
-            texts = split_to_fit(line, lambda text: len(encode([text])[0]) <= limit, split=self.config.split_sentences)
-            parts = [(gap, text, encode([text])[0][:limit]) for gap, text in texts]
-        return [part for part in parts if part[2]]
+
+        def fits(part: str) -> bool:
+            return len(part) <= limit * _MOST_CHARACTERS and len(encode([part])[0]) <= limit
+
+        if not self.config.split_sentences and len(text) <= limit * _MOST_CHARACTERS:
+            tokens = encode([text])[0]
+            if len(tokens) <= limit:
+                return [("", text, tokens)]
+        parts = split_to_fit(text, fits, split=True, language=self.language)
+        return [
+            (gap, part, encode([part])[0][:limit] if len(part) <= LONGEST_WORD or fits(part) else [])
+            for gap, part in parts
+        ]
 
     def _request(self, part: Line, source: list[int]) -> Request:
         config, encode, length = self.config, self.tokenizers.target.encode, len(source)
@@ -67,19 +119,25 @@ class LineSplitter:
             prefix=prefix,
             required=terms,
             seed=_sample_seed(part.text, config.seed) if config.sample else 0,
+            words=words_at(part.text, self.tokenizers.source.offsets(part.text)) if self.alignments else [],
         )
 
     def join(self, parts: Sequence[LinePart], n_best_lists: Sequence[list[Alternative]]) -> Translation:
-        """Join the best translations of a line's parts, the second best, and so on; failed parts are left blank."""
-        if not parts:
-            return Translation([Alternative()])
+        """Join the best translations of a line's parts, the second best, and so on; failed parts are left blank.
+
+        Parts that are not translated have no n-best list.
+        """
+        if not n_best_lists:
+            return Translation([Alternative(text="".join(part.gap for part in parts))])
         filled = [n_best or [Alternative()] for n_best in n_best_lists]
         return Translation([self._join(parts, row) for row in zip(*filled, strict=False)], not all(n_best_lists))
 
     def _join(self, parts: Sequence[LinePart], alternatives: Sequence[Alternative]) -> Alternative:
-        texts = [(part.gap, alternative.text) for part, alternative in zip(parts, alternatives, strict=True)]
+        texts = [alternative.text for alternative in alternatives] + [""] * (len(parts) - len(alternatives))
+        joined = separate_parts((part.gap, text) for part, text in zip(parts, texts, strict=True))
+        alignments = [alternative.alignment for alternative in alternatives if alternative.alignment is not None]
         return Alternative(
-            text=join_parts(texts),
+            text="".join(gap + text for gap, text in joined),
             score=sum(alternative.score for alternative in alternatives) / len(alternatives),
             log_prob=math.fsum(alternative.log_prob for alternative in alternatives),
             tokens=[piece for alternative in alternatives for piece in alternative.tokens],
@@ -87,19 +145,21 @@ class LineSplitter:
             truncated=any(alternative.truncated for alternative in alternatives),
             loop=any(alternative.loop for alternative in alternatives),
             unknown=any(alternative.unknown for alternative in alternatives),
-            alignment=self._join_alignments(parts, alternatives),
+            alignment=_join_alignments(parts, joined, alignments) if len(alignments) == len(alternatives) else None,
         )
 
-    def _join_alignments(self, parts: Sequence[LinePart], alternatives: Sequence[Alternative]) -> Alignment | None:
-        """The alignment of the joined line; None if that of a part is missing."""
-        joined, source_words, target_words = Alignment(), 0, 0
-        for part, alternative in zip(parts, alternatives, strict=True):
-            if alternative.alignment is None:
-                return None
-            joined += [(source_words + source, target_words + target) for source, target in alternative.alignment]
-            source_words += len(pieces_to_words(self.tokenizers.source.pieces(part.request.source[:-1])))
-            target_words += len(pieces_to_words([piece for piece in alternative.tokens if piece != "</s>"]))
-        return joined
+
+def _join_alignments(
+    parts: Sequence[LinePart], joined: Sequence[tuple[str, str]], alignments: Sequence[Alignment]
+) -> Alignment:
+    """The alignment of the joined line, in which what stays is aligned with itself."""
+    links = Alignment()
+    sources, targets = first_words((part.gap, part.text) for part in parts), first_words(joined)
+    for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
+        links += [(source[0] + word, target[0] + word) for word in range(len(parts[index].gap.split()))]
+        alignment = alignments[index] if index < len(alignments) else []
+        links += [(source[1] + source_word, target[1] + target_word) for source_word, target_word in alignment]
+    return links
 
 
 def _check_terms(terms: Sequence[str], config: SearchConfig) -> None:
@@ -108,7 +168,7 @@ def _check_terms(terms: Sequence[str], config: SearchConfig) -> None:
         raise UsageError("--sample cannot be combined with required terms", "leave out --glossary and constraints")
     for term in terms:
         for word in config.forbid or []:
-            if f" {casefold_words(word)} " in f" {casefold_words(term)} ":
+            if contains_words(casefold_words(term), casefold_words(word)):
                 raise UsageError(f"{term!r} is required, but {word!r} is forbidden", "leave out one of them")
 
 

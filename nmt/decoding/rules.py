@@ -5,6 +5,7 @@ No rule makes the host wait for the device.
 """
 
 import math
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -16,9 +17,10 @@ from nmt.config.search import SearchConfig
 from nmt.decoding.candidates import Array
 from nmt.decoding.characters import Characters
 from nmt.decoding.hypotheses import Beam, Request, TextOf
+from nmt.decoding.terms import TOKEN_TERMS, TokenTerms
 from nmt.runtime import to_device
-from nmt.text.sentences import casefold_words, writes_without_spaces
 from nmt.text.tokenizer import END
+from nmt.text.words import casefold_words, is_joined
 
 
 def penalize_repetition(scores: Tensor, tokens: Tensor, penalty: float) -> None:
@@ -46,14 +48,14 @@ class ForbiddenWords:
 
     def __init__(self, phrases: Iterable[str], pieces: Sequence[str]) -> None:
         """`pieces` is the target vocabulary, in order of its tokens."""
-        self.pieces = [piece.replace("▁", " ").casefold() for piece in pieces]
-        self.completing = defaultdict[tuple[str, bool], list[int]](list)
-        """Tokens, by the beginning of a phrase that they complete and whether a letter before it would extend it."""
-        for phrase in set(map(casefold_words, phrases)):
+        self.pieces = [_decomposed(piece.replace("▁", " ").casefold()) for piece in pieces]
+        self.completing = defaultdict[tuple[str, str], list[int]](list)
+        """Tokens, by the beginning of a phrase that they complete and the first character written of the phrase."""
+        for phrase in {_decomposed(casefold_words(phrase)) for phrase in phrases}:
             for token, piece in enumerate(self.pieces):
                 if token > END:
                     for beginning in _beginnings(phrase, piece):
-                        self.completing[beginning, beginning != "" or _is_letter(piece[:1])].append(token)
+                        self.completing[beginning].append(token)
         self.longest = max((len(beginning) for beginning, _ in self.completing), default=0) + 1
 
     def forbid(self, scores: Tensor, tokens: Array) -> None:
@@ -72,30 +74,30 @@ class ForbiddenWords:
                 break
         return [
             token
-            for (beginning, extensible), tokens in self.completing.items()
-            if text.endswith(beginning) and not (extensible and _is_letter(text[: len(text) - len(beginning)][-1:]))
+            for (beginning, first), tokens in self.completing.items()
+            if text.endswith(beginning) and not is_joined(text[: len(text) - len(beginning)][-1:], first)
             for token in tokens
         ]
 
 
-def _is_letter(character: str) -> bool:
-    """Whether a character forms words with the letters and digits beside it."""
-    return character.isalnum() and not writes_without_spaces(character)
+def _decomposed(text: str) -> str:
+    """Text in a normal form (NFD) that does not change where pieces are joined."""
+    return unicodedata.normalize("NFD", text)
 
 
-def _beginnings(phrase: str, piece: str) -> set[str]:
-    """Beginnings of a phrase that this piece would complete.
+def _beginnings(phrase: str, piece: str) -> set[tuple[str, str]]:
+    """Beginnings of a phrase that this piece would complete, and the character that must not continue another word.
 
     >>> sorted(_beginnings("new york", "rk")), sorted(_beginnings("rk", " rk.")), _beginnings("rk", "rks")
-    (['new yo'], [''], set())
+    ([('new yo', 'n')], [('', '')], set())
     """
     beginnings = set()
     for size in range(1, len(phrase) + 1):
-        rest = phrase[-size:]
-        start = piece.find(rest) if size == len(phrase) else (0 if piece.startswith(rest) else -1)
+        rest, beginning = phrase[-size:], phrase[:-size]
+        start = 0 if piece.startswith(rest) else -1 if beginning else piece.find(rest)
         before, after = piece[max(0, start - 1) : start], piece[start + size : start + size + 1]
-        if start >= 0 and not _is_letter(after) and not _is_letter(before):
-            beginnings.add(phrase[:-size])
+        if start >= 0 and not is_joined(before, rest[0]) and not is_joined(rest[-1], after):
+            beginnings.add((beginning, "" if before else phrase[0]))
     return beginnings
 
 
@@ -104,6 +106,7 @@ class TextRules(NamedTuple):
 
     characters: Characters | None = None
     forbidden: ForbiddenWords | None = None
+    terms: TokenTerms = TOKEN_TERMS
     text_of: TextOf = tuple
 
 
@@ -114,7 +117,8 @@ class Rules:
     """All rules of a search."""
 
     def __init__(self, requests: Sequence[Request], config: SearchConfig, text: TextRules) -> None:
-        self.requests, self.config, self.characters, self.forbidden = requests, config, text.characters, text.forbidden
+        self.requests, self.config = requests, config
+        self.characters, self.forbidden, self.terms, _ = text
         self.repetition = config.no_repeat_ngram > 0 or config.repetition_penalty > 1
         self.min_length, self.prefix_length = np.array(
             [(request.min_length, len(request.prefix)) for request in requests]

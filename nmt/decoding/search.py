@@ -5,13 +5,14 @@ from dataclasses import fields, replace
 from typing import Any
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.alignment import align
+from nmt.decoding.alignment import align, words_at
 from nmt.decoding.characters import characters_of
 from nmt.decoding.engine import Engine
 from nmt.decoding.hypotheses import Hypothesis, Request
 from nmt.decoding.mbr import expected_utilities
 from nmt.decoding.repetition import is_loop
 from nmt.decoding.rules import ForbiddenWords, TextRules
+from nmt.decoding.terms import WordTerms
 from nmt.decoding.translation import Alternative
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizers
 
@@ -25,7 +26,8 @@ class SentenceSearch:
         self.engine, self.tokenizers, self.config, self.alignments = engine, tokenizers, config, alignments
         forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary()) if config.forbid else None
         self.characters = characters_of(tokenizers.target, empty=config.min_length == 1)
-        self.text = TextRules(self.characters, forbidden, lambda tokens: self._decode([tokens])[0])
+        terms = WordTerms(tokenizers.target)
+        self.text = TextRules(self.characters, forbidden, terms, lambda tokens: self._decode([tokens])[0])
 
     def on_json(self, requests: list[dict[str, Any]]) -> list[Any]:
         """Search for requests as JSON objects; returns n-best lists of JSON objects, or error messages."""
@@ -85,15 +87,16 @@ class SentenceSearch:
 
     def _aligned(self, requests: Sequence[Request], n_best_lists: list[list[Alternative]]) -> list[list[Alternative]]:
         """Add word alignments; a batch holds the best alternatives, another one the second best, and so on."""
-        source, target = self.tokenizers.source, self.tokenizers.target
+        target = self.tokenizers.target
         aligned: list[list[Alternative]] = [[] for _ in requests]
         for place in range(max(map(len, n_best_lists))):
             rows = [row for row, n_best in enumerate(n_best_lists) if place < len(n_best)]
             sources = [requests[row].source for row in rows]
-            weights = self.engine.attention(sources, [target.ids(n_best_lists[row][place].tokens) for row in rows])
-            for row, weight in zip(rows, weights, strict=True):
+            targets = [target.ids(n_best_lists[row][place].tokens) for row in rows]
+            for row, tokens, weights in zip(rows, targets, self.engine.attention(sources, targets), strict=True):
                 alternative = n_best_lists[row][place]
-                alignment = align(weight, source.pieces(requests[row].source), alternative.tokens)
+                offsets = target.decoded_offsets([token for token in tokens if token != END])
+                alignment = align(weights, requests[row].words, words_at(alternative.text, offsets))
                 aligned[row].append(replace(alternative, alignment=alignment))
         return aligned
 

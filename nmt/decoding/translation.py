@@ -2,14 +2,15 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from nmt.decoding.alignment import Alignment
 from nmt.errors import NmtError
 from nmt.files.lines import read_text
-from nmt.text.sentences import casefold_words
+from nmt.text.words import casefold_words, split_words
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -78,10 +79,12 @@ class Glossary:
     """
 
     def __init__(self, terms: Mapping[str, str]) -> None:
-        """Terms match whole words in any case; of overlapping terms, the longest matches."""
-        self.terms = {casefold_words(source): target for source, target in terms.items()}
-        longest_first = sorted(self.terms, key=len, reverse=True)
-        self.pattern = re.compile("|".join(rf"(?<!\w){re.escape(term)}(?!\w)" for term in longest_first))
+        """Terms match whole words in any case; of overlapping terms, the first and longest matches."""
+        self.terms = defaultdict[str, dict[tuple[str, ...], str]](dict)  # by the first word
+        folded = {casefold_words(source): target for source, target in terms.items()}
+        for source in sorted(folded, key=len, reverse=True):
+            words = split_words(source)
+            self.terms[words[0]][tuple(words)] = folded[source]
 
     @classmethod
     def read(cls, path: Path) -> "Glossary":
@@ -97,5 +100,14 @@ class Glossary:
 
     def apply(self, line: Line, prefix: str = "") -> Line:
         """Add the required translations of terms in a line, and a prefix if it has none."""
-        terms = [self.terms[match] for match in self.pattern.findall(casefold_words(line.text))] if self.terms else []
-        return Line(line.text, line.prefix or prefix, tuple(dict.fromkeys([*line.terms, *terms])))
+        return Line(line.text, line.prefix or prefix, tuple(dict.fromkeys([*line.terms, *self._find(line.text)])))
+
+    def _find(self, text: str) -> Iterator[str]:
+        """The translations of the terms in a text, from left to right."""
+        words, start = split_words(casefold_words(text)) if self.terms else [], 0
+        while start < len(words):
+            candidates = self.terms.get(words[start], {})
+            term = next((term for term in candidates if tuple(words[start : start + len(term)]) == term), None)
+            if term:
+                yield candidates[term]
+            start += len(term) if term else 1

@@ -7,6 +7,7 @@ that is too long for the model is translated sentence by sentence and joined; me
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from nmt.config.setting import Value, build
 from nmt.decoding.engine import Engine, TorchEngine
 from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.search import SentenceSearch, to_json
-from nmt.decoding.translation import Alternative, Line, Translation, without_surrogates
+from nmt.decoding.translation import Alternative, Glossary, Line, Translation, without_surrogates
 from nmt.errors import NmtError, UsageError
 from nmt.files.lines import batched
 from nmt.model.kernels.linear import can_pack, pack_linear_layers
@@ -39,9 +40,9 @@ class Translator:
     ['Good morning!']
     """
 
-    def __init__(self, engine: Engine, tokenizers: Tokenizers, threads: int = 1) -> None:
-        """`threads` is the number of batches decoded at a time."""
-        self.engine, self.tokenizers, self.threads = engine, tokenizers, threads
+    def __init__(self, engine: Engine, tokenizers: Tokenizers, threads: int = 1, language: str | None = None) -> None:
+        """`threads` is the number of batches decoded at a time, `language` that of the source, if it is known."""
+        self.engine, self.tokenizers, self.threads, self.language = engine, tokenizers, threads, language
 
     @classmethod
     def load(
@@ -71,7 +72,8 @@ class Translator:
                 problem = f"{directory}: its tokenizers are not those of {directories[0]}"
                 raise NmtError(problem, "ensemble members must share their tokenizers")
         engine = TorchEngine([member.model for member in members], chosen, average)
-        return cls(engine, members[0].tokenizers, 1 if on_gpu(chosen) else threads)
+        language = members[0].provenance.get("languages", {}).get("source")
+        return cls(engine, members[0].tokenizers, 1 if on_gpu(chosen) else threads, language)
 
     @property
     def model(self) -> Transformer:
@@ -110,9 +112,12 @@ class Translator:
         buffer_lines: int = BUFFER_LINES,
         *,
         alignments: bool = False,
+        glossary: Glossary | None = None,
     ) -> Iterator[Translation]:
         """Translate lines as they are read, `buffer_lines` at a time."""
-        splitter = LineSplitter(self.tokenizers, config, self.engine.max_length)
+        splitter = LineSplitter(
+            self.tokenizers, config, self.engine.max_length, self.language, glossary, alignments=alignments
+        )
         search = SentenceSearch(self.engine, self.tokenizers, config, alignments=alignments)
         work = one_thread()(search.on_json) if processes(self.threads) > 1 else search.on_json
         with Workers(work, self.threads) as workers:
@@ -123,13 +128,18 @@ class Translator:
 
     def _translate(self, lines: list[Line], first: int, splitter: LineSplitter, workers: Workers) -> list[Translation]:
         """Translate lines, of which the first has this number in the input."""
-        parts_of_lines = list(map(splitter.split, lines))
-        flat = [(number, part) for number, parts in enumerate(parts_of_lines, start=first) for part in parts]
-        lengths = [len(part.request.source) for _, part in flat]
+        parts_of_lines = list(map(splitter.split, lines, count(first)))
+        flat = [
+            (number, part.request)
+            for number, parts in enumerate(parts_of_lines, start=first)
+            for part in parts
+            if part.request
+        ]
+        lengths = [len(request.source) for _, request in flat]
         budget = splitter.config.source_tokens(gpu=on_gpu(self.engine.device)) * self.engine.batches
         budget = max(1, min(budget, -(-sum(lengths) // self.threads)))
         batches = list(length_batches(lengths, budget))
-        items = [[to_json(flat[index][1].request) for index in batch] for batch in batches]
+        items = [[to_json(flat[index][1]) for index in batch] for batch in batches]
         results: list[list[Alternative]] = [[] for _ in flat]
         for batch, answers in zip(batches, workers.map(items), strict=True):
             for index, answer in zip(batch, answers, strict=True):
@@ -138,7 +148,9 @@ class Translator:
                 else:
                     results[index] = [Alternative(**record) for record in answer]
         n_best_lists = iter(results)
-        return [splitter.join(parts, [next(n_best_lists) for _ in parts]) for parts in parts_of_lines]
+        return [
+            splitter.join(parts, [next(n_best_lists) for part in parts if part.request]) for parts in parts_of_lines
+        ]
 
 
 def _as_line(line: object) -> Line:

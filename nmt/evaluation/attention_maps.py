@@ -57,9 +57,9 @@ def attention_maps(translator: Translator, source: str, target: str) -> dict[str
 
 def by_word(pieces: AttentionMap) -> AttentionMap:
     """Merge pieces into words: attention to a word is the sum over its pieces, attention from a word their mean."""
-    weights = merge_words(pieces.weights, pieces.keys, pieces.queries)
-    queries, keys = ([word for word, _ in pieces_to_words(side)] for side in (pieces.queries, pieces.keys))
-    return AttentionMap(queries, keys, weights)
+    queries, keys = (pieces_to_words(side) for side in (pieces.queries, pieces.keys))
+    weights = merge_words(pieces.weights, [indices for _, indices in keys], [indices for _, indices in queries])
+    return AttentionMap([word for word, _ in queries], [word for word, _ in keys], weights)
 
 
 def as_json(maps: Mapping[str, AttentionMap]) -> dict[str, object]:

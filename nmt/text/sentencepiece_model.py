@@ -1,4 +1,4 @@
-"""SentencePiece model files, which are protocol buffers: their fields, and models of others made to fit.
+"""SentencePiece's protocol buffers: model files, models of others made to fit, and where the pieces of a text begin.
 
 The protobuf package would read them, but its code in the sentencepiece package needs the very version it was made with.
 """
@@ -15,6 +15,7 @@ _PIECE, _TRAINING, _NORMALIZATION = 1, 2, 3  # fields of a model
 _TEXT, _SCORE, _TYPE = 1, 2, 3  # fields of a piece
 _NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3  # types of pieces
 _IDS, _NAMES = (43, 40, 41, 42), (48, 45, 46, 47)  # fields of the training settings, in the order of CONTROL
+_PIECES, _BEGIN, _PIECE_END = 2, 4, 5  # fields of a segmented text, and of its pieces
 _RULES_FILE = 6  # field of the normalization: the file that its rules were read from
 
 
@@ -54,6 +55,15 @@ def encode_field(number: int, value: bytes | int) -> bytes:
     if isinstance(value, int):
         return _encode_varint(number << 3) + _encode_varint(value)
     return _encode_varint(number << 3 | 2) + _encode_varint(len(value)) + value
+
+
+def piece_offsets(segmented: bytes) -> list[int]:
+    """The last byte of each piece in the text as given: the first ones may be of white space and what is removed."""
+    pieces = (field.value for field in fields(segmented) if field.number == _PIECES)
+    spans = (
+        {item.number: int(item.value) for item in fields(bytes(piece)) if item.number >= _BEGIN} for piece in pieces
+    )
+    return [max(span.get(_BEGIN, 0), span.get(_PIECE_END, 0) - 1) for span in spans]
 
 
 def without_rules_file(model: bytes) -> bytes:

@@ -5,16 +5,46 @@ all is split at the end of each sentence.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
-_SENTENCE_END = re.compile(r"(?<=[.!?…。！？])(?<!\b\w\.)(?<!\b\d\d\.)[\"'”’»)\]]*\s+|(?<=[。！？])")
-"""Not after an initial, as in z. B., or a day, as in 24. Mai."""
+import sentencex  # type: ignore[import-untyped]
 
-_SPACE = re.compile(r"\s+")
+from nmt.text.scripts import base_language
 
-WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff"
+LONGEST_WORD = 10_000
+"""Characters without white space or the end of a sentence; what is longer is data, not text, and is left whole."""
+
+_WINDOW = 4_000  # characters that sentencex sees at once: its time is quadratic in the number of quotation marks
+
+_NO_END = re.compile(
+    r"""(?<![\w.])(?:[A-Za-z\u00c0-\u024f\u0370-\u04ff]|Dr|Prof|Mrs?|Ms)\.\s*.$  # M. Dupont
+    | (?:^|[.!?…]\s+)\d\d?\.\s*.$    # 1. One. 2. Two.
+    | (?<!\w)[^\W\d]{1,4}\.\s*\d$    # Figs. 3 and 4, art. 5
+    | [.!?…]["'”’»)\]]*\S$           # com.sun.awt, .NET
+    | [」』]と$|[。！？]”[^\s“]$      # 「はい。」と言った, “好。”他说""",
+    re.VERBOSE,
+)
+"""Where sentencex ends a sentence, and should not: up to the first character of the next."""
+
+_ORDINAL = re.compile(r"(?<![\w.])\d\d?\.\s*.$")
+_LANGUAGES_WITHOUT_ORDINALS = {"ar", "en", "es", "fa", "fr", "it", "nl", "pt", "ro", "ru", "sv", "uk"}
+"""Languages that do not write ordinal numbers with a full stop, as German does: 17. Jahrhundert."""
+
+_MORE_ENDS = re.compile(
+    r"(?:(?<=[.!?][)\]])|(?<!\w)(?:[Mm]e|OK|ok|no|ill|ID|mich)\.)\s+(?=[A-Z\u00c0-\u00de])|(?<=[។៕])\s*"
+)  # (See below.) Then go. | Follow me. Go: not Maine. | Khmer
+"""Ends of sentences that sentencex takes for abbreviations, or does not know."""
+
+_WORD = re.compile(r"\S*\s+|\S+")  # and the white space after it
+_LAYOUT = re.compile(r"\s*(?:[-*•◦▪‣●○■]\s+(?=\S))?")
+
+WITHOUT_SPACES = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u1aaf\u2e80-\u9fff\ua980-\ua9ff\uaa60-\uaa7f\uf900-\ufaff\uff00-\uffef"
+    "\U00020000-\U0003ffff"
+)
 """Characters of scripts written without spaces, for a character class of a regular expression."""
 
 _WITHOUT_SPACES = re.compile(f"[{WITHOUT_SPACES}]")
@@ -28,54 +58,125 @@ class Part(NamedTuple):
 
 
 def writes_without_spaces(character: str) -> bool:
-    """Whether a character's script has no spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese."""
+    """Whether a character's script has no spaces: Thai, Lao, Burmese, Khmer, Chinese, Japanese and others."""
     return bool(_WITHOUT_SPACES.match(character))
 
 
-def casefold_words(text: str) -> str:
-    """Text for comparison by words: in lower case, with single spaces."""
-    return " ".join(text.split()).casefold()
+def layout_of(line: str) -> str:
+    """The indentation of a line and the bullet of a list item: not `1. `, as in "1. Mai", or `— `, which quotes speech.
+
+    >>> layout_of("  - One"), layout_of("-One"), layout_of("* *")
+    ('  - ', '', '* ')
+    """
+    match = _LAYOUT.match(line)
+    return match[0] if match else ""
 
 
-def split_to_fit(line: str, fits: Callable[[str], bool], *, split: bool = False) -> list[Part]:
+def split_sentences(line: str, language: str | None = None) -> list[str]:
+    """Split a line after each sentence; nothing is removed.
+
+    >>> split_sentences("Mr. Fox ran. “Why?” he asked. Nobody knew.")
+    ['Mr. Fox ran. ', '“Why?” he asked. ', 'Nobody knew.']
+    """
+    plain = re.sub(r"\s", " ", line)  # other white space makes sentencex panic
+    language = base_language(language)
+    no_end = [_NO_END] if language in _LANGUAGES_WITHOUT_ORDINALS else [_NO_END, _ORDINAL]
+    ends = {*_sentencex_ends(plain, language or "en"), *(match.end() for match in _MORE_ENDS.finditer(plain))}
+    kept = sorted(
+        end
+        for end in ends
+        if 0 < end < len(line) and not any(pattern.search(plain, max(0, end - 40), end + 1) for pattern in no_end)
+    )
+    return [line[start:end] for start, end in pairwise([0, *kept, len(line)])]
+
+
+def _sentencex_ends(text: str, language: str) -> Iterator[int]:
+    """Where sentences end: found in overlapping windows, each of which begins with the unfinished one of the last."""
+    start = 0
+    while start < len(text):
+        sentences = _segment(language, text[start : start + _WINDOW])
+        finished = sentences[:-1] if start + _WINDOW < len(text) else sentences
+        for sentence in finished:
+            start += len(sentence)
+            yield start
+        start += 0 if finished else _WINDOW
+
+
+def _segment(language: str, text: str) -> list[str]:
+    """The sentences of a text, or the whole text where sentencex fails."""
+    try:
+        sentences = sentencex.segment(language, text)
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of its Rust code, not an Exception
+            raise
+        sentences = []
+    return sentences if "".join(sentences) == text else [text]
+
+
+def split_to_fit(
+    line: str, fits: Callable[[str], bool], *, split: bool = False, language: str | None = None
+) -> list[Part]:
     """Split a line into parts that fit: at sentence ends, then at spaces, then anywhere; no text is lost.
 
-    A line that fits stays whole, unless `split` demands sentences.
+    A line that fits stays whole, unless `split` demands sentences. Words of more than LONGEST_WORD characters stay.
 
     >>> split_to_fit("One two. Three four five!", lambda part: len(part) <= 12)
     [Part(gap='', text='One two.'), Part(gap=' ', text='Three four'), Part(gap=' ', text='five!')]
     """
     if not split and fits(line):
         return _parts([line])
-    return _parts(piece for sentence in _split_after(line, _SENTENCE_END) for piece in _fit_sentence(sentence, fits))
+    return _parts(piece for sentence in split_sentences(line, language) for piece in _fit_sentence(sentence, fits))
 
 
-def join_parts(parts: Iterable[tuple[str, str]]) -> str:
-    """Join the translations of a line's parts, each given with the gap before it.
+def separate_parts(parts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Separate the translations of a line's parts, each given with the gap before it.
 
-    The white space of the source stays. Where it has none, a space separates words, except beside a script without
-    spaces.
+    The gaps of the source stay. Where it has none, a space separates words, except beside a script without spaces.
 
-    >>> join_parts([("", "One."), ("  ", "Two."), ("", "Three.")]), join_parts([("", "今日は。"), ("", "晴れです。")])
-    ('One.  Two. Three.', '今日は。晴れです。')
+    >>> separate_parts([("  ", "One."), ("", "Two.")]), separate_parts([("", "今日は。"), ("", "晴れです。")])
+    ([('  ', 'One.'), (' ', 'Two.')], [('', '今日は。'), ('', '晴れです。')])
     """
-    line = ""
+    separated, last = list[tuple[str, str]](), ""
     for gap, text in parts:
-        if line and text and not gap and not (writes_without_spaces(line[-1]) or writes_without_spaces(text[0])):
-            gap = " "
-        line += (gap if line else "") + text
-    return line
+        glued = last and text and not (gap or writes_without_spaces(last) or writes_without_spaces(text[0]))
+        separated.append((" " if glued else gap, text))
+        last = (gap + text)[-1:] or last
+    return separated
 
 
 def _fit_sentence(sentence: str, fits: Callable[[str], bool]) -> list[str]:
     """Split a sentence into as few pieces as fit: at spaces or, within a word, in the middle."""
-    if fits(sentence.strip()) or len(sentence) < 2:
+    if len(sentence) < 2 or fits(sentence.strip()):
         return [sentence]
-    words = _split_after(sentence, _SPACE)
+    words = _WORD.findall(sentence)
     if len(words) > 1:
         return [piece for merged in _merge(words, fits) for piece in _fit_sentence(merged, fits)]
+    if len(sentence) > LONGEST_WORD:
+        return [sentence]
     middle = len(sentence) // 2
     return _fit_sentence(sentence[:middle], fits) + _fit_sentence(sentence[middle:], fits)
+
+
+def _merge(words: list[str], fits: Callable[[str], bool]) -> list[str]:
+    """Join neighbours as long as they fit together; a single word may not fit."""
+    merged, start = list[str](), 0
+    while start < len(words):
+        end = start + _count_that_fits(words, start, fits)
+        merged.append("".join(words[start:end]))
+        start = end
+    return merged
+
+
+def _count_that_fits(words: list[str], start: int, fits: Callable[[str], bool]) -> int:
+    """The number of words from `start` on that fit together, but at least 1."""
+
+    def exceeds(count: int) -> bool:
+        return start + count > len(words) or not fits("".join(words[start : start + count]).strip())
+
+    size = 1
+    while not exceeds(2 * size):
+        size *= 2
+    return size + bisect_left(range(size + 1, 2 * size), True, key=exceeds)
 
 
 def _parts(pieces: Iterable[str]) -> list[Part]:
@@ -90,20 +191,3 @@ def _parts(pieces: Iterable[str]) -> list[Part]:
         else:
             gap += piece
     return parts
-
-
-def _split_after(line: str, boundary: re.Pattern[str]) -> list[str]:
-    """Split a line after each match of `boundary`; nothing is removed."""
-    ends = [0, *(match.end() for match in boundary.finditer(line) if 0 < match.end() < len(line)), len(line)]
-    return [line[start:end] for start, end in pairwise(ends)]
-
-
-def _merge(pieces: list[str], fits: Callable[[str], bool]) -> list[str]:
-    """Join neighbours as long as they fit together; a single piece may not fit."""
-    merged = [pieces[0]]
-    for piece in pieces[1:]:
-        if fits((merged[-1] + piece).strip()):
-            merged[-1] += piece
-        else:
-            merged.append(piece)
-    return merged

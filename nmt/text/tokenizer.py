@@ -29,7 +29,7 @@ from nmt.files.run_directory import JOINT_TOKENIZER, SIDES, SOURCE_TOKENIZER, TA
 from nmt.text.clean import PLACEHOLDER
 from nmt.text.corpus import Corpus, corpora, format_of, read_pairs
 from nmt.text.normalization import composition_rules
-from nmt.text.sentencepiece_model import CONTROL, with_control_symbols_first, without_rules_file
+from nmt.text.sentencepiece_model import CONTROL, piece_offsets, with_control_symbols_first, without_rules_file
 
 logger = logging.getLogger("nmt")
 
@@ -91,6 +91,14 @@ class Tokenizer:
     def decode_pieces(self, pieces: Sequence[str]) -> str:
         """The text of a row of pieces."""
         return str(self._processor.decode_pieces(list(pieces))).replace("\n", " ")
+
+    def offsets(self, line: str) -> list[int]:
+        """The last byte (UTF-8) of each token in the line as given, before normalization."""
+        return piece_offsets(self._processor.encode(line, out_type="serialized_proto"))
+
+    def decoded_offsets(self, tokens: Sequence[int]) -> list[int]:
+        """The last byte (UTF-8) of each of these tokens in the text that they decode to."""
+        return piece_offsets(self._processor.decode(list(tokens), out_type="serialized_proto"))
 
     def pieces(self, tokens: Iterable[int]) -> list[str]:
         """The pieces of tokens."""

@@ -2,20 +2,23 @@
 
 import math
 import re
+import time
 from dataclasses import replace
 
 import pytest
+from conftest import Corpus
 from echo import ONCE, Echo
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt import Translator
+from nmt.config.corpus import TokenizerConfig
 from nmt.config.search import SearchConfig
 from nmt.decoding.hypotheses import Request
 from nmt.decoding.line_parts import LinePart, LineSplitter
-from nmt.decoding.translation import Alternative, Line
+from nmt.decoding.translation import Alternative, Glossary, Line
 from nmt.errors import UsageError
-from nmt.text.tokenizer import END, Tokenizers
+from nmt.text.tokenizer import END, Tokenizers, train_tokenizers
 
 words = st.sampled_from(["Ich", "sehe", "den", "großen", "Hund", "heute"])
 sentences = st.lists(words, min_size=1, max_size=9).map(lambda drawn: " ".join(drawn) + ".")
@@ -40,7 +43,7 @@ def test_no_token_is_lost_and_no_part_is_too_long(
     texts = tokenizers.source.decode([part.request.source[:-1] for part in parts])
     assert "".join("".join(texts).split()) == "".join(line.split())
     if len(tokenizers.source.encode([line])[0]) < max_length and not always:
-        assert len(parts) == 1
+        assert len(parts) == sum(bool(cell.strip()) for cell in line.split("\t"))
     if always:
         assert len(parts) >= line.count(".")
 
@@ -60,10 +63,11 @@ def test_the_parts_of_a_line_are_joined_as_they_were(tokenizers: Tokenizers, lin
     config = replace(ONCE, split_sentences=always)
     (translation,) = Translator(Echo(), tokenizers).translate([line], search=config)
     parts = split(tokenizers, line, split_sentences=always)
-    if len(parts) == 1:
-        assert translation.text.split() == line.split()
+    if always:
+        assert translation.text == line
     else:
-        assert translation.text == line.strip()
+        assert translation.text.split() == line.split()
+        assert re.findall("^\\s+|\t", translation.text) == re.findall("^\\s+|\t", line)  # indentation and tabs
     assert translation.best.log_prob == -sum(len(part.request.source) for part in parts)
     assert len(translation.best.tokens) == len(translation.best.token_scores) == -translation.best.log_prob
 
@@ -161,12 +165,85 @@ def test_n_best_lists_are_joined_best_with_best(tokenizers: Tokenizers) -> None:
 
 
 def test_alignments_are_shifted_by_the_words_of_the_parts_before(tokenizers: Tokenizers) -> None:
-    sources = [[*row, END] for row in tokenizers.source.encode(["ich sehe den", "Hund heute"])]
-    parts = [LinePart(" ", Request(source=source, max_length=9)) for source in sources]
+    request = Request(source=[5, END], max_length=9)
+    parts = [LinePart(" ", request, "ich sehe den"), LinePart(" ", request, "Hund heute")]
     first = Alternative(text="I see", tokens=["▁I", "▁s", "ee", "</s>"], alignment=[(0, 0), (2, 1)])
     second = Alternative(text="dog", tokens=["▁dog", "</s>"], alignment=[(1, 0)])
     joined = LineSplitter(tokenizers, SearchConfig(), 60).join(parts, [[first], [second]])
     assert joined.best.alignment == [(0, 0), (2, 1), (4, 2)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "    Ich sehe.",
+        "- Ich sehe. Du.",
+        "  • Ich sehe",
+        "\tIch\tsehe den Hund.\t\theute\t",
+        "-Ich",
+        "* * Ich",
+        "\u3000\u3000Ich sehe",
+        "\t- Ich",
+    ],
+)
+def test_the_layout_of_a_line_stays(tokenizers: Tokenizers, line: str) -> None:
+    (translation,) = Translator(Echo(), tokenizers).translate([line], search=ONCE)
+    assert translation.text == line
+
+
+def test_a_word_that_is_too_long_to_be_one_is_copied_at_once(
+    tokenizers: Tokenizers, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A line of data, such as base64: its length must not count twice in time."""
+    data = "abc0" * 250_000
+    echo, start = Translator(Echo(), tokenizers), time.perf_counter()
+    with caplog.at_level("WARNING", logger="nmt"):
+        translations = echo.translate(["Ich sehe", f"Ich sehe {data} heute.", data, "x" * 5000], search=ONCE)
+    assert time.perf_counter() - start < 5
+    assert [translation.text for translation in translations[1:3]] == [f"Ich sehe {data} heute.", data]
+    assert "line 2 has 1,000,016 characters" in caplog.text
+    assert "line 3 has 1,000,000 characters" in caplog.text
+    assert "line 1 " not in caplog.text
+    assert translations[3].text.replace(" ", "") == "x" * 5000
+
+
+def test_a_long_line_of_a_script_without_spaces_is_translated(tokenizers: Tokenizers) -> None:
+    line = "今日は晴れです。" * 2_000
+    parts = split(tokenizers, line)
+    assert all(part.request for part in parts)
+    assert "".join(part.text for part in parts) == line
+
+
+def test_the_glossary_applies_to_the_part_that_its_terms_are_in(tokenizers: Tokenizers) -> None:
+    glossary = Glossary({"Hund": "dog", "Baum": "tree"})
+    splitter = LineSplitter(tokenizers, SearchConfig(split_sentences=True), 60, glossary=glossary)
+    first, second = splitter.split(Line("Ich sehe den Hund. Du suche den Baum.", terms=("big",)))
+    assert [tokenizers.target.decode(part.request.required) for part in (first, second)] == [["big", "dog"], ["tree"]]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("ich\u200bsehe den Hund", [0, 0, 1, 2]),  # two words after normalization
+        ("ich ´ sehe", [0, 1, 2]),
+        ("ich\u00adsehe den", [0, 1]),  # a soft hyphen goes
+        ("½ Hund ﬁnde", [0, 1, 2]),
+        ("- ich sehe\tden\u200b\u200b Hund", [0, 1, 2, 3, 4]),
+        ("ich  \u200b  sehe", [0, 2]),
+        ("großen 🙂 Hund", [0, 1, 2]),
+    ],
+)
+def test_alignments_number_the_words_of_the_line_as_given(
+    nfkc_tokenizers: Tokenizers, line: str, words: list[int]
+) -> None:
+    (translation,) = Translator(Echo(), nfkc_tokenizers).stream([line], ONCE, alignments=True)
+    assert [source for source, _ in translation.best.alignment] == words
+    assert [target for _, target in translation.best.alignment] == list(range(len(translation.text.split())))
+
+
+@pytest.fixture(scope="module")
+def nfkc_tokenizers(corpus: Corpus) -> Tokenizers:
+    return train_tokenizers(corpus.train, TokenizerConfig(vocab_size=400, normalization="nmt_nfkc"))
 
 
 def test_a_failed_part_is_left_blank_and_the_translation_marked(tokenizers: Tokenizers) -> None:

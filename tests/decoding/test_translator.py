@@ -26,6 +26,7 @@ from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import align, merge_words, pieces_to_words
 from nmt.decoding.engine import TorchEngine
 from nmt.decoding.hypotheses import Request
+from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.mbr import expected_utilities
 from nmt.decoding.search import SentenceSearch
 from nmt.decoding.translation import Alternative, Glossary, Line
@@ -257,9 +258,27 @@ def test_white_space_between_the_sentences_of_a_paragraph_is_kept(tokenizers: To
     echo = Translator(Echo(), tokenizers)
     line, config = "  Ich sehe.   Du suche!\u2028Wir höre. ", replace(ONCE, split_sentences=True)
     (translation,) = echo.translate([line], search=config)
-    assert translation.text == "Ich sehe.   Du suche!\u2028Wir höre."
+    assert translation.text == "  Ich sehe.   Du suche!\u2028Wir höre."
     long = "Ich sehe den Hund.  " * 20
     assert echo.translate([long], search=ONCE)[0].text == long.strip()
+
+
+@pytest.mark.parametrize(("language", "parts"), [("de", 1), ("en", 2), (None, 1)])
+def test_sentences_end_as_in_the_source_language_of_the_model(
+    run: Path, tmp_path: Path, language: str | None, parts: int
+) -> None:
+    loaded = load_model(run / "model", torch.device("cpu"), torch.float32)
+    description = {"languages": {"source": language, "target": "fr"}} if language else {}
+    save_model(
+        tmp_path,
+        loaded.model.config,
+        dict(loaded.model.named_parameters()),
+        loaded.tokenizers,
+        {"step": 0, **description},
+    )
+    config = SearchConfig(split_sentences=True)
+    splitter = LineSplitter(loaded.tokenizers, config, 60, Translator.load(tmp_path, threads=1).language)
+    assert len(splitter.split(Line("Ich sehe den Hund 17. Hund sehe ich."))) == parts
 
 
 def test_alignments_are_of_words_and_continue_over_the_parts_of_a_line(tokenizers: Tokenizers) -> None:
@@ -274,8 +293,9 @@ def test_alignments_are_of_words_and_continue_over_the_parts_of_a_line(tokenizer
 
 def test_a_word_is_aligned_with_the_word_of_most_attention() -> None:
     weights = torch.tensor([[0.3, 0.3, 0.4, 0.0], [0.1, 0.1, 0.2, 0.6], [0.0, 0.1, 0.2, 0.7]])
-    assert align(weights, ["▁a", "b", "▁c", "</s>"], ["▁x", "▁y", "</s>"]) == [(0, 0), (0, 1)]
-    assert align(weights[:1], ["▁a", "b", "▁c", "</s>"], ["</s>"]) == []
+    assert align(weights, [0, 0, 1], [0, 1]) == [(0, 0), (0, 1)]
+    assert align(weights, [0, 0, 3], [2, 5]) == [(0, 2), (0, 5)]  # words of their lines, some without a piece
+    assert align(weights[:1], [0, 0, 1], []) == []
 
 
 @given(words=st.lists(st.lists(st.sampled_from(["a", "bc", "<0xC3><0xA5>", "."]), min_size=1, max_size=3), max_size=6))
@@ -287,7 +307,8 @@ def test_words_are_their_pieces_and_their_attention_sums_to_one(words: list[list
     assert [index for _, indices in merged for index in indices] == list(range(len(pieces)))
     weights = torch.rand(2, len(pieces), len(pieces), generator=torch.Generator().manual_seed(len(pieces)))
     weights = (weights / weights.sum(-1, keepdim=True)).double()
-    attention = merge_words(weights, pieces, pieces)
+    indices = [indices for _, indices in merged]
+    attention = merge_words(weights, indices, indices)
     for row, (_, targets) in enumerate(merged):
         for column, (_, sources) in enumerate(merged):
             cells = [sum(float(weights[1, target, source]) for source in sources) for target in targets]

@@ -1,10 +1,13 @@
 """Splitting lines that are too long: only white space is lost, and every part fits."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.text.sentences import Part, casefold_words, join_parts, split_to_fit, writes_without_spaces
+from nmt.text.sentences import Part, separate_parts, split_sentences, split_to_fit, writes_without_spaces
+from nmt.text.words import casefold_words
 
 TEXTS = st.one_of(
     st.text(),
@@ -15,6 +18,10 @@ TEXTS = st.one_of(
 
 def words(text: str) -> str:
     return "".join(text.split())
+
+
+def joined(parts: list[tuple[str, str]]) -> str:
+    return "".join(gap + text for gap, text in separate_parts(parts))
 
 
 def texts(parts: list[Part]) -> str:
@@ -63,6 +70,57 @@ def test_a_line_is_cut_into_sentences_before_words_and_words_before_letters() ->
     assert at_most(9, "3.5 und 4.5 ja") == ["3.5 und", "4.5 ja"]
 
 
+@pytest.mark.parametrize(
+    ("language", "line"),
+    [
+        ("en", "Prof. Adams left. |Mr. and Mrs. Bell stayed at St. Mary's."),
+        ("en", "“Are you sure?” she said. |He nodded."),
+        ("en", "“Run!” he cried. |She ran."),
+        ("en", "The U.S. Army came. |It left at 5 p.m. on Monday."),
+        ("en", "See Fig. 4 and pp. 13–15. |Then stop."),
+        ("en", "J. R. R. Tolkien wrote it. |Read it."),
+        ("en", "i.e. this one, e.g. that. |Version 2.0.1 is out. |Go to www.test.org now."),
+        ("en", "1. Open the window. |2. Close it."),
+        ("de", "Das gilt z. B. für Hunde. |Katzen bzw. Kater nicht."),
+        ("de-AT", "Dr. Weiß kam am 3. Mai. |Er blieb."),
+        ("de", "„Komm!“, rief sie. |Er kam."),
+        ("de", "Im 18. Jahrhundert lag es dort. |So war das."),
+        ("fr", "M. Martin est là. |Mme Petit aussi."),
+        ("fr", "« Pourquoi ? » dit-il. |Elle partit."),
+        ("es", "¿Qué hora es? |Son las tres. |¡Vamos!"),
+        ("hi", "वह घर गया। |वह सो गई। |क्या तुम आए?"),
+        ("bn", "সে গেল। |সে এল।"),
+        ("ur", "وہ گھر گیا۔ |وہ سو گئی۔ |کیا تم آئے؟ |ہاں۔"),
+        ("fa", "او رفت. |آیا آمد؟ |بله."),
+        ("am", "ሄደ። |መጣ።"),
+        ("hy", "Նա գնաց։ |Նա մնաց։"),
+        ("my", "သူသွားသည်။ |သူမနေသည်။"),
+        ("km", "គាត់ទៅ។ |នាងនៅ។"),
+        ("zh", "他走了。|她留下了！|为什么？"),
+        ("zh", "“你好吗？”他问。|她没说话。"),
+        ("ja", "犬が好きです。|「本当ですか？」と彼は言った。|はい。"),
+        ("tr", "Dr. Kaya geldi. |Saat 5'te gitti."),
+        ("xx", "One. |Two."),
+    ],
+)
+def test_sentences_end_as_readers_of_the_language_see_it(language: str, line: str) -> None:
+    """Where `|` stands."""
+    assert split_sentences(line.replace("|", ""), language) == line.split("|")
+
+
+def test_a_paragraph_of_quotation_marks_takes_no_time() -> None:
+    line = "“Why?” he asked. «No.» " * 3_000
+    start = time.perf_counter()
+    assert "".join(sentences := split_sentences(line)) == line
+    assert len(sentences) > 3_000
+    assert time.perf_counter() - start < 5
+
+
+@given(TEXTS, st.sampled_from(["en", "de", "ja", "hi", "xx", ""]))
+def test_sentences_joined_are_the_line(line: str, language: str) -> None:
+    assert "".join(split_sentences(line, language)) == line
+
+
 def test_a_line_of_a_hundred_thousand_characters_is_cut_in_no_time() -> None:
     line = "Ein Satz ist kurz. " * 5000
     calls = 0
@@ -86,7 +144,7 @@ def test_the_parts_of_a_line_joined_are_the_line(line: str) -> None:
         == line.strip()
     )
     spaced = [(part.gap or "\t" if index else "", part.text) for index, part in enumerate(parts)]
-    assert join_parts(spaced) == "".join(gap + text for gap, text in spaced)
+    assert joined(spaced) == "".join(gap + text for gap, text in spaced)
 
 
 GAPS = st.sampled_from(["", " ", "\t"])
@@ -94,20 +152,18 @@ GAPS = st.sampled_from(["", " ", "\t"])
 
 @given(st.lists(st.tuples(GAPS, st.text(st.sampled_from("ab今日。"), min_size=1))))
 def test_joined_parts_keep_their_order(parts: list[tuple[str, str]]) -> None:
-    line = join_parts(parts)
-    assert words(line) == "".join(text for _, text in parts)
-    assert line == line.strip()
+    assert words(joined(parts)) == "".join(text for _, text in parts)
 
 
 @given(st.lists(st.tuples(GAPS, st.text(st.sampled_from("ab."), min_size=1))))
 def test_joined_words_never_merge(parts: list[tuple[str, str]]) -> None:
     """Without a space, the end of a sentence and the next one would be one word to the next program."""
-    assert join_parts(parts).split() == [text for _, text in parts]
+    assert joined(parts).split() == [text for _, text in parts]
 
 
 @given(st.lists(st.text(st.sampled_from("今日。"), min_size=1)))
 def test_joining_adds_no_space_to_a_script_without_spaces(texts: list[str]) -> None:
-    assert join_parts(("", text) for text in texts) == "".join(texts)
+    assert joined([("", text) for text in texts]) == "".join(texts)
 
 
 @pytest.mark.parametrize("character", "aก日한 ")
