@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt.cli.options import Common, Given, Model
+from nmt.cli.options import Common, Force, Given, Model
 from nmt.cli.output import log, writable_page, write_line
 from nmt.cli.translate import open_translator
 from nmt.config.runtime import RuntimeConfig
@@ -35,13 +35,14 @@ def attention(
         Path | None, typer.Option(help="Write a self-contained page with all kinds, layers and heads.")
     ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print all kinds, layers and heads as JSON.")] = False,
+    force: Force = False,
 ) -> None:
     """Show the cross-attention from a translation to its source, or the self-attention of encoder or decoder."""
     from nmt.evaluation.attention_maps import KINDS, as_json, attention_maps, by_word
 
     if not text.strip():
         raise UsageError("the text is blank", "give a sentence")
-    page = html and writable_page(html)
+    page = html and writable_page(html, force=force)
     translator = open_translator([model or common.run.model], given.build(RuntimeConfig))
     shape = translator.model.config
     layers = shape.encoder_layers if kind == "encoder" else shape.decoder_layers

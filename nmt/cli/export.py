@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from nmt.cli.options import Common, Model, command
+from nmt.cli.options import Common, Force, Model, command
 from nmt.cli.output import log, warn
 
 export_app = typer.Typer(name="export", help="Convert a model for another inference engine.", no_args_is_help=True)
@@ -23,7 +23,12 @@ PROOF_LINES = 200
 
 
 def ctranslate2(
-    common: Common, output: Output, model: Model = None, quantization: Quantization = "float32", sample: Sample = None
+    common: Common,
+    output: Output,
+    model: Model = None,
+    quantization: Quantization = "float32",
+    sample: Sample = None,
+    force: Force = False,
 ) -> None:
     """Write a CTranslate2 model with its SentencePiece models, and compare the translations of a sample."""
     import torch
@@ -33,7 +38,7 @@ def ctranslate2(
     from nmt.model.model_directory import load_model
 
     source = model or common.run.model
-    export(load_model(source, torch.device("cpu"), torch.float32), output, quantization)
+    export(load_model(source, torch.device("cpu"), torch.float32), output, quantization, force=force)
     log(f"wrote {output}: nmt translate --engine ctranslate2 --model {output}")
     sample = sample or common.run.held_out("valid", "source")
     if not sample.exists():

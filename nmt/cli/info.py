@@ -10,17 +10,17 @@ from nmt.cli.options import Common, Json
 from nmt.cli.output import write_line
 from nmt.errors import NmtError
 
-Directory = Annotated[Path | None, typer.Argument(help="Run, model or data directory.", show_default="the run")]
+Directory = Annotated[Path | None, typer.Argument(help="Run, model, export or data directory.", show_default="the run")]
 
 
 def info(common: Common, directory: Directory = None, json_output: Json = False) -> None:
-    """Show what a run, model or data directory holds, and how it was made."""
+    """Show what a run, model, export or data directory holds, and how it was made."""
     from nmt.runs.info import describe
 
     directory = directory or common.run.path
     description = describe(directory)
     if not description:
-        raise NmtError(f"{directory}: not a run, a model or prepared data", "check the path")
+        raise NmtError(f"{directory}: not a run, a model or prepared data, nor an export", "check the path")
     if json_output:
         write_line(json.dumps(description, ensure_ascii=False))
         return

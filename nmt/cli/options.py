@@ -68,6 +68,7 @@ References = Annotated[
 ]
 Source = Annotated[Path | None, typer.Option(help="Source text.", show_default="RUN/data/test.source")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at invalid UTF-8 instead of replacing it.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace whatever the output would overwrite.")]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 
 RUN = typer.Option(

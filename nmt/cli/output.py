@@ -44,12 +44,15 @@ def write_line(text: str) -> None:
     sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")
 
 
-def writable_page(path: Path) -> Callable[[str], None]:
-    """A function that writes a page to a file; NmtError at once where its directory does not exist."""
+def writable_page(path: Path, *, force: bool = False) -> Callable[[str], None]:
+    """A function that writes a page to a file; NmtError at once where it cannot, or would replace anything else."""
+    from nmt.cli.pages import is_page
     from nmt.files.atomic import write_text
+    from nmt.files.run_directory import check_output
 
     if not path.parent.is_dir():
         raise NmtError(f"{path.parent}: no such directory", "check the path, or make it")
+    check_output(path, is_page, force=force)
 
     def write(content: str) -> None:
         write_text(path, content)

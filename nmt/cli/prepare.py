@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nmt.cli.options import Common, Given
+from nmt.cli.options import Common, Force, Given
 from nmt.cli.output import counting, log, warn
 from nmt.config.corpus import PrepareConfig
 from nmt.errors import UsageError, counted
@@ -19,7 +19,7 @@ TrainFiles = Annotated[
     list[str],
     typer.Argument(
         help="Source and target file, or one file of pairs (TSV, JSON lines, TMX, XLIFF, PO). Several corpora "
-        "can be weighted by train --corpus-weights; NAME=FILE names one.",
+        "can be weighted by train --corpus-weights; NAME=SOURCE TARGET or NAME=FILE names one.",
         metavar="SOURCE TARGET",
     ),
 ]
@@ -30,6 +30,9 @@ ValidFile = Annotated[
 ]
 TestFile = Annotated[Path | None, typer.Option("--test-file", "--test-tsv", help="Test set, one file of pairs.")]
 Rejects = Annotated[Path | None, typer.Option(help="Write dropped pairs here: rule, corpus, line, source, target.")]
+Tokenizer = Annotated[
+    Path | None, typer.Option(help="Take the tokenizer of this model or run, or this SentencePiece file, into the run.")
+]
 
 
 def prepare(
@@ -41,6 +44,8 @@ def prepare(
     valid_file: ValidFile = None,
     test_file: TestFile = None,
     rejects: Rejects = None,
+    tokenizer: Tokenizer = None,
+    force: Force = False,
 ) -> None:
     """Clean and tokenize a parallel corpus, with the run's tokenizer, and write the training data to RUN/data.
 
@@ -50,23 +55,25 @@ def prepare(
         nmt prepare memory.tmx --split 1000 --rejects dropped.tsv
         nmt prepare news=news.de news.en web=web.de web.en --split 1000
     """
-    from nmt.data.description import warn_of_other_data
+    from nmt.data.description import save_tokenizers, warn_of_other_data
     from nmt.data.prepare import prepare
     from nmt.files.lock import locked
     from nmt.text.tokenizer import Tokenizers
     from nmt.workers import available_threads
 
     sets, config, run = make_sets(files, valid, test, valid_file, test_file), given.build(PrepareConfig), common.run
-    tokenizers = Tokenizers.load(run.path)
+    tokenizers = Tokenizers.load(tokenizer or run.path)
     if rejects:
-        _check_rejects(rejects, common, sets, config)
+        _check_rejects(rejects, sets, config, force=force)
+    if tokenizer:
+        save_tokenizers(run, tokenizers, force=force)
     if config.shard:  # several may be written at the same time, so there is no lock
         with counting("pairs read", quiet=common.quiet) as progress:
-            prepare(sets, tokenizers, run.data, config, available_threads(), progress)
+            prepare(sets, tokenizers, run.data, config, available_threads(), progress, force=force)
         log(f"wrote shard {config.shard}; when all are written: --merge {config.shard_of[1]}")
         return
     with locked(run.path), counting("pairs read", quiet=common.quiet) as progress:
-        content = prepare(sets, tokenizers, run.data, config, available_threads(), progress, rejects)
+        content = prepare(sets, tokenizers, run.data, config, available_threads(), progress, rejects, force=force)
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {counted(train['read'], 'pair')}; dropped: {dropped}")
@@ -82,12 +89,15 @@ def prepare(
     warn_of_other_data(run.model, run.data)
 
 
-def _check_rejects(rejects: Path, common: Common, sets: "Sets", config: PrepareConfig) -> None:
-    """UsageError where writing the rejected pairs would destroy an input, or would not happen."""
-    corpora = (*sets.train, *sets.held_out.values())
-    inputs = [path for corpus in corpora for path in corpus.files] + list(common.run.path.glob("*"))
+def _check_rejects(rejects: Path, sets: "Sets", config: PrepareConfig, *, force: bool) -> None:
+    """NmtError where writing the rejected pairs would destroy something, or would not happen."""
+    from nmt.data.prepare import is_rejects
+    from nmt.files.run_directory import check_output
+
+    inputs = [path for corpus in (*sets.train, *sets.held_out.values()) for path in corpus.files]
     if any(path.exists() and rejects.exists() and path.samefile(rejects) for path in inputs):
         raise UsageError(f"--rejects {rejects} would replace an input", "name another file")
+    check_output(rejects, is_rejects, force=force)
     if config.shard:
         raise UsageError("--rejects are known when shards are merged", "give it with --merge")
 

@@ -6,18 +6,20 @@ from typing import Annotated
 
 import typer
 
-from nmt.cli.options import Common, Json
+from nmt.cli.options import Common, Force, Json
 from nmt.cli.output import working, writable_page, write_line
 
 Runs = Annotated[list[Path] | None, typer.Argument(help="Run directories.", metavar="RUN", show_default="the run")]
 Html = Annotated[Path | None, typer.Option(help="Write a self-contained page with charts and samples.")]
 
 
-def report(common: Common, runs: Runs = None, html: Html = None, json_output: Json = False) -> None:
+def report(
+    common: Common, runs: Runs = None, html: Html = None, json_output: Json = False, force: Force = False
+) -> None:
     """Summarize training: losses, scores, throughput, data, settings and samples of one or more runs."""
     from nmt.runs.report import describe_runs
 
-    page = html and writable_page(html)
+    page = html and writable_page(html, force=force)
     with working(quiet=common.quiet) as progress:
         descriptions = describe_runs(runs or [common.run.path], progress)
     if page:

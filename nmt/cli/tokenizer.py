@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from nmt.cli.options import Common, Given, Input, Json, Strict, command
+from nmt.cli.options import Common, Force, Given, Input, Json, Strict, command
 from nmt.cli.output import log, warn, write_line
 from nmt.config.corpus import CorpusConfig, TokenizerConfig
 from nmt.errors import NmtError, UsageError
@@ -26,22 +26,22 @@ Side = Annotated[Literal["source", "target"], typer.Option(help="Which of two se
 LINES_AT_ONCE = 1000
 
 
-def tokenizer_train(common: Common, given: Annotated[Given, TokenizerConfig], files: Files) -> None:
+def tokenizer_train(
+    common: Common, given: Annotated[Given, TokenizerConfig], files: Files, force: Force = False
+) -> None:
     """Train a joint tokenizer, or one per language, and save it in the run directory."""
-    from nmt.files.lock import locked
     from nmt.text.tokenizer import train_tokenizers
 
-    config = given.build(TokenizerConfig)
-    tokenizers = train_tokenizers(files, config)
+    _save(common, train_tokenizers(files, given.build(TokenizerConfig)), force=force)
+
+
+def _save(common: Common, tokenizers: "Tokenizers", *, force: bool) -> None:
+    """Save the run's tokenizers, and warn where prepared data no longer fits."""
+    from nmt.data.description import read_description, save_tokenizers
+    from nmt.files.lock import locked
+
     with locked(common.run.path):
-        tokenizers.save(common.run.path)
-    _report_saved(common, tokenizers)
-
-
-def _report_saved(common: Common, tokenizers: "Tokenizers") -> None:
-    """Say what was written, and warn where prepared data no longer fits."""
-    from nmt.data.description import read_description
-
+        save_tokenizers(common.run, tokenizers, force=force)
     sizes = [len(tokenizers.source)] if tokenizers.shared else [len(tokenizers.source), len(tokenizers.target)]
     log(f"wrote the tokenizer to {common.run.path}: {' and '.join(f'{size:,}' for size in sizes)} pieces")
     if common.run.data.exists():
@@ -54,20 +54,17 @@ def _report_saved(common: Common, tokenizers: "Tokenizers") -> None:
 def tokenizer_import(
     common: Common,
     files: Annotated[list[Path], typer.Argument(help="A joint SentencePiece model, or those of source and target.")],
+    force: Force = False,
 ) -> None:
     """Take SentencePiece models that were trained elsewhere, and save them in the run directory.
 
     Their control symbols get the tokens 0 to 3; text is split into the same pieces as before.
     """
-    from nmt.files.lock import locked
     from nmt.text.tokenizer import import_tokenizers
 
     if len(files) > 2:
         raise UsageError(f"a run has one or two tokenizers; got {len(files)} files")
-    tokenizers = import_tokenizers(files)
-    with locked(common.run.path):
-        tokenizers.save(common.run.path)
-    _report_saved(common, tokenizers)
+    _save(common, import_tokenizers(files), force=force)
 
 
 def tokenizer_encode(common: Common, file: Input = None, side: Side = "source", strict: Strict = False) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from nmt.errors import NmtError
 from nmt.files.atomic import recover_directory
 from nmt.files.json import Shape, check_shape, read_json
-from nmt.files.run_directory import DATA_DESCRIPTION, MODEL_CONFIG, SIDES, TRAIN, is_data, is_model
+from nmt.files.run_directory import DATA_DESCRIPTION, MODEL_CONFIG, SIDES, TRAIN, RunDirectory, is_data, is_model
 from nmt.text.tokenizer import Tokenizers
 
 logger = logging.getLogger("nmt")
@@ -59,6 +59,18 @@ def corpora_of(description: dict[str, Any]) -> list[dict[str, Any]]:
 def fingerprint(description: dict[str, Any]) -> str:
     """The SHA-256 of the hashes of all arrays."""
     return hashlib.sha256(json.dumps(description["sha256"], sort_keys=True).encode()).hexdigest()
+
+
+def save_tokenizers(run: RunDirectory, tokenizers: Tokenizers, *, force: bool = False) -> None:
+    """Make these a run's tokenizers; unless `force`, NmtError where others would be lost, not nmt's or of its model."""
+    if run.has_tokenizer() and not force:
+        try:
+            changed = Tokenizers.load(run.path) != tokenizers
+        except NmtError as error:
+            raise NmtError(f"{error.problem}; it is not replaced", "use another --run, or add --force") from None
+        if changed:
+            run.check_untrained("tokenizer")
+    tokenizers.save(run.path)
 
 
 def warn_of_other_data(model: Path, data: Path) -> None:

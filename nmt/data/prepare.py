@@ -27,7 +27,17 @@ from nmt.files.atomic import atomic_directory, atomic_write, was_interrupted, wr
 from nmt.files.checksum import sha256
 from nmt.files.json import write_json
 from nmt.files.lines import COMPRESSED, batched
-from nmt.files.run_directory import DATA_DESCRIPTION, SIDES, TEST, TRAIN, VALID, held_out_text
+from nmt.files.run_directory import (
+    DATA_DESCRIPTION,
+    OUR_DATA,
+    SIDES,
+    TEST,
+    TRAIN,
+    VALID,
+    RunDirectory,
+    check_output,
+    held_out_text,
+)
 from nmt.text.clean import RULES, Cleaner, HeldOut
 from nmt.text.corpus import Corpus, read_pairs
 from nmt.text.duplicates import HashSet
@@ -64,13 +74,17 @@ def prepare(
     threads: int = 1,
     progress: Callable[[int], None] = lambda pairs: None,
     rejects: Path | None = None,
+    *,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Write the data directory `output`, replacing an older one when it is complete, and return its description.
 
     Held-out sets are not cleaned, as scores must not depend on it. `progress` takes the pairs read so far. `rejects` is
     a file for dropped pairs: rule, corpus, line, source and target, separated by tabs. If `config` names a shard, only
-    that is written, beside `output`, and the description is empty; if it merges shards, they replace cleaning.
+    that is written, beside `output`, and the description is empty; if it merges shards, they replace cleaning. Unless
+    `force`, NmtError where the older data is not nmt's, or other data than the new and its run was trained on it.
     """
+    check_output(output, OUR_DATA, force=force, of_run=True)
     held_out = _read_held_out(sets, config)
     blocks = _blocks(sets, config)
     start = list(_take(blocks, FITTED_ON)) if config.clean and config.max_deviation else []
@@ -83,7 +97,7 @@ def prepare(
             return {}
         if was_interrupted(output):
             logger.warning("%s: an earlier prepare was interrupted; starting over", output)
-        with atomic_directory(output, marker=DATA_DESCRIPTION) as directory:
+        with atomic_directory(output) as directory:
             with _SetWriter(directory / TRAIN, tokenizers, rejects) as train:
                 for corpus, pairs, cleaned in _merge(shards, blocks) if config.merge else _clean(workers, blocks):
                     train.add(corpus, pairs, cleaned)
@@ -98,6 +112,8 @@ def prepare(
             description = _describe(directory, sets, tokenizers, config, counts)
             if cleaner.fit:
                 description["lengths"] = cleaner.fit._asdict()
+            if not force and output.exists() and _contents(directory) != _contents(output):
+                RunDirectory(output.parent).check_untrained("data set")
             write_json(directory / DATA_DESCRIPTION, description)
     shards.remove()
     return description
@@ -244,6 +260,21 @@ def _write_held_out(
         for block in batched(pairs, BLOCK):
             rows.add(0, block, clean(texts(block)))
     return rows.counts_of([]) | {"pairs": len(pairs)}
+
+
+def _contents(directory: Path) -> dict[str, str]:
+    """The SHA-256 of each file of prepared data, without its description, which has the version of nmt."""
+    paths = (path for path in directory.rglob("*") if path.is_file() and path.name != DATA_DESCRIPTION)
+    return {str(path.relative_to(directory)): sha256(path) for path in paths}
+
+
+def is_rejects(path: Path) -> bool:
+    """Whether a file has rejected pairs, as `prepare` writes them."""
+    if path.is_dir():
+        return False
+    with open(path, "rb") as file:
+        cells = file.readline().split(b"\t")
+    return len(cells) == 5 and cells[0].decode("utf-8", "replace") in RULES and cells[1].isdigit()
 
 
 def _identity(sets: Sets, tokenizers: Tokenizers, config: PrepareConfig) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+import nmt
 from nmt.config.search import SearchConfig
 from nmt.decoding.candidates import Array
 from nmt.decoding.hypotheses import Hypothesis, Request, length_penalty
@@ -20,7 +21,7 @@ from nmt.decoding.rules import NO_TEXT, TextRules
 from nmt.decoding.translator import Translator
 from nmt.errors import NmtError, UsageError
 from nmt.files.atomic import atomic_directory
-from nmt.files.run_directory import EXPORTED_MODEL
+from nmt.files.run_directory import EXPORTED_MODEL, OUR_EXPORT, check_output
 from nmt.model.attention import MultiHeadAttention
 from nmt.model.layers import DecoderLayer
 from nmt.model.model_directory import LoadedModel
@@ -44,8 +45,9 @@ def import_ctranslate2() -> Any:
     return ctranslate2
 
 
-def export(loaded: LoadedModel, output: Path, quantization: str = "float32") -> None:
-    """Write a CTranslate2 model and its SentencePiece models, atomically."""
+def export(loaded: LoadedModel, output: Path, quantization: str = "float32", *, force: bool = False) -> None:
+    """Write a CTranslate2 model and its SentencePiece models, atomically; unless `force`, only over an older export."""
+    check_output(output, OUR_EXPORT, force=force)
     version = import_ctranslate2().__version__
     try:
         spec = make_spec(loaded)
@@ -53,7 +55,9 @@ def export(loaded: LoadedModel, output: Path, quantization: str = "float32") -> 
         raise NmtError(f"CTranslate2 {version} has another model specification: {error}", _INSTALL) from None
     spec.validate()
     spec.optimize(quantization=None if quantization == "float32" else quantization)
-    with atomic_directory(output.absolute(), EXPORTED_MODEL) as temporary:
+    made = {key: value for key, value in loaded.provenance.items() if key not in ("data", "settings")}
+    spec.config.add_attribute("nmt", {"version": nmt.__version__, "quantization": quantization, "made": made})
+    with atomic_directory(output.absolute()) as temporary:
         spec.save(str(temporary))
         loaded.tokenizers.save(temporary)
 

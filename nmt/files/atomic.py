@@ -1,6 +1,7 @@
 """Atomic writes: a file or directory appears under its name only when it is complete."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,16 +10,19 @@ from typing import IO
 
 from nmt.errors import NmtError
 
+_OPEN_FILE = re.compile("/dev/(std(out|err)$|fd/)|/proc/")
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[IO[bytes]]:
-    """Open a binary file that appears only when complete; pipes and devices are written directly."""
+    """Open a binary file that appears only when complete; pipes, devices and /dev/stdout are written directly."""
     if path.is_dir():
         raise NmtError(f"{path}: is a directory", "name a file")
-    if path.exists() and not path.is_file():
-        with _named_errors(path), open(path, "wb") as stream:
+    if is_stream(path):
+        with _named_errors(path), open(path, "ab") as stream:  # what `>>` appends to is not truncated
             yield stream
         return
+    path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _hidden(path, f"{os.getpid()}.tmp")
     try:
@@ -45,16 +49,19 @@ def append_text(path: Path, text: str) -> None:
         stream.write(text)
 
 
+def is_stream(path: Path) -> bool:
+    """Whether a path is a pipe or a device, or names an open file of this process, as /dev/stdout does."""
+    if not path.exists() or path.is_dir():
+        return False
+    return not path.is_file() or bool(_OPEN_FILE.match(str(path.absolute())))
+
+
 @contextmanager
-def atomic_directory(path: Path, marker: str = "") -> Iterator[Path]:
+def atomic_directory(path: Path) -> Iterator[Path]:
     """Make a directory that appears only when complete, and replaces an older one.
 
-    With a `marker`, only an empty directory or one that holds this file is replaced; else NmtError, so that a mistyped
-    path loses no data. `recover_directory` repairs an interruption between the two renames.
+    `recover_directory` repairs an interruption between the two renames.
     """
-    replaceable = path.is_dir() and ((path / marker).exists() or not any(path.iterdir()))
-    if marker and path.exists() and not replaceable:
-        raise NmtError(f"{path}: something else is there, so it is not replaced", "name another place, or remove it")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = _hidden(path, "tmp"), _hidden(path, "old")
     shutil.rmtree(temporary, ignore_errors=True)

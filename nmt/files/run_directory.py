@@ -12,7 +12,12 @@ tensorboard/                the log for TensorBoard, with --tensorboard
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+from nmt.errors import NmtError, UsageError
+from nmt.files.atomic import is_stream
 
 JOINT_TOKENIZER = "tokenizer.model"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.source.model", "tokenizer.target.model"
@@ -41,6 +46,12 @@ class RunDirectory:
         """Whether the run has a tokenizer."""
         return any((self.path / name).exists() for name in (JOINT_TOKENIZER, SOURCE_TOKENIZER))
 
+    def check_untrained(self, part: str) -> None:
+        """Raise NmtError where the run has a model or checkpoints, to which its data and its tokenizer belong."""
+        if is_model(self.model) or list_checkpoints(self.checkpoints):
+            hint = "use another --run, or add --force: the model can still translate, but training cannot be resumed"
+            raise NmtError(f"{self.path}: was trained with another {part}, which would be lost", hint)
+
     def held_out(self, name: str, side: str) -> Path:
         """The text of one side of the `valid` or `test` set."""
         return held_out_text(self.data, name, side)
@@ -64,6 +75,40 @@ def is_model(directory: Path) -> bool:
 def is_data(directory: Path) -> bool:
     """Whether a directory holds prepared data."""
     return (directory / DATA_DESCRIPTION).exists()
+
+
+_RUN = re.compile(r"(data|model|checkpoints|tensorboard)(/.*)?|metrics.jsonl|config.toml|tokenizer.*model|eval/test.*")
+_NAMES = re.compile(r"(data|config|\w+_vocabulary).json|(model|tokenizer|valid|test)\.\w+(.model)?|train|valid|\..*")
+"""The parts of a run; and what is in data, models and exports, hidden files aside."""
+
+
+def is_output(marker: str, directory: Path) -> bool:
+    """Whether nmt wrote a directory with the file `marker` in it, and nobody has put anything else there."""
+    config = directory / MODEL_CONFIG
+    ours = (directory / marker).is_file() and (not config.exists() or b'"nmt":' in config.read_bytes())
+    return ours and all(_NAMES.fullmatch(path.name) for path in directory.iterdir())
+
+
+OUR_DATA, OUR_MODEL, OUR_EXPORT = (
+    partial(is_output, marker) for marker in (f"{TRAIN}/source.ids.npy", WEIGHTS, EXPORTED_MODEL)
+)
+
+
+def check_output(path: Path, is_own: Callable[[Path], bool], *, force: bool = False, of_run: bool = False) -> None:
+    """Check the place of an output before the work for it: NmtError where writing there would destroy something.
+
+    What is empty or a pipe may be written to, and an older output, which `is_own` recognizes, is replaced; with `force`
+    anything is, but parts of a run only where the output is one, `of_run`.
+    """
+    if not path.exists() or is_stream(path):
+        return
+    path = path.resolve()
+    for run in () if of_run else map(RunDirectory, path.parents):
+        if run.has_tokenizer() and _RUN.fullmatch(path.relative_to(run.path).as_posix()):
+            raise UsageError(f"{path}: a part of the run {run.path}, so it is not replaced", "name another place")
+    empty = not (any(path.iterdir()) if path.is_dir() else path.stat().st_size)
+    if not (force or empty or is_own(path)):
+        raise NmtError(f"{path}: something else is there, so it is not replaced", "name another place, or add --force")
 
 
 def checkpoint_name(step: int) -> str:

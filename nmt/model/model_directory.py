@@ -48,7 +48,7 @@ def save_model(
     provenance: Mapping[str, Any],
 ) -> None:
     """Write a model directory atomically."""
-    with atomic_directory(directory, MODEL_CONFIG) as temporary:
+    with atomic_directory(directory) as temporary:
         tokenizers.save(temporary)
         save_tensors(temporary / WEIGHTS, weights)
         parts = {path.name: sha256(path) for path in sorted(temporary.iterdir())}

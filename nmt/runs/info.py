@@ -6,12 +6,23 @@ from typing import Any
 
 from nmt.data.description import read_description
 from nmt.files.json import read_json
-from nmt.files.run_directory import STATE, WEIGHTS, RunDirectory, is_data, is_model, list_checkpoints
+from nmt.files.run_directory import (
+    EXPORTED_MODEL,
+    MODEL_CONFIG,
+    STATE,
+    WEIGHTS,
+    RunDirectory,
+    is_data,
+    is_model,
+    list_checkpoints,
+)
 from nmt.model.model_directory import parameter_count, read_model_config
 
 
 def describe(directory: Path) -> dict[str, Any]:
-    """Describe a directory; empty where it is not a run, a model or prepared data."""
+    """Describe a directory; empty where it is not a run, a model, an export or prepared data."""
+    if (directory / EXPORTED_MODEL).exists():
+        return {"export": _export(directory)}
     run, description = RunDirectory(directory), dict[str, Any]()
     model, data = (directory if is_model(directory) else run.model), (directory if is_data(directory) else run.data)
     if is_model(model):
@@ -33,6 +44,12 @@ def _model(directory: Path) -> dict[str, Any]:
         "made": {key: value for key, value in content["made"].items() if key not in ("data", "settings")},
         "nmt": content["nmt"],
     }
+
+
+def _export(directory: Path) -> dict[str, Any]:
+    config = directory / MODEL_CONFIG  # which older releases of CTranslate2 did not write
+    content = read_json(config) if config.exists() else {}
+    return {"directory": str(directory), "engine": "ctranslate2", "bytes": _size(directory.iterdir()), **content}
 
 
 def _data(directory: Path) -> dict[str, Any]:

@@ -119,6 +119,12 @@ class Tokenizer:
         special = model.is_control, model.is_unknown, model.is_byte
         return {model.id_to_piece(token): token for token in tokens if not any(is_kind(token) for is_kind in special)}
 
+    def symbol(self, tag: str) -> str:
+        """The user-defined symbol that a tag names, such as `<2en>` for `2en` or `en`; empty if there is none."""
+        names = (f"<2{tag}>", f"<{tag}>", tag)
+        tokens = zip(names, self.ids(names), strict=True)
+        return next((name for name, token in tokens if token > END and not self._processor.get_score(token)), "")
+
     def normalize(self, line: str) -> str:
         """The text that a round trip restores: normalized, with single spaces."""
         return str(self._processor.normalize(line)).replace("▁", " ").strip(" ")
@@ -141,13 +147,16 @@ class Tokenizers(NamedTuple):
 
     @classmethod
     def load(cls, directory: Path) -> "Tokenizers":
-        """Read the joint or the separate models from a directory; NmtError if there are none."""
+        """Read a joint model from a file, or joint or separate models in a directory; NmtError if there are none."""
+        if directory.is_file():
+            return import_tokenizers([directory])
         if (directory / JOINT_TOKENIZER).exists():
             joint = _load(directory / JOINT_TOKENIZER)
             return cls(joint, joint)
         if (directory / SOURCE_TOKENIZER).exists() or (directory / TARGET_TOKENIZER).exists():
             return cls(_load(directory / SOURCE_TOKENIZER), _load(directory / TARGET_TOKENIZER))
-        raise NmtError(f"no tokenizer in {directory}", f"nmt tokenizer train FILE... --run {directory}")
+        hint = f"nmt tokenizer train FILE... --run {directory}, or nmt prepare --tokenizer MODEL"
+        raise NmtError(f"no tokenizer in {directory}", hint)
 
     def save(self, directory: Path) -> None:
         """Write the models where `load` reads them, and remove others."""
@@ -175,8 +184,9 @@ def import_tokenizers(files: Sequence[Path]) -> Tokenizers:
     for path in files:
         try:
             model = path.read_bytes()
-            sentencepiece.SentencePieceProcessor(model_proto=model)
-            model = with_control_symbols_first(model, str(path))
+            processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+            if processor.piece_to_id(list(CONTROL)) != [PAD, UNKNOWN, BEGIN, END]:
+                model = with_control_symbols_first(model, str(path))
         except OSError as error:
             raise NmtError(f"{path}: {error.strerror or error}") from None
         except (RuntimeError, ValueError, IndexError, KeyError) as error:

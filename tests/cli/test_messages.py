@@ -338,13 +338,15 @@ def test_an_interrupt_is_exit_code_130_without_a_traceback(place: Place) -> None
 def test_one_settings_file_serves_all_commands(command: Program, place: Place) -> None:
     """`tokenizer train` is not `train`: each has its own table."""
     path = place.write("all.toml", "[train]\nsteps = 5\n[prepare]\nmax-length = 100\n[translate]\nbeam = 1\n")
-    done = command("tokenizer", "train", place.source, "--vocab-size", 350, "--run", place.run, "--config", path)
+    done = command(
+        "tokenizer", "train", place.source, "--vocab-size", 350, "--run", place.folder / "new", "--config", path
+    )
     assert done.returncode == 0, done.stderr
 
 
 def test_flags_win_over_the_file(command: Program, place: Place) -> None:
     path = place.write("short.toml", "[prepare]\nmax-length = 2\n")
-    arguments = ("prepare", place.source, place.target, "--run", place.run, "--config", path)
+    arguments = ("prepare", place.source, place.target, "--run", place.run, "--force", "--config", path)
     assert "no pair of" in command(*arguments).stderr
     done = command(*arguments, "--max-length", 100)
     assert done.returncode == 0

@@ -362,10 +362,10 @@ def test_rejects_replace_nothing_that_is_read_and_go_into_pipes(
     source = tmp_path / "copy.de"
     shutil.copy(corpus.train[0], source)
     before = source.read_bytes()
-    for rejects in (source, place / "tokenizer.model"):
+    for rejects, reason in (source, "would replace an input"), (place / "tokenizer.model", "a part of the run"):
         done = command("prepare", source, corpus.train[1], "--run", place, "--rejects", rejects)
         assert done.returncode == 2
-        assert "would replace an input" in done.stderr
+        assert reason in done.stderr
     assert source.read_bytes() == before
     assert command("prepare", source, corpus.train[1], "--run", place, "--rejects", tmp_path).returncode == 1
     assert command("prepare", source, corpus.train[1], "--run", place, "--rejects", "/dev/null").returncode == 0

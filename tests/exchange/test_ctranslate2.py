@@ -1,5 +1,6 @@
 """Exports: CTranslate2 computes what nmt computes, for every option that a model can be trained with."""
 
+import json
 import math
 import unicodedata
 from dataclasses import replace
@@ -110,6 +111,12 @@ def test_weights_can_be_stored_smaller(command: Program, run: Path, tmp_path: Pa
         assert command("export", "ctranslate2", "--model", run / "model", *options).returncode == 0
     sizes = [(tmp_path / kind / "model.bin").stat().st_size for kind in ("float32", quantization)]
     assert sizes[1] < sizes[0]
+    done = command("info", tmp_path / quantization, "--json")
+    description = json.loads(done.stdout)["export"]
+    assert (description["engine"], description["nmt"]["quantization"]) == ("ctranslate2", quantization)
+    assert description["nmt"]["made"] == {"step": 0}
+    assert description["bytes"] > sizes[1]
+    assert "nmt:" in command("info", tmp_path / quantization).stdout.decode()
 
 
 def test_a_directory_with_other_files_is_not_replaced(command: Program, run: Path, tmp_path: Path) -> None:

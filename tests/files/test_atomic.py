@@ -2,11 +2,14 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import environment
 
 from nmt.errors import NmtError
 from nmt.files.atomic import (
@@ -120,31 +123,6 @@ def test_a_directory_is_not_replaced_by_a_file(tmp_path: Path) -> None:
     assert tmp_path.is_dir()
 
 
-@pytest.mark.parametrize("content", ["directory", "file"])
-def test_what_lacks_the_marker_is_not_replaced(tmp_path: Path, content: str) -> None:
-    """`nmt export --output ~` must not delete a home directory."""
-    path = tmp_path / "home"
-    if content == "directory":
-        (path / "inner").mkdir(parents=True)
-    else:
-        path.write_text("letter")
-    with pytest.raises(NmtError, match="home: something else is there"), atomic_directory(path, "config.json"):
-        pass
-    assert [other.name for other in tmp_path.iterdir()] == ["home"]
-    assert (path / "inner").is_dir() if content == "directory" else path.read_text() == "letter"
-
-
-@pytest.mark.parametrize("names", [[], ["config.json", "weights"]])
-def test_an_empty_directory_and_one_with_the_marker_are_replaced(tmp_path: Path, names: list[str]) -> None:
-    path = tmp_path / "model"
-    path.mkdir()
-    for name in names:
-        (path / name).write_text("old")
-    with atomic_directory(path, "config.json") as new:
-        write_text(new / "config.json", "new")
-    assert [(part.name, part.read_text()) for part in path.iterdir()] == [("config.json", "new")]
-
-
 def test_an_interruption_shows_until_the_directory_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "data"
     assert not was_interrupted(path)
@@ -171,6 +149,23 @@ def test_a_pipe_is_written_to_directly(tmp_path: Path) -> None:
     reader.join(timeout=10)
     assert received == [b"through the pipe"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_text(tmp_path / "link", "through the link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "through the link"
+
+
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="there are no names of open files")
+def test_standard_output_is_written_to_where_it_leads(tmp_path: Path) -> None:
+    """`nmt report --html /dev/stdout >> page`: /dev is no place for a temporary file."""
+    (tmp_path / "page").write_text("before, ")
+    code = "from pathlib import Path; from nmt.files.atomic import write_text; write_text(Path('/dev/stdout'), 'after')"
+    with open(tmp_path / "page", "a") as page:
+        subprocess.run([sys.executable, "-c", code], stdout=page, check=True, env=environment())
+    assert (tmp_path / "page").read_text() == "before, after"
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="Linux has a device that is always full")

@@ -76,6 +76,12 @@ def test_a_run_without_checkpoints_has_no_progress(run_copy: Path) -> None:
     assert training_state(RunDirectory(run_copy).checkpoints / "missing") == {}
 
 
+def test_an_export_of_an_older_release_is_described_by_its_files(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"12345")
+    expected = {"directory": str(tmp_path), "engine": "ctranslate2", "bytes": 5}
+    assert describe(tmp_path) == {"export": expected}
+
+
 def test_any_other_directory_has_no_description(tmp_path: Path, command: Program) -> None:
     (tmp_path / "notes.txt").write_text("x", "utf-8")
     assert describe(tmp_path) == describe(tmp_path / "missing") == {}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from nmt.evaluation.attention_maps import KINDS, AttentionMap, as_json
@@ -23,6 +24,11 @@ def report_page(runs: Sequence[Mapping[str, Any]]) -> str:
     days = [str(run["start"][-1].get("time", ""))[:10] if run["start"] else "" for run in runs]
     names = (f"{run['name']} ({day})" if day else str(run["name"]) for run, day in zip(runs, days, strict=True))
     return _page("report", f"Training: {', '.join(names)}", {"runs": runs})
+
+
+def is_page(path: Path) -> bool:
+    """Whether there is such a page."""
+    return path.is_file() and b'<meta name="generator" content="nmt">' in path.read_bytes()[:200]
 
 
 def _page(name: str, title: str, data: object) -> str:
