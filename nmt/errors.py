@@ -1,5 +1,10 @@
 """Errors that a user can cause; the command line turns them into a message and an exit code."""
 
+import os
+import signal
+import stat
+from contextlib import suppress
+
 
 def counted(number: int, noun: str, plural: str = "") -> str:
     """A number with its noun in singular or plural, for messages.
@@ -36,9 +41,25 @@ class ProcessLost(NmtError):
     """Another process of a distributed training died; threads that wait for it keep this process from exiting."""
 
 
-class StoppedBySignal(Exception):
-    """SIGINT or SIGTERM ended the work, after what was under way was finished and saved."""
+class StoppedBySignal(BaseException):
+    """A signal ended the work, the first one of a training after what was under way was finished and saved."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+def stopping_signals() -> list[signal.Signals]:
+    """SIGINT, SIGTERM and SIGHUP, which a lost connection sends; without the last under nohup and on Windows."""
+    hangup = [
+        number for number in signal.Signals if number.name == "SIGHUP" and signal.getsignal(number) != signal.SIG_IGN
+    ]
+    return [signal.SIGINT, signal.SIGTERM, *hangup]
+
+
+def leave_lost_terminal() -> None:
+    """Discard what is written to a terminal that is gone, where each message would be an error."""
+    for descriptor in (1, 2):
+        with suppress(OSError):  # it is closed
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

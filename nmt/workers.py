@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
-from nmt.errors import NmtError
+from nmt.errors import NmtError, stopping_signals
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkProcess
@@ -117,8 +117,8 @@ def _serve(connection: Connection, workers: Workers, inherited: Sequence[Connect
     """Work in a child process until its pipe is closed."""
     for end in inherited:
         end.close()  # so that the pipe of a worker is closed when the parent dies
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in stopping_signals():  # the parent handles the others
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     while True:
         try:
             item = workers.items.unpack(connection.recv_bytes())

@@ -1,27 +1,27 @@
 """The one place where an error becomes a message on stderr and an exit code.
 
-0: done; 1: the input or the environment is at fault; 2: usage; 128 + n: stopped by signal n, SIGINT or SIGTERM, after
-saving.
+0: done; 1: the input or the environment is at fault; 2: usage; 128 + n: stopped by signal n, SIGINT, SIGTERM or SIGHUP,
+after saving.
 """
 
 import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 import typer
 
-from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError
+from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError, leave_lost_terminal, stopping_signals
 from nmt.text.control_characters import visible
 
 
 @contextmanager
 def reported(*, debug: bool) -> Iterator[None]:
     """Run a command's body: report its error and exit with the code that belongs to it."""
-    signal.signal(signal.SIGTERM, _stop)
+    _on_signals(_stop)
     try:
         yield
         sys.stdout.flush()
@@ -45,7 +45,7 @@ def reported(*, debug: bool) -> Iterator[None]:
             os._exit(1)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # on the way out nothing is left to be saved
+        _on_signals(signal.SIG_DFL)  # on the way out nothing is left to be saved
 
 
 def _discard_output() -> None:
@@ -53,8 +53,15 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in stopping_signals():
+        if number != signal.SIGINT:  # which is KeyboardInterrupt
+            signal.signal(number, handler)
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
     """Leave as an exception, so that half-written files are removed on the way out."""
+    leave_lost_terminal()
     raise StoppedBySignal(number)
 
 

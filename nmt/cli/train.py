@@ -21,7 +21,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
         nmt train --run tuned --init-from run/model --epochs 3
         torchrun --nproc-per-node=4 -m nmt train
     """
-    from nmt.files.run_directory import list_checkpoints
+    from nmt.files.run_directory import checkpoint_name, list_checkpoints
     from nmt.model.model_directory import describe_weights
     from nmt.training.progress import make_reporter
     from nmt.training.recipe import open_training
@@ -34,8 +34,9 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
         try:
             reason = trainer.train(make_reporter(quiet=common.quiet or not trainer.processes.first))
         except StoppedBySignal:
-            names = [path.name for path in list_checkpoints(run.checkpoints)]
-            log(f"stopped; run the same command to resume from {names[-1]}" if names else "stopped")
+            newest = ["the start", *(path.name for path in list_checkpoints(run.checkpoints))][-1]
+            lost = "" if newest == checkpoint_name(trainer.state.step) else f" at once, losing the steps since {newest}"
+            log(f"stopped{lost}; run the same command to resume from {newest}")
             raise
         except ProcessLost:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which torchrun is about to send: the message comes first

@@ -19,7 +19,9 @@ class TrainingConfig(Config):
     epochs: int | None = _stop(None, "Stop after this many epochs", "[1, inf)")
     minutes: float | None = _stop(None, "Stop after this many minutes of training", "(0, inf)")
     patience: int = _stop(10, "Early stopping: validations in a row without improvement (0: off)", "[0, inf)")
-    init_from: str | None = _start(None, "Fine-tuning: initialize the weights from this model directory")
+    init_from: str | None = _start(
+        None, "Fine-tuning: start from this model directory, with a sixth of the learning rate and warm-up"
+    )
     freeze: list[str] | None = _start(None, "Freeze encoder, decoder or embeddings; may be repeated")
     batch_tokens: int = _batches(
         4096,

@@ -12,6 +12,8 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
+
 from nmt.config.model import MODEL_SHAPE, ModelConfig
 from nmt.config.presets import PRESETS, auto_batch_tokens, auto_dropout, auto_epochs, auto_preset, auto_r_drop
 from nmt.config.runtime import RuntimeConfig
@@ -20,12 +22,12 @@ from nmt.config.training import TrainingConfig
 from nmt.errors import NmtError, counted
 from nmt.files.atomic import write_text
 from nmt.files.lock import locked
-from nmt.files.run_directory import RunDirectory, list_checkpoints
-from nmt.model.model_directory import read_model_config
+from nmt.files.run_directory import RunDirectory, is_model, list_checkpoints
+from nmt.model.model_directory import read_model_config, replace_weights, save_model
 from nmt.runtime import on_gpu
 from nmt.training.batch_size import fitting_batch_tokens
 from nmt.training.checkpoint import clear_leftovers
-from nmt.training.distributed import connected
+from nmt.training.distributed import Processes, connected
 from nmt.training.setup import Setup, training_device
 from nmt.training.trainer import Trainer
 
@@ -38,6 +40,9 @@ FIXED = MODEL_SHAPE | {"preset", "init_from", "freeze", "optimizer"}
 
 FILLED = 0.9
 """Fraction of a batch that is tokens of its longer side, about; the rest is padding and room for no further pair."""
+
+FINE_TUNING = 6
+"""The part of a new model's peak learning rate and warm-up that suits one that is trained (docs/experiments.md)."""
 
 DECAY_START = 0.2  # fraction of a planned training after which the learning rate decays
 
@@ -104,6 +109,18 @@ def former_settings(run: RunDirectory) -> dict[str, Value]:
     return {**defaults(CONFIGS), **settings}
 
 
+def save_average(
+    run: RunDirectory, output: Path, weights: Mapping[str, torch.Tensor], changes: Mapping[str, object]
+) -> None:
+    """Write the model of a run with averaged weights, also before the first validation has made it."""
+    if is_model(run.model):
+        replace_weights(run.model, output, weights, changes)
+        return
+    setup, settings = Setup.open(run, torch.device("cpu"), torch.float32, Processes()), former_settings(run)
+    made = {**setup.provenance(settings), **changes}
+    save_model(output, setup.model_config(settings), weights, setup.tokenizers, made)
+
+
 def resume_recipe(former: Mapping[str, Value], given: Mapping[str, Value]) -> Recipe:
     """The former settings with what was given over them; NmtError where the run cannot be resumed with those."""
     settings = {**former, **given}
@@ -123,14 +140,14 @@ def resume_recipe(former: Mapping[str, Value], given: Mapping[str, Value]) -> Re
 
 def new_recipe(setup: Setup, given: Mapping[str, Value]) -> Recipe:
     """Everything resolved for a new run: preset, shape of the --init-from model, batch size, and the plan."""
-    presets, name = dict(PRESETS), str(given.get("preset", AUTO))
+    presets, name, start = dict(PRESETS), str(given.get("preset", AUTO)), given.get("init_from")
     if name == AUTO:
         presets[AUTO], reason = auto_preset(setup.train_set["pairs"], gpu=on_gpu(setup.device))
-        logger.info(reason)
-    if given.get("init_from"):
-        shape = read_model_config(Path(str(given["init_from"])))["model"]
-        given = {key: shape[key] for key in MODEL_SHAPE & settings_of(ModelConfig).keys() if key in shape} | {**given}
+        if not start:
+            logger.info(reason)
     settings = resolve(CONFIGS, given, presets)
+    if start:
+        settings |= starting_settings(Path(str(start)), build(TrainingConfig, settings)) | {**given}
     if name != AUTO:
         used = [f"{key} {value}" for key, value in PRESETS[name].items() if settings[key] == value]
         logger.info("--preset %s: %s", name, ", ".join(used) or "every value of it is overridden")
@@ -139,7 +156,17 @@ def new_recipe(setup: Setup, given: Mapping[str, Value]) -> Recipe:
     by_time = settings["minutes"] is not None and not given.keys() & {"steps", "schedule", "epochs"}
     if by_time or (name == AUTO and "schedule" not in given):
         settings = _with_plan(setup, settings, given, by_time=by_time)
+    if start:
+        names = [*sorted(MODEL_SHAPE & settings.keys()), "optimizer", "learning_rate", "warmup"]
+        logger.info("--init-from %s: %s", start, ", ".join(f"{name} {settings[name]}" for name in names))
     return Recipe(settings)
+
+
+def starting_settings(directory: Path, config: TrainingConfig) -> dict[str, Value]:
+    """The shape of the --init-from model, and a learning rate and warm-up that do not undo its training."""
+    model, shape = read_model_config(directory)["model"], MODEL_SHAPE & settings_of(ModelConfig).keys()
+    rate, warmup = float(f"{config.learning_rate / FINE_TUNING:.3g}"), -(-config.warmup // FINE_TUNING)
+    return {key: model[key] for key in shape if key in model} | {"learning_rate": rate, "warmup": warmup}
 
 
 def fitting_batches(setup: Setup, settings: Mapping[str, Value]) -> int:

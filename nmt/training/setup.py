@@ -68,15 +68,17 @@ class Setup(NamedTuple):
             shared_vocabulary=self.tokenizers.shared,
         )
 
+    def provenance(self, settings: Mapping[str, Value]) -> dict[str, Any]:
+        """What a model directory says about its origin, besides step and scores."""
+        languages, hashes = self.description["languages"], self.description["sha256"]
+        return {"languages": languages, "data": hashes, "settings": dict(settings)}
+
     def new_trainer(self, settings: Mapping[str, Value]) -> Trainer:
         """A trainer at step 0."""
         model, config = self.model_config(settings), build(TrainingConfig, settings)
         data = TrainingData.open(self.run.data, model.max_length, _mixture(self.description, config))
-        languages, hashes = self.description["languages"], self.description["sha256"]
-        provenance = {"languages": languages, "data": hashes, "settings": dict(settings)}
-        trainer = Trainer(
-            self.run, model, config, data, self.tokenizers, self.device, self.dtype, provenance, self.processes
-        )
+        origin, place = self.provenance(settings), (self.device, self.dtype)
+        trainer = Trainer(self.run, model, config, data, self.tokenizers, *place, origin, self.processes)
         trainer.state.data = fingerprint(self.description)
         return trainer
 

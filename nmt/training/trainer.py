@@ -18,7 +18,7 @@ from nmt.config.training import TrainingConfig
 from nmt.data.augmentation import Augmentation
 from nmt.data.batches import Position
 from nmt.data.dataset import TrainingData
-from nmt.errors import NmtError, StoppedBySignal, counted
+from nmt.errors import NmtError, StoppedBySignal, counted, leave_lost_terminal, stopping_signals
 from nmt.files.run_directory import RunDirectory, checkpoint_name
 from nmt.model.model_directory import LoadedModel, check_shapes
 from nmt.model.transformer import Transformer
@@ -112,9 +112,9 @@ class Trainer:
     # --------------------------------------------------------------------------------------------------------- the loop
 
     def train(self, reporter: Reporter) -> str:
-        """Train until a limit is reached and return which; StoppedBySignal on SIGINT or SIGTERM, after saving."""
+        """Train until a limit is reached and return which; StoppedBySignal on a signal, after saving."""
         config, state, monitor = self.config, self.state, self.monitor
-        handlers = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        handlers = {number: signal.signal(number, self._on_signal) for number in stopping_signals()}
         try:
             self._start(reporter)
             batches = self.runner.batches(Position(state.epoch, state.batch))
@@ -161,6 +161,8 @@ class Trainer:
             numbers = {"step": self.state.step, **size, **machine, "peak_flops": self.monitor.peak_flops}
             self.monitor.log.append("start", numbers)
         reporter.start(self.state.step)
+        if self.config.init_from and not self.state.step:
+            self.validate(reporter)  # the model that training starts from is the best until another is better
         self.monitor.restart()
         self.clock = time.perf_counter()
 
@@ -175,8 +177,9 @@ class Trainer:
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.signal:  # the second one is urgent
-            raise SystemExit(128 + number)
+            raise StoppedBySignal(number)
         self.signal = number
+        leave_lost_terminal()
 
     def reason_to_stop(self) -> str:
         """The limit that training has reached, or nothing."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from conftest import Corpus, Program, environment
 
 from nmt.config import presets
 from nmt.config.presets import MEDIUM, auto_batch_tokens, auto_dropout, auto_r_drop
+from nmt.training.trainer import Trainer
 
 SMALL = [
     "--dim",
@@ -74,7 +76,14 @@ def test_another_model_under_a_run_is_refused(trained: Path, command: Program) -
 
 
 def test_other_data_under_a_run_is_refused(trained: Path, corpus: Corpus, command: Program) -> None:
-    assert command("prepare", *corpus.train, "--valid", *corpus.test, "--run", trained).returncode == 0
+    prepare = ("prepare", *corpus.train, "--valid", *corpus.test, "--run", trained)
+    before = {path: path.read_bytes() for path in (trained / "data").rglob("*") if path.is_file()}
+    refused = command(*prepare)
+    assert refused.returncode == 1
+    assert "was trained with another data set, which would be lost" in refused.stderr
+    assert {path: path.read_bytes() for path in (trained / "data").rglob("*") if path.is_file()} == before
+    assert command(*prepare, "--force").returncode == 0
+    assert command("translate", "--run", trained, stdin=b"ich sehe\n").returncode == 0  # the model is still usable
     again = command("train", "--run", trained, "--steps", 8)
     assert again.returncode == 1
     assert "has changed since this run began" in again.stderr
@@ -88,10 +97,14 @@ def test_where_model_data_and_tokenizer_do_not_belong_together_is_told(
     again = command("prepare", *corpus.train, "--valid", *corpus.valid, "--test", *corpus.test, "--run", trained)
     assert words not in again.stderr
     assert words not in command("eval", "--beam", 1, "--run", trained).stderr
-    changed = command("prepare", *corpus.train, "--valid", *corpus.test, "--test", *corpus.valid, "--run", trained)
+    changed = command(
+        "prepare", *corpus.train, "--valid", *corpus.test, "--test", *corpus.valid, "--run", trained, "--force"
+    )
     assert words in changed.stderr
     assert words in command("eval", "--beam", 1, "--run", trained, "--quiet").stderr
-    retrained = command("tokenizer", "train", *corpus.train, "--vocab-size", 350, "--run", trained)
+    train = ("tokenizer", "train", *corpus.train, "--vocab-size", 350, "--run", trained)
+    assert "was trained with another tokenizer" in command(*train).stderr
+    retrained = command(*train, "--force")
     assert retrained.returncode == 0
     assert "prepared with another tokenizer" in retrained.stderr
 
@@ -269,6 +282,59 @@ def test_a_signal_ends_with_its_code_after_saving_and_the_next_start_goes_on(
     assert steps(run_copy) == list(range(1, saved + 4))
 
 
+@pytest.mark.skipif(os.name != "posix", reason="terminals elsewhere send no signal")
+def test_a_lost_terminal_ends_training_after_saving(run_copy: Path) -> None:
+    """The connection breaks: SIGHUP comes, and each message to the terminal is an error from then on."""
+    import fcntl
+    import pty
+    import termios
+
+    master, terminal = pty.openpty()
+    options = ["--run", str(run_copy), "--steps", "100000", *SMALL, "--schedule", "inverse-sqrt", "--patience", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nmt", "train", *options, "--save-every", "50000"],
+        env=environment(),
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        preexec_fn=lambda: (signal.signal(signal.SIGHUP, signal.SIG_DFL), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+    )
+    os.close(terminal)
+    deadline = time.monotonic() + 60
+    while not (run_copy / "metrics.jsonl").exists() or not steps(run_copy):
+        assert time.monotonic() < deadline
+        os.set_blocking(master, False)
+        with suppress(BlockingIOError):
+            os.read(master, 1 << 16)
+        time.sleep(0.05)
+    os.close(master)
+    assert process.wait(timeout=60) == 129
+    assert [path.name for path in (run_copy / "checkpoints").iterdir()] == [f"step-{steps(run_copy)[-1]:06d}"]
+
+
+def test_a_second_signal_stops_at_once_and_says_what_is_lost(
+    run_copy: Path, command: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Trainer.save
+
+    def interrupted(trainer: Trainer) -> None:
+        if trainer.state.step > 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        save(trainer)
+
+    monkeypatch.setattr(Trainer, "save", interrupted)
+    options = ["--run", run_copy, "--steps", 9, *SMALL, "--average", 1]
+    done = command("train", *options, "--save-every", 2)
+    assert done.returncode == 130
+    end = "stopped at once, losing the steps since step-000002; run the same command to resume from step-000002"
+    assert done.stderr.splitlines()[-1] == end
+    shutil.rmtree(run_copy / "checkpoints")
+    done = command("train", *options, "--save-every", 3)
+    assert "losing the steps since the start; run the same command to resume from the start" in done.stderr
+
+
 def test_average_gives_the_mean_of_the_checkpoints(trained: Path, command: Program, tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
@@ -280,6 +346,22 @@ def test_average_gives_the_mean_of_the_checkpoints(trained: Path, command: Progr
     assert all((mean[name] - (first[name] + second[name]) / 2).abs().max() < 1e-6 for name in mean)
     assert command("translate", "--model", tmp_path / "mean", stdin=b"a\n").stdout.count(b"\n") == 1
     assert json.loads((tmp_path / "mean" / "config.json").read_bytes())["made"]["averaged"] == list(names)
+
+
+def test_average_makes_a_model_before_the_first_validation_did(run_copy: Path, command: Program) -> None:
+    shutil.rmtree(run_copy / "model")
+    done = command("train", "--run", run_copy, "--steps", 4, *SMALL, "--save-every", 2, "--average", 3)
+    assert done.returncode == 0, done.stderr
+    trained = json.loads((run_copy / "model" / "config.json").read_bytes())
+    shutil.rmtree(run_copy / "model")  # as in a run that was stopped before its first validation
+    for output in (run_copy / "averaged", run_copy / "model"):
+        done = command("average", "--run", run_copy, "--output", output)
+        assert done.returncode == 0, done.stderr
+        content = json.loads((output / "config.json").read_bytes())
+        assert content["model"] == trained["model"]
+        assert content["made"]["languages"] == trained["made"]["languages"]
+        assert (content["made"]["step"], content["made"]["averaged"]) == (4, ["step-000002", "step-000004"])
+        assert command("translate", "--model", output, stdin=b"ich sehe\n").stdout.count(b"\n") == 1
 
 
 def test_info_tells_of_run_model_and_data(trained: Path, command: Program) -> None:

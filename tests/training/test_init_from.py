@@ -1,6 +1,7 @@
 """Starting from a trained model: the same model to the bit, the rows of shared pieces, and parts that stay."""
 
 import shutil
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from conftest import Corpus, Program
 from torch import Tensor
 
 from nmt.config.corpus import TokenizerConfig
+from nmt.config.presets import PRESETS
 from nmt.model.model_directory import load_model, load_tensors
 from nmt.runtime import choose_device
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 from nmt.training.init_from import transfer
+from nmt.training.metrics_log import read_log
 
 FEW = ["--steps", "2", "--validate-every", "2", "--batch-tokens", "300", "--average", "1", "--precision", "float32"]
 NEVER = ["--peak-rate", "1e-30"]
@@ -52,6 +55,81 @@ def test_it_begins_with_the_models_weights_and_takes_its_shape(trained: Path, fr
     assert all(torch.allclose(before[name], after[name], atol=1e-12) for name in before)
 
 
+def settings(run: Path) -> dict[str, object]:
+    found: dict[str, object] = tomllib.loads((run / "config.toml").read_text("utf-8"))["train"]
+    return found
+
+
+def test_fine_tuning_has_a_lower_rate_and_a_shorter_warm_up_unless_they_are_given(
+    trained: Path, fresh: Path, command: Program
+) -> None:
+    scratch = PRESETS["small"]
+    done = command("train", "--run", fresh, "--init-from", trained / "model", "--preset", "small", *FEW)
+    assert done.returncode == 0, done.stderr
+    assert settings(fresh)["learning_rate"] == pytest.approx(scratch["learning_rate"] / 6, rel=1e-2)
+    assert settings(fresh)["warmup"] == 34  # a sixth of 200
+    shutil.rmtree(fresh / "checkpoints")
+    given = ["--learning-rate", "1e-5", "--warmup", 2]
+    assert command("train", "--run", fresh, "--init-from", trained / "model", *given, *FEW).returncode == 0
+    assert (settings(fresh)["learning_rate"], settings(fresh)["warmup"]) == (1e-5, 2)
+
+
+def test_no_shape_is_announced_but_that_of_the_model(trained: Path, fresh: Path, command: Program) -> None:
+    done = command("train", "--run", fresh, "--init-from", trained / "model", "--preset", "base", *FEW)
+    assert done.returncode == 0, done.stderr
+    assert "512" not in done.stderr
+    assert "encoder_layers 6" not in done.stderr
+    told = next(line for line in done.stderr.splitlines() if line.startswith("--init-from"))
+    assert "decoder_layers 1, dim 16, encoder_layers 1, feed_forward 16, heads 2" in told
+    assert "--preset auto" not in done.stderr
+
+
+def test_the_start_is_the_model_until_training_is_better(trained: Path, fresh: Path, command: Program) -> None:
+    """Fine-tuning that makes a model worse had published the worse one as the best."""
+    done = command("train", "--run", fresh, "--init-from", trained / "model", *FEW, "--learning-rate", 10)
+    assert done.returncode == 0, done.stderr
+    before, after = weights(trained), weights(fresh)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    validations = [line for line in read_log(fresh / "metrics.jsonl") if line["kind"] == "valid"]
+    assert [line["step"] for line in validations] == [0, 2]
+    assert validations[0]["loss"] < validations[1]["loss"]
+    assert "of step 0" in done.stderr.splitlines()[-1]
+
+
+def test_better_weights_replace_the_start(trained: Path, fresh: Path, command: Program) -> None:
+    options = [*FEW, "--steps", 6, "--learning-rate", "1e-3", "--warmup", 1, "--metric", "loss"]
+    done = command("train", "--run", fresh, "--init-from", trained / "model", *options)
+    assert done.returncode == 0, done.stderr
+    assert "of step 6" in done.stderr.splitlines()[-1]
+
+
+def test_prepare_takes_the_tokenizer_of_a_model_and_keeps_every_embedding(
+    trained: Path, corpus: Corpus, tmp_path: Path, command: Program
+) -> None:
+    sets = (*corpus.train, "--valid", *corpus.valid)
+    for tokenizer in (trained / "model", trained, trained / "tokenizer.model"):
+        new = tmp_path / "new"
+        assert command("prepare", *sets, "--run", new, "--tokenizer", tokenizer).returncode == 0
+        assert (new / "tokenizer.model").read_bytes() == (trained / "tokenizer.model").read_bytes()
+        done = command("train", "--run", new, "--init-from", trained / "model", "--steps", 1, *FEW[2:])
+        assert "400 of 400 pieces keep their embeddings" in done.stderr
+        shutil.rmtree(new)
+    missing = command("prepare", *sets, "--run", new)
+    assert "or nmt prepare --tokenizer" in missing.stderr
+    assert not new.exists()
+
+
+def test_prepare_does_not_replace_the_tokenizer_of_a_trained_run(
+    trained: Path, corpus: Corpus, tmp_path: Path, command: Program
+) -> None:
+    train_tokenizers(corpus.train, TokenizerConfig(vocab_size=350)).save(tmp_path / "other")
+    before = (trained / "tokenizer.model").read_bytes()
+    done = command("prepare", *corpus.train, "--run", trained, "--tokenizer", tmp_path / "other")
+    assert done.returncode == 1
+    assert "was trained with another tokenizer, which would be lost" in done.stderr
+    assert (trained / "tokenizer.model").read_bytes() == before
+
+
 def test_another_shape_is_refused_with_what_differs(trained: Path, fresh: Path, command: Program) -> None:
     done = command("train", "--run", fresh, "--init-from", trained / "model", "--dim", 32, *FEW)
     assert done.returncode == 1
@@ -86,7 +164,7 @@ def test_a_frozen_part_stays_to_the_bit_and_the_others_learn(
 ) -> None:
     done = command("train", "--run", fresh, "--init-from", trained / "model", "--freeze", part, *FEW)
     assert done.returncode == 0, done.stderr
-    before, after = weights(trained), weights(fresh)
+    before, after = weights(trained), load_tensors(fresh / "checkpoints" / "step-000002" / "model.safetensors")
     for name in before:
         assert torch.equal(before[name], after[name]) == name.startswith(starts), name
 

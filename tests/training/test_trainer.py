@@ -23,7 +23,7 @@ from nmt.data.batches import Batch, Position
 from nmt.data.dataset import TrainingData
 from nmt.data.prepare import prepare
 from nmt.decoding.translator import Translator
-from nmt.errors import NmtError, StoppedBySignal
+from nmt.errors import NmtError, StoppedBySignal, stopping_signals
 from nmt.files.run_directory import RunDirectory, list_checkpoints
 from nmt.model.loss import LossSum
 from nmt.model.model_directory import load_tensors
@@ -464,7 +464,7 @@ def test_old_checkpoints_are_pruned_and_weights_kept_for_averaging(tmp_path: Pat
     assert found == {"step-000003": False, "step-000004": False, "step-000005": True, "step-000006": True}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", stopping_signals())
 def test_a_signal_finishes_the_step_and_saves(tmp_path: Path, number: int) -> None:
     write_task(tmp_path, 320, "copy", seed=1)
     made = trainer(tmp_path, TrainingConfig(steps=50, batch_tokens=400, save_every=1000, validate_every=1000))
