@@ -152,6 +152,11 @@ def _print_scores(
     details, count = scorer.config.details, len(scorer.test.references[0])
     scores = {name: scorer.corpus_scores(lines) for name, lines in systems.items()}
     content = {name: scores_as_json(row, count, details=details) for name, row in scores.items()}
+    directions = {}
+    for tag, (rows, part) in scorer.directions().items():
+        for name, lines in systems.items():
+            directions[f"{name} {tag}"] = row = part.corpus_scores([lines[number] for number in rows])
+            content[name].setdefault("directions", {})[tag] = scores_as_json(row, len(rows), details=details)
     first = next(iter(scores))
     if provenance is not None:
         save_scores(common.run, provenance, content[first])
@@ -161,6 +166,8 @@ def _print_scores(
         draw_systems(scores, details=details)
     else:
         draw_scores(scores[first], details=details)
+    if directions and not as_json:
+        draw_systems(directions, details=details)
 
 
 def _print_alignment_errors(

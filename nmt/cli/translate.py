@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nmt.cli.options import Common, Given, Input, Strict
-from nmt.cli.output import write_line
+from nmt.cli.output import warn, write_line
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import NmtError, UsageError, counted
@@ -40,6 +40,7 @@ JsonLines = Annotated[
     ),
 ]
 Prefix = Annotated[str, typer.Option(help="Force each translation to begin with this prefix.")]
+Tag = Annotated[str, typer.Option(help="Target language tag of a multilingual model, such as 2en for <2en>.")]
 GlossaryFile = Annotated[
     Path | None,
     typer.Option(
@@ -62,6 +63,7 @@ def translate(
     align: Align = False,
     json_lines: JsonLines = False,
     prefix: Prefix = "",
+    tag: Tag = "",
     glossary: GlossaryFile = None,
     strict: Strict = False,
     buffer_lines: Buffer = 1000,
@@ -96,7 +98,9 @@ def translate(
         text = _with_prompt(text, (models or [common.run.model])[0] if engine == "nmt" else None)
     objects, pending = tee(read_objects(text))
     lines = map(as_line, objects) if json_lines else map(Line, text)
-    requests, failed = (replace(line, prefix=line.prefix or prefix) for line in lines), 0
+    if tag and not translator.tokenizers.source.symbol(tag):
+        warn(f"--tag {tag} is not a symbol of the model's tokenizer: is it spelled as in training?")
+    requests, failed = (replace(line, tag=tag, prefix=line.prefix or prefix) for line in lines), 0
     for translation in translator.stream(requests, config, buffer_lines, alignments=align, glossary=terms):
         failed += translation.failed
         if json_lines:

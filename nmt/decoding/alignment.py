@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 Alignment = list[tuple[int, int]]  # indices of source and target words, in the order of the target
+UNALIGNED = -1  # the word of tokens that are not text, such as a tag of the target language
 _BYTES = re.compile("(<0x[0-9A-F]{2}>)+")
 
 
@@ -47,7 +48,8 @@ def align(weights: Tensor, source: Sequence[int], target: Sequence[int]) -> Alig
     if not columns or not rows:
         return []
     best = merge_words(weights, list(columns.values()), list(rows.values())).argmax(dim=-1).tolist()
-    return [(list(columns)[index], word) for index, word in zip(best, rows, strict=True)]
+    links = ((list(columns)[index], word) for index, word in zip(best, rows, strict=True))
+    return [(source_word, word) for source_word, word in links if source_word != UNALIGNED]
 
 
 def _indices_of(words: Sequence[int]) -> dict[int, list[int]]:

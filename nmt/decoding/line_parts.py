@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.alignment import Alignment, first_words, words_at
+from nmt.decoding.alignment import UNALIGNED, Alignment, first_words, words_at
 from nmt.decoding.hypotheses import Request
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError
@@ -53,31 +53,32 @@ class LineSplitter:
         """The parts of the line with this number: its cells, between tabs, and their sentences if they are too long or
         `split_sentences` is set.
 
-        Prefix and constraints belong to the first part, terms of the glossary to the parts that they are in. A blank
-        line has no parts. Raises UsageError for impossible terms.
+        Prefix and constraints belong to the first part, terms of the glossary to the parts that they are in, the tag to
+        each. A blank line has no parts. Raises UsageError for impossible terms.
         """
-        parts = list[LinePart]()
-        for gap, text, tokens in self._texts(line):
+        parts, source = list[LinePart](), self.tokenizers.source
+        tag = source.encode([source.symbol(line.tag) or line.tag])[0] if line.tag else []
+        for gap, text, tokens in self._texts(line, self.max_length - 1 - len(tag)):
             if not text:
                 parts.append(LinePart(gap, None))
                 continue
             part = self.glossary.apply(Line(text) if parts else replace(line, text=text))
-            parts.append(LinePart(gap, self._request(part, [*tokens, END]), text))
+            parts.append(LinePart(gap, self._request(part, tag, tokens), text))
         copied = sum(len(part.gap) for part in parts if len(part.gap) > LONGEST_WORD)
         if copied or len(parts) > _MANY_PARTS:
             how = f"translated in {len(parts):,} parts" + f", {copied:,} without white space copied" * (copied > 0)
             logger.warning("line %d has %s characters: %s", number, f"{len(line.text):,}", how)
         return parts
 
-    def _texts(self, line: Line) -> Iterator[tuple[str, str, list[int]]]:
-        """Split a line: gap, text and tokens of each part, and what stays at its end."""
+    def _texts(self, line: Line, limit: int) -> Iterator[tuple[str, str, list[int]]]:
+        """Split a line: gap, text and at most `limit` tokens of each part, and what stays at its end."""
         rest = line.text.lstrip() if line.prefix else line.text  # the translation begins with its prefix
         gap = "" if line.prefix else layout_of(rest)
         for cell in _CELL.findall(rest, len(gap)):
             text = cell.strip()
             start = cell.find(text)
             gap += cell[:start]
-            for part_gap, part, tokens in self._fit(text):
+            for part_gap, part, tokens in self._fit(text, limit):
                 if tokens:
                     yield gap + part_gap, part, tokens
                 gap = "" if tokens else gap + part_gap + part
@@ -85,9 +86,9 @@ class LineSplitter:
         if gap.strip() or ("\t" in gap and rest.strip()):
             yield gap, "", []
 
-    def _fit(self, text: str) -> list[tuple[str, str, list[int]]]:
+    def _fit(self, text: str, limit: int) -> list[tuple[str, str, list[int]]]:
         """Split text, if necessary: gap, text and tokens of each part; what is not text has no tokens."""
-        limit, encode = self.max_length - 1, self.tokenizers.source.encode
+        encode = self.tokenizers.source.encode
 
         def fits(part: str) -> bool:
             return len(part) <= limit * _MOST_CHARACTERS and len(encode([part])[0]) <= limit
@@ -102,8 +103,8 @@ class LineSplitter:
             for gap, part in parts
         ]
 
-    def _request(self, part: Line, source: list[int]) -> Request:
-        config, encode, length = self.config, self.tokenizers.target.encode, len(source)
+    def _request(self, part: Line, tag: list[int], tokens: list[int]) -> Request:
+        config, encode, length = self.config, self.tokenizers.target.encode, len(tag) + len(tokens) + 1
         prefix = encode([part.prefix])[0] if part.prefix else []
         terms = [term for term in encode(list(part.terms)) if term] if part.terms else []
         if terms:
@@ -113,14 +114,18 @@ class LineSplitter:
             longest = min(config.max_length or 1 << 16, math.ceil((config.max_ratio or 1 << 16) * length))
         longest = max(min(longest, self.max_length), len(prefix) + sum(map(len, terms)) + 1)
         return Request(
-            source=source,
+            source=[*tag, *tokens, END],
             max_length=longest,
             min_length=min(max(config.min_length, math.ceil(config.min_ratio * length)), max(2, longest)),
             prefix=prefix,
             required=terms,
             seed=_sample_seed(part.text, config.seed) if config.sample else 0,
-            words=words_at(part.text, self.tokenizers.source.offsets(part.text)) if self.alignments else [],
+            words=[*[UNALIGNED] * len(tag), *self._words(part.text)] if self.alignments else [],
         )
+
+    def _words(self, text: str) -> list[int]:
+        """The word of each token."""
+        return words_at(text, self.tokenizers.source.offsets(text))
 
     def join(self, parts: Sequence[LinePart], n_best_lists: Sequence[list[Alternative]]) -> Translation:
         """Join the best translations of a line's parts, the second best, and so on; failed parts are left blank.

@@ -4,7 +4,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nmt.decoding.alignment import Alignment
@@ -27,6 +27,7 @@ class Line:
     text: str
     prefix: str = ""  # which the translation begins with
     terms: Sequence[str] = ()  # which the translation contains
+    tag: str = ""  # of the target language, such as 2en, before each part of the text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Glossary:
     """Terminology: source terms and their required translations.
 
     >>> Glossary({"hund": "dog"}).apply(Line("Der Hund bellt."))
-    Line(text='Der Hund bellt.', prefix='', terms=('dog',))
+    Line(text='Der Hund bellt.', prefix='', terms=('dog',), tag='')
     """
 
     def __init__(self, terms: Mapping[str, str]) -> None:
@@ -100,7 +101,8 @@ class Glossary:
 
     def apply(self, line: Line, prefix: str = "") -> Line:
         """Add the required translations of terms in a line, and a prefix if it has none."""
-        return Line(line.text, line.prefix or prefix, tuple(dict.fromkeys([*line.terms, *self._find(line.text)])))
+        terms = tuple(dict.fromkeys([*line.terms, *self._find(line.text)]))
+        return replace(line, prefix=line.prefix or prefix, terms=terms)
 
     def _find(self, text: str) -> Iterator[str]:
         """The translations of the terms in a text, from left to right."""

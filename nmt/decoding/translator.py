@@ -158,7 +158,8 @@ def _as_line(line: object) -> Line:
     if not isinstance(line, Line):
         raise UsageError(f"translate takes lines of text, not {type(line).__name__}", "decode them as UTF-8")
     terms = tuple(map(without_surrogates, line.terms))
-    return Line(without_surrogates(line.text), without_surrogates(line.prefix), terms)
+    text, prefix, tag = map(without_surrogates, (line.text, line.prefix, line.tag))
+    return Line(text, prefix, terms, tag)
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

@@ -1,5 +1,6 @@
 """The set that translations are scored on, and the translations of each system, read from files."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from nmt.evaluation.metrics import SAME_LINES, tokenizer_for
 from nmt.files.lines import read_text
 from nmt.files.run_directory import RunDirectory
 
+_TAG = re.compile(r"\s*(<2[\w-]+>)")
+
 
 class EvaluationSet(NamedTuple):
     """References, one or several per line, and what else is known of a test set."""
@@ -20,6 +23,17 @@ class EvaluationSet(NamedTuple):
     sources: Sequence[str] | None = None
     exposure: tuple[Exposure, Exposure] | None = None  # in training, of the sources and of the first references
     tokenizer: str = "13a"  # of BLEU
+
+    def directions(self) -> dict[str, list[int]]:
+        """The lines of each target tag, such as <2en>, with which sources begin; empty where all have the same."""
+        tags = [match[1] if (match := _TAG.match(source)) else "no tag" for source in self.sources or ()]
+        rows = {tag: [row for row, other in enumerate(tags) if other == tag] for tag in dict.fromkeys(tags)}
+        return rows if len(rows) > 1 else {}
+
+    def part(self, rows: Sequence[int], tokenizer: str) -> "EvaluationSet":
+        """Some lines of the set, for a target language that may have another tokenizer."""
+        *references, sources = ([lines[row] for row in rows] for lines in (*self.references, self.sources or ()))
+        return EvaluationSet(references, sources, None, tokenizer)
 
     def pairs(self, option: str) -> list[tuple[str, str]]:
         """Sources and first references; UsageError, which names an option, where the sources are unknown."""

@@ -8,7 +8,7 @@ from nmt.config.evaluation import EvalConfig
 from nmt.errors import UsageError
 from nmt.evaluation.comet import comet_score, comet_scores
 from nmt.evaluation.evaluation_set import EvaluationSet
-from nmt.evaluation.metrics import Score, check_metrics, score, sentence_scores
+from nmt.evaluation.metrics import Score, check_metrics, score, sentence_scores, tokenizer_for
 from nmt.runtime import choose_device
 
 
@@ -26,7 +26,8 @@ class Scorer(NamedTuple):
 
     def check(self) -> None:
         """Raise the NmtError of a metric that cannot be computed, before a test set is translated in vain."""
-        check_metrics(self._text_metrics, self.test.tokenizer)
+        for scorer in (self, *(part for _, part in self.directions().values())):
+            check_metrics(self._text_metrics, scorer.test.tokenizer)
         if self.comet_model and self.test.sources is None:
             raise UsageError("comet reads the source, too", "give --source FILE")
 
@@ -35,6 +36,14 @@ class Scorer(NamedTuple):
         references, confidence = self.test.references, self.config.confidence
         scores = score(lines, references, self._text_metrics, self.test.tokenizer, confidence=confidence)
         return [*scores, comet_score(self.comet_model, self._comet(lines))] if self.comet_model else scores
+
+    def directions(self) -> dict[str, tuple[list[int], "Scorer"]]:
+        """The lines of each direction of a multilingual set, by its tag, and their scorer."""
+        parts = {}
+        for tag, rows in self.test.directions().items():
+            tokenizer = self.config.tokenize or tokenizer_for(self.config.target_language or tag.strip("<2>"))
+            parts[tag] = rows, self._replace(test=self.test.part(rows, tokenizer))
+        return parts
 
     def sentence_scores(self, lines: Sequence[str]) -> list[list[str]]:
         """A column for each metric: the score of each line, as text with its significant decimals."""

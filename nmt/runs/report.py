@@ -1,7 +1,7 @@
 """Reports on runs: logs, data, settings, hardware and scores, as plain values for a page or a program."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ def describe_runs(runs: Sequence[Path], progress: Callable[[str], None] = lambda
     descriptions = []
     for run, name in zip(runs, names, strict=True):
         progress(f"reading {run}")
-        descriptions.append({"name": name, **_describe(RunDirectory(run))})
+        descriptions.append({"name": name, **_describe(RunDirectory(run)), "test_set": 0})
     progress("scoring the translations of test sets")
     for description, scores in zip(descriptions, _score(list(map(RunDirectory, runs)), descriptions), strict=True):
         description["scores"] = [metric._asdict() for metric in scores]
@@ -88,8 +88,11 @@ def _evaluation(run: RunDirectory) -> dict[str, Any]:
     return {"search": search, "of_this_model": weights.exists() and content.get("sha256") == sha256(weights)}
 
 
-def _score(runs: Sequence[RunDirectory], descriptions: Sequence[Mapping[str, Any]]) -> list[list[Score]]:
-    """Score the test-set translation of each run, if any; runs with the same test set are tested against the first."""
+def _score(runs: Sequence[RunDirectory], descriptions: Sequence[dict[str, Any]]) -> list[list[Score]]:
+    """Score the test-set translation of each run, if any; runs with the same test set are tested against the first.
+
+    Descriptions get the number of their test set, from 1: scores on different ones cannot be compared.
+    """
     test_sets: dict[tuple[str, ...], dict[str, list[str]]] = {}  # translations by references and number of the run
     for number, run in enumerate(runs):
         files = run.translation, run.held_out(TEST, "target")
@@ -102,7 +105,7 @@ def _score(runs: Sequence[RunDirectory], descriptions: Sequence[Mapping[str, Any
             counts = files[0], counted(len(lines), "line"), len(references)
             logger.warning("%s has %s, but the reference has %d: run nmt eval again", *counts)
     scores: list[list[Score]] = [[] for _ in runs]
-    for test_set, systems in test_sets.items():
+    for number, (test_set, systems) in enumerate(test_sets.items(), start=1):
         first = next(iter(systems))
         data = descriptions[int(first)]["data"]
         tokenizer = tokenizer_for(data["languages"]["target"] if data else None)
@@ -111,5 +114,5 @@ def _score(runs: Sequence[RunDirectory], descriptions: Sequence[Mapping[str, Any
         else:
             rows = significance(systems, [test_set], "bootstrap", METRICS, tokenizer)
         for name, row in rows.items():
-            scores[int(name)] = row
+            scores[int(name)], descriptions[int(name)]["test_set"] = row, number
     return scores

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Program, environment
+from sacrebleu.metrics import BLEU, CHRF
 
 METRICS = ("BLEU", "chrF2", "TER")
 
@@ -238,3 +239,37 @@ def test_unknown_metrics_and_tokenizers_are_refused_before_anything_is_done(comm
         done = command("eval", "--run", run, "--target-language", "ko")
         assert done.returncode == 1
         assert "pip install 'sacrebleu[ko]'" in done.stderr
+
+
+def test_scores_of_each_direction_are_those_of_its_lines_alone(command: Program, tmp_path: Path) -> None:
+    """A mean over languages hides the one that fails; and Chinese has a tokenizer of its own."""
+    cs = [("vidím velkého psa", "vidím malého psa dnes"), ("ano , dnes ne .", "ano , dnes ne .")]
+    zh = [("今天我看见一只狗。", "今天我看见一只狗。"), ("我们寻找一棵大树。", "我们寻找一棵小树。")]
+    rows = [("<2cs> a", *cs[0]), ("<2zh> b", *zh[0]), ("<2cs> c", *cs[1]), ("<2zh> d", *zh[1])]
+    paths = [tmp_path / name for name in ("source", "hypothesis", "reference")]
+    for path, column in zip(paths, zip(*rows, strict=True), strict=True):
+        path.write_text("".join(f"{line}\n" for line in column), "utf-8")
+    arguments = ("eval", paths[1], "--reference", paths[2], "--metric", "bleu", "--metric", "chrf")
+    whole = json.loads(command(*arguments, "--source", paths[0], "--json").stdout)
+    assert "directions" not in json.loads(command(*arguments, "--json").stdout)
+    assert list(whole["directions"]) == ["<2cs>", "<2zh>"]
+    for scores, pairs, tokenizer in zip(whole["directions"].values(), (cs, zh), ("13a", "zh"), strict=True):
+        hypotheses, references = map(list, zip(*pairs, strict=True))
+        for name, metric in ("BLEU", BLEU(tokenize=tokenizer)), ("chrF2", CHRF()):
+            assert scores[name]["score"] == pytest.approx(metric.corpus_score(hypotheses, [references]).score)
+    lines = command(*arguments, "--source", paths[0]).stdout.decode().splitlines()
+    for tag, scores in whole["directions"].items():
+        row = next(line for line in lines if f"hypothesis {tag}" in line)
+        assert f"{scores['BLEU']['score']:.2f}" in row
+    assert sum("tok:zh" in line for line in lines) == 1  # both signatures are given
+
+
+def test_several_systems_are_scored_by_direction(command: Program, tmp_path: Path) -> None:
+    for name, text in {"source": "<2de> a\n<2nl> b\n", "one": "ein Hund\nx y\n", "two": "x\neen hond\n"}.items():
+        (tmp_path / name).write_text(text, "utf-8")
+    (tmp_path / "reference").write_text("ein Hund\neen hond\n", "utf-8")
+    sides = ("--reference", tmp_path / "reference", "--source", tmp_path / "source", "--metric", "chrf")
+    done = command("eval", tmp_path / "one", tmp_path / "two", *sides, "--json")
+    scores = {name: row["directions"] for name, row in json.loads(done.stdout).items()}
+    best = {name: [tag for tag, row in tags.items() if row["chrF2"]["score"] > 99] for name, tags in scores.items()}
+    assert best == {"one": ["<2de>"], "two": ["<2nl>"]}

@@ -17,16 +17,21 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from conftest import Program, environment, untouched_logging
+import torch
+from conftest import Corpus, Program, environment, untouched_logging
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nmt import Translator
+from nmt.config.corpus import TokenizerConfig
 from nmt.config.search import SearchConfig
 from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.translation import Line
 from nmt.errors import NmtError
 from nmt.files.lines import read_text
+from nmt.model.model_directory import load_model, save_model
+from nmt.runtime import choose_device
+from nmt.text.tokenizer import train_tokenizers
 
 PARTS = [
     *(b"ich sehe", b"den", b"Hund", b".", b" ", b"  ", b"\t", b"\r", b"\f", b"\v", b"\0", b"\x1c", b"\x1e", b"\x7f"),
@@ -265,3 +270,24 @@ def test_one_string_in_place_of_lines_is_refused(run: Path) -> None:
     """Python would hand over its letters as lines."""
     with pytest.raises(NmtError, match="lines"):
         Translator.load(run / "model").translate("ich sehe")
+
+
+def test_a_tag_is_put_before_each_line_and_one_that_was_not_trained_is_warned_of(
+    command: Program, run_copy: Path, corpus: Corpus
+) -> None:
+    """A tag in front of each line of a file, and of each sentence of a long one, is nothing to edit by hand."""
+    tokenizers = train_tokenizers(corpus.train, TokenizerConfig(vocab_size=400, symbol=["<2en>"]))
+    loaded = load_model(run_copy / "model", choose_device("cpu"), torch.float32)
+    save_model(run_copy / "model", loaded.model.config, dict(loaded.model.named_parameters()), tokenizers, {})
+    lines = ["ich sehe den Hund.", "", "wir suchen"]
+    options = ("--run", run_copy, "--beam", 1, "--max-length", 9, "--scores")
+    tagged = command(
+        "translate", *options, stdin="".join(f"<2en> {line}\n" if line else "\n" for line in lines).encode()
+    )
+    text = "".join(f"{line}\n" for line in lines).encode()
+    done = command("translate", *options, "--tag", "2en", stdin=text)
+    assert (done.returncode, done.stdout, done.stderr) == (0, tagged.stdout, "")
+    assert done.stdout != command("translate", *options, stdin=text).stdout
+    other = command("translate", *options, "--tag", "2fr", stdin=text)
+    assert other.returncode == 0
+    assert "--tag 2fr is not a symbol of the model's tokenizer" in other.stderr

@@ -108,3 +108,23 @@ def test_a_closed_pipe_is_not_an_error(trained: Path) -> None:
         assert process.stderr
         process.stdout.close()
         assert (process.wait(timeout=60), process.stderr.read()) == (0, b"")
+
+
+def test_scores_of_different_test_sets_are_not_put_side_by_side_unsaid(
+    command: Program, trained: Path, tmp_path: Path
+) -> None:
+    runs = []
+    for name, change in ("one", str), ("other", str.upper), ("third", str):
+        runs.append(Path(shutil.copytree(trained, tmp_path / name)))
+        target = change((trained / "data" / "test.target").read_text("utf-8"))
+        (runs[-1] / "data" / "test.target").write_text(target, "utf-8")
+        (runs[-1] / "eval").mkdir()
+        (runs[-1] / "eval" / "test.translation").write_text(target, "utf-8")
+    text = command("report", *runs).stdout.decode()
+    assert [line.split()[:3] for line in text.splitlines() if line.startswith("  test") and "chrF" in line] == [
+        ["test", "set", number] for number in ("1", "2", "1")
+    ]
+    assert "scores on different test sets cannot be compared" in text
+    same = command("report", runs[0], runs[2]).stdout.decode()
+    assert "test set 1" not in same
+    assert "cannot be compared" not in same

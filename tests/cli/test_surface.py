@@ -53,25 +53,25 @@ CLEANING = (
 
 SURFACE = {
     "tokenizer train": f"{READING} files --vocab-size --type --separate --no-separate --character-coverage "
-    "--byte-fallback --no-byte-fallback --normalization --symbol --protect --no-protect --sample",
+    "--byte-fallback --no-byte-fallback --normalization --symbol --protect --no-protect --sample --force",
     "tokenizer report": f"{READING} files --json",
-    "tokenizer import": "files",
+    "tokenizer import": "files --force",
     "tokenizer encode": "file --side --strict",
     "tokenizer decode": "file --side --strict",
-    "prepare": f"{SETS} {READING} {CLEANING} --split --shard --merge --rejects",
+    "prepare": f"{SETS} {READING} {CLEANING} --split --shard --merge --rejects --tokenizer --force",
     "check": f"{SETS} {READING} {CLEANING} --json",
     "train": f"{TRAINING} {MODEL} {RUNTIME}",
-    "export ctranslate2": "--output --model --quantization --sample",
-    "translate": "file --model --average --engine --scores --align --json --prefix --glossary --strict --buffer-lines "
-    f"--line-buffered {SEARCH} {RUNTIME}",
+    "export ctranslate2": "--output --model --quantization --sample --force",
+    "translate": "file --model --average --engine --scores --align --json --prefix --tag --glossary --strict "
+    f"--buffer-lines --line-buffered {SEARCH} {RUNTIME}",
     "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
     "eval": "hypothesis --reference --source --model --strict --sentence --alignment --comet-model --json --metric "
     f"--tokenize --target-language --confidence --no-confidence --details --no-details {SEARCH} {RUNTIME}",
     "compare": "systems --reference --source --strict --json --metric --tokenize --target-language --details "
     "--no-details --significance --samples --show",
-    "attention": f"text --target --model --kind --layer --head --pieces --html --json {RUNTIME}",
-    "report": "runs --html --json",
-    "average": "checkpoints --last --output",
+    "attention": f"text --target --model --kind --layer --head --pieces --html --json --force {RUNTIME}",
+    "report": "runs --html --json --force",
+    "average": "checkpoints --last --output --force",
     "info": "directory --json",
     "demo": "--threads",
 }

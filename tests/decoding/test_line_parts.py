@@ -122,6 +122,49 @@ def test_prefix_and_terms_belong_to_the_first_part_which_is_long_enough_for_them
     assert (second.request.prefix, second.request.required, second.request.max_length) == ([], [], 1)
 
 
+@pytest.fixture(scope="module")
+def tagged(corpus: Corpus) -> Tokenizers:
+    """Tokenizers of a multilingual model."""
+    return train_tokenizers(corpus.train, TokenizerConfig(vocab_size=350, symbol=["<2en>", "<2nl>"]))
+
+
+@pytest.mark.parametrize("name", ["2en", "en", "<2en>"])
+def test_a_tag_stands_before_the_line_as_in_training(tagged: Tokenizers, name: str) -> None:
+    (part,) = split(tagged, Line("Ich sehe den Hund.", tag=name))
+    assert part.request.source == [*tagged.source.encode(["<2en> Ich sehe den Hund."])[0], END]
+    assert tagged.source.symbol(name) == "<2en>"
+
+
+@given(line=paragraphs, max_length=st.integers(8, 40), always=st.booleans())
+def test_a_tag_stands_before_each_part_and_fits_the_model(
+    tagged: Tokenizers, line: str, max_length: int, always: bool
+) -> None:
+    tag = tagged.source.encode(["<2nl>"])[0]
+    parts = split(tagged, Line(line, tag="2nl"), max_length, split_sentences=always)
+    assert all(part.request.source[: len(tag)] == tag for part in parts)
+    assert all(len(tag) + 2 <= len(part.request.source) <= max_length for part in parts)
+    texts = tagged.source.decode([part.request.source[len(tag) : -1] for part in parts])
+    assert "".join("".join(texts).split()) == "".join(line.split())
+
+
+def test_a_tag_gives_a_blank_line_no_parts(tagged: Tokenizers) -> None:
+    assert split(tagged, Line(" \t", tag="2en")) == []
+
+
+@given(line=paragraphs, always=st.booleans())
+def test_alignments_count_no_tag(tagged: Tokenizers, line: str, always: bool) -> None:
+    """The engine repeats its source with the tag, whose words in the translation are aligned to nothing."""
+    lines, config = [Line(line, tag="2en")], replace(ONCE, split_sentences=always)
+    (translation,) = Translator(Echo(), tagged).stream(lines, config, alignments=True)
+    words = [source for source, _ in translation.best.alignment or []]
+    assert words == list(range(len(line.split())))
+
+
+@pytest.mark.parametrize("name", ["2fr", "ich", "", "s", "unk", "</s>"])
+def test_pieces_and_control_symbols_are_not_tags(tagged: Tokenizers, name: str) -> None:
+    assert tagged.source.symbol(name) == ""
+
+
 def test_samples_have_seeds_that_depend_on_text_and_seed_alone(tokenizers: Tokenizers) -> None:
     def seeds(line: str, **options: int) -> list[int]:
         return [part.request.seed for part in split(tokenizers, line, sample=True, split_sentences=True, **options)]

@@ -125,3 +125,20 @@ def test_compressed_systems_are_read_and_invalid_utf8_is_refused_when_strict(tmp
     assert read_systems([path], TEST) == {"system.gz": ["A", "B\ufffd"]}
     with pytest.raises(NmtError, match="line 2: invalid UTF-8"):
         read_systems([path], TEST, strict=True)
+
+
+SOURCES = ["<2cs> one", " <2ja> two", "three", "<2cs> four", "<2cs>five"]
+
+
+def test_a_set_has_directions_by_the_tags_of_its_sources() -> None:
+    lines = ["a", "b", "c", "d", "e"]
+    test = EvaluationSet([lines, lines[::-1]], SOURCES)
+    assert test.directions() == {"<2cs>": [0, 3, 4], "<2ja>": [1], "no tag": [2]}
+    part = test.part([0, 3, 4], "char")
+    assert (part.references, part.tokenizer) == ([["a", "d", "e"], ["e", "b", "a"]], "char")
+    assert part.sources == [SOURCES[0], SOURCES[3], SOURCES[4]]
+
+
+@pytest.mark.parametrize("sources", [None, ["<2cs> a", "<2cs> b"], ["a <2cs>", "2ja b"]])
+def test_a_set_of_one_direction_has_none(sources: list[str] | None) -> None:
+    assert TEST._replace(sources=sources).directions() == {}

@@ -47,6 +47,7 @@ def test_runs_with_the_same_test_set_are_compared_with_the_first_of_them(
     untranslated = copy_of(run, tmp_path / "untranslated")
     stages = list[str]()
     descriptions = describe_runs([own, untranslated, first, second], stages.append)
+    assert [description["test_set"] for description in descriptions] == [1, 0, 2, 2]
     tested = {run["name"]: [metric["p_value"] for metric in run["scores"]] for run in descriptions}
     assert tested == {"own": [None, None], "untranslated": [], "first": [None, None], "second": [1.0, 1.0]}
     assert stages == [*(f"reading {path}" for path in (own, untranslated, first, second)), stages[-1]]

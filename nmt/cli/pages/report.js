@@ -170,6 +170,7 @@ function named(place) {
 
 function drawScores() {
   const names = [...new Set(runs.flatMap(run => run.scores.map(score => score.name)))];
+  const testSets = new Set(runs.filter(run => run.scores.length).map(run => run.test_set)).size;
   const rows = [...shown].map(place => {
     const run = runs[place], search = run.evaluation ? run.evaluation.search : {};
     const cells = names.map(name => {
@@ -182,13 +183,13 @@ function drawScores() {
     const how = run.evaluation === null ? (run.scores.length ? "" : "not translated yet: run nmt eval")
       : `beam size ${search.beam}, length penalty ${search.length_penalty}` +
         (run.evaluation.of_this_model ? "" : "; by an earlier model: run nmt eval again");
-    return [named(place), ...cells, how];
+    return [named(place), ...(testSets > 1 ? [run.test_set || ""] : []), ...cells, how];
   });
-  fill("scores", ["run", ...names, "translated with"], rows);
+  fill("scores", ["run", ...(testSets > 1 ? ["test set"] : []), ...names, "translated with"], rows);
   const signatures = new Set(runs.flatMap(run => run.scores.map(score => `${score.name}: ${score.signature}`)));
   $("signatures").textContent = [...signatures].join("\n") + (runs.length > 1 && signatures.size
     ? "\np: p-value of the difference from the first run with the same test set " +
-      "(paired bootstrap resampling); * significant, below 0.05" : "");
+      "(paired bootstrap resampling); * significant, below 0.05" : "") + (testSets > 1 ? "\nscores on different test sets cannot be compared" : "");
 }
 
 function drawSamples() {

@@ -27,7 +27,7 @@ _CURVES = (
 
 def draw_runs(runs: Sequence[Mapping[str, Any]]) -> None:
     """Draw the summaries of runs, one below another."""
-    console = Page()
+    console, test_sets = Page(), len({run["test_set"] for run in runs if run["scores"]})
     for number, run in enumerate(runs):
         if number:
             console.print()
@@ -38,8 +38,11 @@ def draw_runs(runs: Sequence[Mapping[str, Any]]) -> None:
         for score in run["scores"]:
             interval = "" if score["interval"] is None else f" ± {score['interval']:.2f}"
             p = "" if score["p_value"] is None else f"  p {p_value(score['p_value'])}"
-            console.print(Text(f"  test  {score['name']:6} {score['value']:6.2f}{interval}{p}"))
+            test = f"test set {run['test_set']}" if test_sets > 1 else "test"
+            console.print(Text(f"  {test}  {score['name']:6} {score['value']:6.2f}{interval}{p}"))
         console.print(Text(f"  {_evaluation(run)}"))
+    if test_sets > 1:
+        console.print("\nscores on different test sets cannot be compared")
     if any(score["p_value"] is not None for run in runs for score in run["scores"]):
         baseline = "the first run with the same test set"
         console.print(f"\np: p-value of the difference from {baseline}; * significant, below {SIGNIFICANT}")

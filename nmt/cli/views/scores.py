@@ -51,8 +51,8 @@ def draw_systems(systems: "Mapping[str, Sequence[Score]]", *, details: bool = Fa
     console.print_table(scores)
     if tested:
         console.print(Text(f"p: p-value of the difference from {baseline}; * significant, below {SIGNIFICANT}"))
-    for metric in first:
-        console.print(f"{metric.name}: {metric.signature}", soft_wrap=True)
+    for signature in dict.fromkeys(f"{metric.name}: {metric.signature}" for row in systems.values() for metric in row):
+        console.print(signature, soft_wrap=True)
     for name, row in systems.items():
         for metric in row:
             if details and metric.details:
