@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.errors import NmtError
-from nmt.files.lines import MOST_WARNINGS, batched, open_input, read_blocks, read_lines, read_text
+from nmt.files.lines import MOST_WARNINGS, STDIN, batched, open_input, read_blocks, read_lines, read_start, read_text
 
 STRANGE = "a\rb\u2028c\u2029d\x85e\ff\vg\0h\x1c\x1d\x1ei"
 TEXT = "".join(f"line {i}: Grüße, {STRANGE} 안녕 🙂\n" for i in range(3000)).encode()
@@ -202,6 +204,36 @@ def test_invalid_utf8_is_refused_when_strict(tmp_path: Path) -> None:
     assert "--strict" in caught.value.hint
 
 
+def test_a_file_in_another_encoding_gets_one_warning_with_the_conversion(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = ["Cost: 5", "Die Möwe fraß den Käse.", "Übermut tut selten gut."] * 100
+    path = tmp_path / "text"
+    path.write_bytes("\n".join(lines).encode("latin-1"))
+    assert len(list(read_text(path))) == 300
+    first, last = caplog.messages
+    assert "line 2: invalid UTF-8 at byte 6 (0xf6)" in first
+    assert first.endswith("probably WINDOWS-1252; convert it: iconv -f WINDOWS-1252 -t UTF-8")
+    assert last == f"{path}: invalid UTF-8 in 200 lines in all"
+    with pytest.raises(NmtError) as caught:
+        list(read_text(path, strict=True))
+    assert "iconv -f WINDOWS-1252 -t UTF-8, or leave out --strict" in caught.value.hint
+
+
+def test_utf_16_is_named_even_where_it_is_valid_utf8(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "text"
+    path.write_bytes("a plain line\nand another\n".encode("utf-16-le"))
+    list(read_text(path))
+    assert caplog.messages == [f"{path}: probably UTF-16LE; convert it: iconv -f UTF-16LE -t UTF-8"]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_belongs_to_no_line(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path = tmp_path / "text"
+    path.write_bytes(pack("\ufeffeins\n\ufeffzwei".encode()))
+    assert list(read_text(path)) == ["eins", "\ufeffzwei"]
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n")))
 def test_valid_utf8_comes_through_as_it_is(tmp_path_factory: pytest.TempPathFactory, line: str) -> None:
     path = tmp_path_factory.getbasetemp() / "one line"
@@ -233,6 +265,51 @@ def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch, caplog: pytes
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\n\xfftwo")))
         assert list(read_text(path)) == ["one", "\ufffdtwo"]
     assert caplog.messages == ["standard input, line 2: invalid UTF-8 at byte 1 (0xff); replaced by U+FFFD"] * 2
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress])
+def test_standard_input_is_decompressed_and_its_start_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(pack(b"one\ntwo\n"))))
+    assert read_start(STDIN) == b"one\ntwo\n"
+    assert read_start(STDIN) == b"one\ntwo\n"
+    assert list(read_text(None)) == ["one", "two"]
+    with pytest.raises(NmtError, match="standard input is closed, or was read already"):
+        open_input(STDIN)
+
+
+def test_a_line_is_read_before_the_next_one_is_written() -> None:
+    """`nmt translate --line-buffered` in a conversation: whoever writes the lines waits for the answers."""
+    reader, writer = os.pipe()
+    os.write(writer, b"one\n")
+    lines = read_text(Path(f"/dev/fd/{reader}"))
+    assert next(lines) == "one"
+    os.write(writer, b"two\n")
+    assert next(lines) == "two"
+    os.close(writer)
+    assert list(lines) == []
+    os.close(reader)
+
+
+@pytest.mark.parametrize("name", ["corpus.zip", "corpus.tar", "noname"])
+def test_an_archive_is_refused_by_content(tmp_path: Path, name: str) -> None:
+    (tmp_path / "text").write_text("ein Hund\n", encoding="utf-8")
+    path = tmp_path / name
+    if name.endswith("tar"):
+        with tarfile.open(path, "w") as archive:
+            archive.add(tmp_path / "text", "text")
+    else:
+        with zipfile.ZipFile(path, "w") as packed:
+            packed.write(tmp_path / "text")
+    with pytest.raises(NmtError, match=f"{name}: is a (zip|tar) archive") as caught:
+        list(read_text(path))
+    assert caught.value.hint == "unpack it, and give the files that are in it"
+
+
+def test_text_may_begin_like_an_archive(tmp_path: Path) -> None:
+    (tmp_path / "text").write_bytes(b"PK is a postal code\nRar! he cried\n")
+    assert list(read_text(tmp_path / "text")) == ["PK is a postal code", "Rar! he cried"]
 
 
 # --------------------------------------------------------------------------------------------------------------- blocks

@@ -25,7 +25,8 @@ def check(
     from nmt.data.check import check
     from nmt.text.tokenizer import Tokenizers
 
-    sets, config = make_sets(files, valid, test, valid_file, test_file), given.build(CleaningConfig)
+    config = given.build(CleaningConfig)
+    sets = make_sets(config, files, valid, test, valid_file, test_file)
     tokenizers = Tokenizers.load(common.run.path) if common.run.has_tokenizer() else None
     with counting("pairs read", quiet=common.quiet) as progress:
         logging.getLogger("nmt").setLevel(logging.ERROR)  # the report has what would be warned of

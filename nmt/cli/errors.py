@@ -4,6 +4,7 @@
 after saving.
 """
 
+import io
 import os
 import signal
 import sys
@@ -21,6 +22,7 @@ from nmt.text.control_characters import visible
 @contextmanager
 def reported(*, debug: bool) -> Iterator[None]:
     """Run a command's body: report its error and exit with the code that belongs to it."""
+    _replace_closed_streams()
     _on_signals(_stop)
     try:
         yield
@@ -48,6 +50,13 @@ def reported(*, debug: bool) -> Iterator[None]:
         _on_signals(signal.SIG_DFL)  # on the way out nothing is left to be saved
 
 
+def _replace_closed_streams() -> None:
+    """Give closed standard streams a file, whose number no other gets; reading or writing it there is an error."""
+    for name, mode in (("stdin", "w"), ("stdout", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
 def _discard_output() -> None:
     """Discard what stdout still buffers, so that Python's flush at exit succeeds."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,6 +78,8 @@ def _message(error: Exception) -> str:
     match error:
         case NmtError():
             return f"{error.problem}\n  {error.hint}" if error.hint else error.problem
+        case io.UnsupportedOperation():
+            return "standard output is closed\n  send it to a file, or to /dev/null"
         case OSError():
             return f"{error.filename or 'standard output'}: {error.strerror or error}"
         case MemoryError():

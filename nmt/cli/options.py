@@ -7,6 +7,7 @@ file, the file over the preset and the preset over the default.
 """
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
@@ -101,6 +102,7 @@ def command(
 
         def call(ctx: typer.Context, **values: Any) -> None:
             with reported(debug=values.pop("debug")):
+                _check_utf8(values)
                 run, config = values.pop("run"), values.pop("config", None)
                 common = Common(RunDirectory(run), values.pop("quiet"))
                 set_up_logging(quiet=common.quiet)
@@ -129,6 +131,16 @@ def command(
         return function
 
     return register
+
+
+def _check_utf8(values: dict[str, Any]) -> None:
+    """UsageError for text, or a model's directory, that is not UTF-8; other files may have such names."""
+    for name, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            is_text = isinstance(item, str) and name != "files"
+            is_directory = name in ("run", "model", "models", "output")  # which safetensors takes in UTF-8 only
+            if (is_text or is_directory) and re.search("[\ud800-\udfff]", str(item)):
+                raise UsageError(f"{str(item)!r} is not UTF-8", "write text and names of directories in UTF-8")
 
 
 def _take_flags(ctx: typer.Context, configs: tuple[type[Any], ...], values: dict[str, Any]) -> dict[str, Value]:

@@ -41,7 +41,7 @@ log, warn = logger.info, logger.warning
 def write_line(text: str) -> None:
     """Write a line of data to stdout, in UTF-8 in every locale; on a terminal with its control characters visible."""
     text = visible(text, "\t") if sys.stdout.isatty() else text
-    sys.stdout.buffer.write(text.encode("utf-8", errors="surrogateescape") + b"\n")
+    sys.stdout.buffer.write(text.encode("utf-8", errors="replace") + b"\n")
 
 
 def writable_page(path: Path, *, force: bool = False) -> Callable[[str], None]:

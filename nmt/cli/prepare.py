@@ -7,7 +7,7 @@ import typer
 
 from nmt.cli.options import Common, Force, Given
 from nmt.cli.output import counting, log, warn
-from nmt.config.corpus import PrepareConfig
+from nmt.config.corpus import CorpusConfig, PrepareConfig
 from nmt.errors import UsageError, counted
 from nmt.text.control_characters import visible
 
@@ -61,7 +61,8 @@ def prepare(
     from nmt.text.tokenizer import Tokenizers
     from nmt.workers import available_threads
 
-    sets, config, run = make_sets(files, valid, test, valid_file, test_file), given.build(PrepareConfig), common.run
+    config, run = given.build(PrepareConfig), common.run
+    sets = make_sets(config, files, valid, test, valid_file, test_file)
     tokenizers = Tokenizers.load(tokenizer or run.path)
     if rejects:
         _check_rejects(rejects, sets, config, force=force)
@@ -103,6 +104,7 @@ def _check_rejects(rejects: Path, sets: "Sets", config: PrepareConfig, *, force:
 
 
 def make_sets(
+    config: CorpusConfig,
     files: list[str],
     valid: tuple[Path, Path] | None,
     test: tuple[Path, Path] | None,
@@ -114,7 +116,7 @@ def make_sets(
     from nmt.text.corpus import corpora
 
     held_out = _held_out("valid", valid, valid_file), _held_out("test", test, test_file)
-    return Sets(corpora(files), *held_out)
+    return Sets(corpora(files, config.format), *held_out)
 
 
 def _held_out(name: str, pair: tuple[Path, Path] | None, file: Path | None) -> "Corpus | None":

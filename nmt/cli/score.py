@@ -15,7 +15,10 @@ from nmt.config.runtime import RuntimeConfig
 from nmt.errors import UsageError
 
 Files = Annotated[
-    list[Path], typer.Argument(help="Source and target file, or one TSV file; - for stdin.", metavar="SOURCE TARGET")
+    list[Path],
+    typer.Argument(
+        help="Source and target file, or one file of pairs (TSV, TMX ...); - for stdin.", metavar="SOURCE TARGET"
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print a JSON object for each pair.")]
 PerToken = Annotated[bool, typer.Option("--tokens", help="Also print each target piece with its log-probability.")]
@@ -23,7 +26,7 @@ PerToken = Annotated[bool, typer.Option("--tokens", help="Also print each target
 
 def score(
     common: Common,
-    given: Annotated[Given, ScoreConfig, RuntimeConfig],
+    given: Annotated[Given, ScoreConfig, CorpusConfig, RuntimeConfig],
     files: Files,
     model: Model = None,
     per_token: PerToken = False,
@@ -33,15 +36,15 @@ def score(
 
     Both equal the scores that nmt translate computes for its own output.
     """
-    config, runtime = given.build(ScoreConfig), given.build(RuntimeConfig)
+    config, reading, runtime = given.build(ScoreConfig), given.build(CorpusConfig), given.build(RuntimeConfig)
 
     from nmt.decoding.score import score_pairs
     from nmt.text.corpus import corpora, read_pairs
 
     translator = open_translator([model or common.run.model], runtime)
-    if len(corpus := corpora(files)) != 1:
+    if len(corpus := corpora(files, reading.format)) != 1:
         raise UsageError(f"got {len(files)} files", "give a source and a target file, or one file with both")
-    pairs = ((pair.source, pair.target) for pair in read_pairs(corpus[0], CorpusConfig()))
+    pairs = ((pair.source, pair.target) for pair in read_pairs(corpus[0], reading))
     for scored in score_pairs(translator, pairs, config):
         if json_output:
             write_line(json.dumps(scored._asdict(), ensure_ascii=False))

@@ -84,7 +84,8 @@ def translate(
 
     from nmt.decoding.json_lines import as_line, format_object, read_objects
     from nmt.decoding.translation import Glossary, Line
-    from nmt.files.lines import read_text
+    from nmt.files.lines import name_of, read_text
+    from nmt.text.corpus import warn_of_markup
 
     if line_buffered or (file is None and sys.stdin.isatty()):
         buffer_lines = 1
@@ -97,7 +98,7 @@ def translate(
     if file is None and sys.stdin.isatty() and sys.stdout.isatty():
         text = _with_prompt(text, (models or [common.run.model])[0] if engine == "nmt" else None)
     objects, pending = tee(read_objects(text))
-    lines = map(as_line, objects) if json_lines else map(Line, text)
+    lines = map(as_line, objects) if json_lines else map(Line, warn_of_markup(text, name_of(file)))
     if tag and not translator.tokenizers.source.symbol(tag):
         warn(f"--tag {tag} is not a symbol of the model's tokenizer: is it spelled as in training?")
     requests, failed = (replace(line, tag=tag, prefix=line.prefix or prefix) for line in lines), 0

@@ -12,6 +12,11 @@ _reading, _cleaning = Group("Reading"), Group("Cleaning")
 class CorpusConfig(Config):
     """How files of sentence pairs are read."""
 
+    format: str = _reading(
+        "auto",
+        "File format (auto: by name and content)",
+        choices=("auto", "plain", "tsv", "jsonl", "tmx", "xliff", "po"),
+    )
     source_language: str | None = _reading(None, "Source language code (default: from the file name or content)")
     target_language: str | None = _reading(None, "Target language code (default: from the file name or content)")
     columns: str | None = _reading(

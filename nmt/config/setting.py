@@ -214,7 +214,7 @@ def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dic
     """
     configs = tuple(configs)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise NmtError(f"{path}: no such file", "check the path given to --config") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

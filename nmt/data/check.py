@@ -15,11 +15,11 @@ import numpy as np
 from nmt.config.corpus import CleaningConfig
 from nmt.data.cleaning import BLOCK, DUPLICATES, texts
 from nmt.data.prepare import Sets, languages_of
-from nmt.errors import NmtError
+from nmt.files.encodings import UTF16_MARKS, likely_encoding
 from nmt.files.lines import batched, open_input, read_lines
 from nmt.text.clean import Cleaner, HeldOut, near_duplicate_key
 from nmt.text.control_characters import has_control_bytes
-from nmt.text.corpus import UTF16_MARKS, Corpus, format_of, read_pairs
+from nmt.text.corpus import Corpus, format_in, read_pairs, refuse_pipes
 from nmt.text.drift import extra_lines
 from nmt.text.duplicates import HashSet, hashes_of
 from nmt.text.lengths import FITTED_ON, fit_lengths
@@ -32,6 +32,7 @@ RATIOS = (0.0, 0.25, 0.5, 0.67, 0.8, 1.25, 1.5, 2.0, 4.0)
 """Lower bounds of the histograms of lengths in characters, and of their ratios of target to source."""
 
 EXAMPLES = 5  # of each problem: the first or the worst
+_EVIDENCE = 50  # lines with invalid UTF-8 that show the encoding
 _SHOWN = 160  # characters of an example
 Report = dict[str, Any]
 
@@ -43,9 +44,7 @@ def check(
     progress: Callable[[int], None] = lambda pairs: None,
 ) -> Report:
     """Inspect all sets; `progress` takes the pairs of each corpus read so far. NmtError for what cannot be read."""
-    for path in chain.from_iterable(corpus.files for corpus in (*sets.train, *sets.held_out.values())):
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise NmtError(f"{path}: is a pipe, but check reads files several times", "save it to a file first")
+    refuse_pipes((*sets.train, *sets.held_out.values()), "check")
     held_out = {name: _RawCorpus(corpus, config) for name, corpus in sets.held_out.items()}
     pairs = {name: list(corpus.pairs()) for name, corpus in held_out.items()}
     languages = languages_of(sets.train[0], config)
@@ -61,7 +60,7 @@ class _RawCorpus:
 
     def __init__(self, corpus: Corpus, config: CleaningConfig) -> None:
         self.corpus, self.config = corpus, config
-        self.files = [_file_report(path) for path in corpus.files]
+        self.files = [_file_report(path, format_in(corpus, config)) for path in corpus.files]
         self.shortest = min(file["lines"] for file in self.files)
         self.drifts = self.shortest < max(file["lines"] for file in self.files)
 
@@ -215,10 +214,10 @@ def _lines(path: Path) -> Iterator[bytes]:
         yield from read_lines(stream, str(path))
 
 
-def _file_report(path: Path) -> Report:
+def _file_report(path: Path, format: str) -> Report:
     """The number of lines of a file, and those with problems."""
-    report: Report = {"path": str(path), "format": format_of(path), "lines": 0, "blank": 0, "crlf": 0}
-    invalid, controls = list[int](), list[int]()
+    report: Report = {"path": str(path), "format": format, "lines": 0, "blank": 0, "crlf": 0}
+    invalid, controls, evidence = list[int](), list[int](), b""
     for number, line in enumerate(_lines(path), start=1):
         report["lines"] = number
         report["blank"] += not line.strip()
@@ -229,9 +228,12 @@ def _file_report(path: Path) -> Report:
             line.decode("utf-8")
         except UnicodeDecodeError:
             invalid.append(number)
+            evidence += line + b"\n" if len(invalid) <= _EVIDENCE else b""
         if has_control_bytes(line):
             controls.append(number)
     report["invalid_utf8"] = {"count": len(invalid), "lines": invalid[:EXAMPLES]}
+    if encoding := likely_encoding(evidence):
+        report["encoding"] = encoding
     report["controls"] = {"count": len(controls), "lines": controls[:EXAMPLES]}
     return report
 

@@ -39,7 +39,7 @@ from nmt.files.run_directory import (
     held_out_text,
 )
 from nmt.text.clean import RULES, Cleaner, HeldOut
-from nmt.text.corpus import Corpus, read_pairs
+from nmt.text.corpus import Corpus, read_pairs, refuse_pipes
 from nmt.text.duplicates import HashSet
 from nmt.text.lengths import FITTED_ON, fit_lengths
 from nmt.text.pair import Languages, SentencePair
@@ -98,17 +98,16 @@ def prepare(
         if was_interrupted(output):
             logger.warning("%s: an earlier prepare was interrupted; starting over", output)
         with atomic_directory(output) as directory:
+            written = {name: _write_held_out(directory, name, held_out[name], tokenizers, config) for name in held_out}
             with _SetWriter(directory / TRAIN, tokenizers, rejects) as train:
                 for corpus, pairs, cleaned in _merge(shards, blocks) if config.merge else _clean(workers, blocks):
                     train.add(corpus, pairs, cleaned)
                     progress(train.read)
-            counts = {TRAIN: train.counts_of(sets.train)}
+            counts = {TRAIN: train.counts_of(sets.train), **written}
             if train.repaired:
                 counts[TRAIN]["repairs"] = [cleaner.repair_of(*pair[:2]) for pair in train.repaired]
             if not counts[TRAIN]["pairs"]:
                 raise _nothing_left(sets, counts[TRAIN]["dropped"])
-            for name, held_out_pairs in held_out.items():
-                counts[name] = _write_held_out(directory, name, held_out_pairs, tokenizers, config)
             description = _describe(directory, sets, tokenizers, config, counts)
             if cleaner.fit:
                 description["lengths"] = cleaner.fit._asdict()
@@ -138,6 +137,7 @@ def _read_held_out(sets: Sets, config: PrepareConfig) -> dict[str, list[Sentence
     held_out = {name: list(read_pairs(corpus, config)) for name, corpus in sets.held_out.items()}
     first, names = sets.train[0], _split_names(sets, config)
     if names:
+        refuse_pipes([first], "--split")
         held_out |= split_off(read_pairs(first, config), names, config.split, Cleaner(config), first)
     for name, pairs in held_out.items():
         if not any(pair.source.strip() and pair.target.strip() for pair in pairs):
@@ -259,6 +259,9 @@ def _write_held_out(
     with _SetWriter(directory / name, tokenizers) as rows:
         for block in batched(pairs, BLOCK):
             rows.add(0, block, clean(texts(block)))
+    if not rows.counts[0]["pairs"]:
+        problem = f"all pairs of the validation set are longer than --max-length {config.max_length}"
+        raise NmtError(problem, "raise it, or give shorter ones")
     return rows.counts_of([]) | {"pairs": len(pairs)}
 
 

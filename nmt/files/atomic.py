@@ -38,14 +38,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file atomically."""
+    """Write a UTF-8 file atomically; `?` stands for what UTF-8 lacks, such as bytes of file names in Latin-1."""
     with atomic_write(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", errors="replace"))
 
 
 def append_text(path: Path, text: str) -> None:
     """Append to a UTF-8 file."""
-    with _named_errors(path), open(path, "a", encoding="utf-8") as stream:
+    with _named_errors(path), open(path, "a", encoding="utf-8", errors="replace") as stream:
         stream.write(text)
 
 

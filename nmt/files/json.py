@@ -34,7 +34,7 @@ def _finite(number: str) -> float:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; NmtError when the file is missing, unreadable, malformed, or holds another value."""
     try:
-        value = parse_json(path.read_text(encoding="utf-8"))
+        value = parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise NmtError(f"{path}: no such file", "was it copied whole?") from None
     except OSError as error:

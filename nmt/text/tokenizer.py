@@ -27,7 +27,7 @@ from nmt.files.atomic import atomic_write
 from nmt.files.lines import read_text
 from nmt.files.run_directory import JOINT_TOKENIZER, SIDES, SOURCE_TOKENIZER, TARGET_TOKENIZER
 from nmt.text.clean import PLACEHOLDER
-from nmt.text.corpus import Corpus, corpora, format_of, read_pairs
+from nmt.text.corpus import Corpus, corpora, format_of, read_pairs, refuse_pipes
 from nmt.text.normalization import composition_rules
 from nmt.text.sentencepiece_model import CONTROL, piece_offsets, with_control_symbols_first, without_rules_file
 
@@ -219,20 +219,26 @@ def _names(files: Sequence[Path], sides: int) -> list[str]:
 
 def training_sample(files: Sequence[Path], config: TokenizerConfig, *, separate: bool) -> tuple[list[str], ...]:
     """Draw at most `sample` sentences from plain files or files of pairs, of both sides together or separately."""
-    texts: Sequence[Corpus] = corpora(files) if separate else [Corpus((path,), path.name) for path in files]
-    if separate and any(len(corpus.files) == 1 and format_of(corpus.files[0]) == "plain" for corpus in texts):
+    texts = corpora(files, config.format) if separate else [Corpus((path,), path.name) for path in files]
+    single, others = [corpus for corpus in texts if len(corpus.files) == 1], [] if separate else files
+    if separate:
+        refuse_pipes(single, "--separate")
+    plain = [corpus for corpus in single if format_of(corpus.files[0], config.format, others) == "plain"]
+    if separate and plain:
         raise NmtError(f"--separate needs a source and a target file, or a file of pairs, but got {len(files)}")
     sides = [slice(0, 1), slice(1, 2)] if separate else [slice(0, 2)]
     return tuple(
-        _sample(_sentences(texts, side, config), config.sample // len(sides), name)
+        _sample(_sentences(texts, plain, side, config), config.sample // len(sides), name)
         for side, name in zip(sides, _names(files, len(sides)), strict=True)
     )
 
 
-def _sentences(texts: Sequence[Corpus], sides: slice, config: TokenizerConfig) -> Iterator[str]:
-    """The sentences of some sides of corpora, or the lines of a plain file."""
+def _sentences(
+    texts: Sequence[Corpus], plain: Sequence[Corpus], sides: slice, config: TokenizerConfig
+) -> Iterator[str]:
+    """The sentences of some sides of corpora, or the lines of plain files."""
     for corpus in texts:
-        if len(corpus.files) == 2 or format_of(corpus.files[0]) == "plain":
+        if len(corpus.files) == 2 or corpus in plain:
             yield from chain.from_iterable(map(read_text, corpus.files[sides]))
         else:
             yield from chain.from_iterable(pair[:2][sides] for pair in read_pairs(corpus, config))

@@ -43,7 +43,7 @@ TRAINING = (
     "--subword-sampling --token-masking --tensorboard --no-tensorboard"
 )
 
-READING = "--source-language --target-language --columns --inline-tags"
+READING = "--format --source-language --target-language --columns --inline-tags"
 SETS = "files --valid --test --valid-file --valid-tsv --test-file --test-tsv"
 CLEANING = (
     "--clean --no-clean --max-length --min-length --max-ratio --max-deviation --keep-identical --no-keep-identical "
@@ -64,7 +64,8 @@ SURFACE = {
     "export ctranslate2": "--output --model --quantization --sample --force",
     "translate": "file --model --average --engine --scores --align --json --prefix --tag --glossary --strict "
     f"--buffer-lines --line-buffered {SEARCH} {RUNTIME}",
-    "score": f"files --model --tokens --json --length-penalty --length-normalization --batch-tokens {RUNTIME}",
+    "score": f"{READING} files --model --tokens --json --length-penalty --length-normalization --batch-tokens "
+    f"{RUNTIME}",
     "eval": "hypothesis --reference --source --model --strict --sentence --alignment --comet-model --json --metric "
     f"--tokenize --target-language --confidence --no-confidence --details --no-details {SEARCH} {RUNTIME}",
     "compare": "systems --reference --source --strict --json --metric --tokenize --target-language --details "

@@ -163,6 +163,18 @@ def test_validation_and_test_sets_are_kept_whole(tmp_path: Path, small: Tokenize
     assert rows["sets"]["valid"]["dropped"] == {"empty": 1, "too long": 1}
 
 
+def test_a_validation_set_that_is_too_long_is_an_error_before_the_training_set_is_read(
+    tmp_path: Path, small: Tokenizers
+) -> None:
+    """Training would refuse it, and no option of training brings back what was dropped here."""
+    sets, read = sets_of([write(tmp_path, "train", PAIRS)], write(tmp_path, "valid", VALID)), list[int]()
+    with pytest.raises(NmtError, match="all pairs of the validation set are longer than --max-length 2") as caught:
+        prepare(sets, small, tmp_path / "data", PrepareConfig(max_length=2), progress=read.append)
+    assert "raise it" in caught.value.hint
+    assert not read
+    assert not (tmp_path / "data").exists()
+
+
 def test_several_corpora_are_kept_apart_and_cleaned_as_one(tmp_path: Path, small: Tokenizers) -> None:
     """A pair that the first corpus holds is a duplicate in the second; each is counted by itself."""
     table = tmp_path / "more.tsv"

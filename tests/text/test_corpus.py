@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import os
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from nmt.config.corpus import CorpusConfig
 from nmt.errors import NmtError
-from nmt.text.corpus import Corpus, corpora, format_of
+from nmt.text.corpus import Corpus, corpora, format_of, warn_of_markup
 from nmt.text.corpus import read_pairs as read_corpus
 from nmt.text.pair import SentencePair
 
@@ -556,6 +557,89 @@ def test_two_corpora_of_one_name_are_refused(tmp_path: Path) -> None:
         corpora([*files, *files])
 
 
+def test_files_of_the_same_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    """`--corpus-weights` names corpora: with one name for two, both would get the same weight."""
+    files = [tmp_path / place / name for place in ("web", "talks") for name in ("x.de", "x.en")]
+    names = [corpus.name for corpus in corpora([*files, tmp_path / "y.tsv"])]
+    assert names == [str(tmp_path / "web" / "x.de"), str(tmp_path / "talks" / "x.de"), "y.tsv"]
+    assert [corpus.name for corpus in corpora([f"web={files[0]}", *files[1:]])] == ["web", "x.de"]
+
+
+@pytest.mark.parametrize(
+    "first_line",
+    [
+        '{"name": "Hund"}',
+        '{"a": 1, "b": [2]}',
+        'msgid "Hund"',
+        'msgctxt "menu"',
+        '# a comment\nmsgid "Hund"',
+        "#, fuzzy",
+    ],
+)
+def test_two_files_of_lines_are_plain_however_their_lines_look(tmp_path: Path, first_line: str) -> None:
+    """A corpus of programs or their messages, whose first line happens to be like JSON or PO."""
+    files = write(tmp_path, de=f"{first_line}\neins\n", en=f"{first_line}\none\n")
+    (corpus,) = corpora(files)
+    assert [pair[:2] for pair in read_corpus(corpus, CorpusConfig())][-1] == ("eins", "one")
+    (mixed,) = corpora([files[0], *write(tmp_path, fr="x\ny\n")])
+    assert len(mixed.files) == 2
+
+
+def test_files_of_pairs_without_a_suffix_are_known_by_content_beside_others(tmp_path: Path) -> None:
+    po, xliff, tsv = write(
+        tmp_path,
+        first='msgid "Hund"\nmsgstr "dog"\n',
+        second='<xliff xmlns="urn:oasis:names:tc:xliff:document:1.2"/>',
+        tsv="eins\tone\n",
+    )
+    tsv = tsv.rename(tmp_path / "third.tsv")
+    assert [corpus.files for corpus in corpora([xliff, po, tsv])] == [(xliff,), (po,), (tsv,)]
+    assert [corpus.files for corpus in corpora([po])] == [(po,)]
+
+
+def test_a_format_that_is_given_goes_over_name_and_content(tmp_path: Path) -> None:
+    content = 'msgid "Hund"\tmsgid "dog"\n'
+    path, other = write(tmp_path, **{"x.po": content, "y.po": content})
+    assert read(path, format="tsv") == [('msgid "Hund"', 'msgid "dog"')]
+    (corpus,) = corpora([path, other], "plain")
+    assert [pair[:2] for pair in read_corpus(corpus, CorpusConfig(format="plain"))] == [(content[:-1], content[:-1])]
+    assert [corpus.files for corpus in corpora([path, other], "tsv")] == [(path,), (other,)]
+    with pytest.raises(NmtError, match=r"got 1 files: .*x.po has no translation"):
+        corpora([path], "plain")
+
+
+def test_standard_input_is_one_corpus_at_most() -> None:
+    with pytest.raises(NmtError, match="standard input is given twice"):
+        corpora(["-", "-"])
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ('# Deutsch\nmsgid ""\nmsgstr ""\n', "PO"),
+        ('<?xml version="1.0"?>\n<!-- a memory -->\n<tmx version="1.4">\n', "TMX"),
+        ('<?xml version="1.0"?><x:xliff xmlns:x="urn:oasis:names:tc:xliff:document:2.0">\n', "XLIFF"),
+        ("<!doctype HTML>\n<html>\n", "HTML"),
+        ("\n<html lang='de'>\n", "HTML"),
+        ("1\n00:00:01,000 --> 00:00:03,500\nHallo\n", "SRT"),
+        ("WEBVTT\n\n00:01.000 --> 00:02.000\nHallo\n", "WEBVTT"),
+        ('{"text": "Hallo"}\n{"text": "Welt"}\n', "JSONL"),
+        ("<b>Hallo</b> Welt\n", ""),
+        ("1\n2\n3\n", ""),
+        ("# Titel\n\nHallo\n", ""),
+        ("{Hallo} Welt\n", ""),
+        ("Hallo\n<html>\n", ""),
+    ],
+)
+def test_a_text_with_markup_is_named_once_and_stays_as_it_is(
+    content: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = content.split("\n") * 20
+    assert list(warn_of_markup(iter(lines), "standard input")) == lines
+    warnings = [f"standard input looks like {kind}, and all of it is translated as text"] if kind else []
+    assert caplog.messages == warnings
+
+
 def test_a_corpus_is_shown_by_its_files() -> None:
     assert str(Corpus((Path("a.de"), Path("a.en")), "web")) == "a.de and a.en"
 
@@ -611,6 +695,21 @@ def test_segments_of_one_side_alone_are_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a named pipe")
-def test_a_pipe_is_plain_and_is_not_read_for_its_format(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    assert format_of(tmp_path / "pipe") == "plain"
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_a_pipe_is_recognized_by_content_and_then_read_from_its_start(tmp_path: Path, size: int) -> None:
+    """`nmt score <(zcat memory.tmx.gz)`: a pipe can be opened only once, and gives as much as was written to it."""
+    content = as_tmx([("eins", "one"), ("zwei", "two")]).encode()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+
+    def write() -> None:
+        with open(pipe, "wb", buffering=0) as stream:
+            for start in range(0, len(content), size):
+                stream.write(content[start : start + size])
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    assert format_of(pipe) == "tmx"
+    assert format_of(pipe) == "tmx"
+    assert read(pipe) == [("eins", "one"), ("zwei", "two")]
+    writer.join()

@@ -233,6 +233,21 @@ def test_an_empty_corpus_is_refused(tmp_path: Path, content: bytes, size: str | 
         train_tokenizer([path], TokenizerConfig(vocab_size=size))
 
 
+@pytest.mark.parametrize("separate", [False, True])
+def test_a_catalogue_without_a_suffix_beside_a_memory_is_read_as_pairs(tmp_path: Path, separate: bool) -> None:
+    """But not beside plain text, where lines like those of a catalogue are text, too."""
+    catalogue, table, text = tmp_path / "messages", tmp_path / "x.tsv", tmp_path / "text"
+    catalogue.write_text('msgid "Hund"\nmsgstr "dog"\n', encoding="utf-8")
+    table.write_text("Baum\ttree\n", encoding="utf-8")
+    text.write_text("msgid is a word\n", encoding="utf-8")
+    samples = training_sample([table, catalogue], TokenizerConfig(), separate=separate)
+    assert [sorted(sample) for sample in samples] == (
+        [["Baum", "Hund"], ["dog", "tree"]] if separate else [["Baum", "Hund", "dog", "tree"]]
+    )
+    ((*joint,),) = training_sample([catalogue, text], TokenizerConfig(), separate=False)
+    assert 'msgid "Hund"' in joint
+
+
 @pytest.mark.parametrize("size", ["auto", 330])
 def test_a_problem_with_a_later_file_keeps_its_message(text: Path, tmp_path: Path, size: str | int) -> None:
     """SentencePiece reads the lines from C++, where an exception must not lose its message."""

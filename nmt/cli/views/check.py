@@ -10,6 +10,7 @@ from rich.text import Text
 
 from nmt.cli.views.console import Page
 from nmt.errors import counted
+from nmt.files.lines import conversion
 from nmt.text.control_characters import visible
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
@@ -50,6 +51,8 @@ def _draw_files(console: Console, corpus: dict[str, Any]) -> None:
             if file[key]["count"]:
                 lines = ", ".join(map(str, file[key]["lines"]))
                 notes.append(f"[red]{file[key]['count']:,} {problem}[/red] (line {lines})")
+        if file.get("encoding"):
+            notes.append(conversion(file["encoding"]))
         if file["blank"]:
             notes.append(f"{file['blank']:,} blank")
         if file["crlf"]:

@@ -8,8 +8,6 @@ from nmt.errors import NmtError, counted
 from nmt.files.lines import read_text
 from nmt.text.pair import SentencePair
 
-_MARK = "\ufeff"
-
 
 def read_two(source: Path, target: Path) -> Iterator[SentencePair]:
     """Read two files line by line; NmtError, with both line counts, where they differ."""
@@ -22,12 +20,4 @@ def read_two(source: Path, target: Path) -> Iterator[SentencePair]:
                 f"{source} has {counted(counts[0], 'line')} but {target} has {counts[1]:,}",
                 "each line must translate the same line of the other file; nmt check locates the missing lines",
             )
-        if number == 1:
-            left, right = left.removeprefix(_MARK), right.removeprefix(_MARK)
-        # like `without_mark`, but without a call for each line, as the main process spends its time here
         yield SentencePair(left.removesuffix("\r"), right.removesuffix("\r"), number)
-
-
-def without_mark(line: str, number: int) -> str:
-    """Remove the byte order mark of a file's first line, and the carriage return of CRLF from any line."""
-    return (line.removeprefix(_MARK) if number == 1 else line).removesuffix("\r")

@@ -7,7 +7,6 @@ from typing import Any
 
 from nmt.errors import NmtError
 from nmt.files.lines import read_text
-from nmt.text.formats.plain import without_mark
 from nmt.text.pair import Languages, SentencePair, one_line
 
 _MISSING = object()
@@ -19,7 +18,7 @@ def read_tsv(path: Path, columns: Sequence[str]) -> Iterator[SentencePair]:
     named = bool(columns) and not all(column.isdecimal() for column in columns)
     chosen = [0, 1] if named or not columns else [int(column) - 1 for column in columns]
     for number, line in enumerate(read_text(path), start=1):
-        cells = without_mark(line, number).split("\t")
+        cells = line.removesuffix("\r").split("\t")
         if named and number == 1:
             chosen = [_index(column, cells, path) for column in columns]
             continue
@@ -44,12 +43,11 @@ def read_json_lines(path: Path, keys: Sequence[str], languages: Languages) -> It
     """
     chosen = tuple(keys)
     for number, line in enumerate(read_text(path), start=1):
-        text = without_mark(line, number)
-        if not text.strip():
+        if not line.strip():
             continue
         where = f"{path}, line {number}"
         try:
-            value = json.loads(text)
+            value = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise NmtError(f"{where}: not readable as JSON: {error}", "write one object on each line") from None
         chosen = chosen or _find_keys(value, languages, where)
