@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nmt.cli.options import Common, Given, Json, References, Source, Strict
-from nmt.cli.output import counting, write_line
+from nmt.cli.output import counting, working, write_line
 from nmt.config.evaluation import CompareConfig
 from nmt.errors import UsageError
 
@@ -62,12 +62,14 @@ def print_comparison(
 
     content: dict[str, Any] = {}
     if scores:
-        if config.significance == "off":
-            basis = test.references, config.metrics, test.tokenizer
-            table = {name: score(lines, *basis) for name, lines in systems.items()}
-        else:
-            how = config.significance, config.metrics, test.tokenizer, config.samples
-            table = significance(systems, test.references, *how)
+        with working(quiet=common.quiet) as show:
+            show(f"computing {', '.join(config.metrics)}")
+            if config.significance == "off":
+                basis = test.references, config.metrics, test.tokenizer
+                table = {name: score(lines, *basis) for name, lines in systems.items()}
+            else:
+                how = config.significance, config.metrics, test.tokenizer, config.samples
+                table = significance(systems, test.references, *how)
         count = len(test.references[0])
         content = {name: scores_as_json(row, count, details=config.details) for name, row in table.items()}
         if not as_json:

@@ -9,7 +9,7 @@ import typer
 
 from nmt.cli.compare import print_comparison
 from nmt.cli.options import Common, Given, Json, Model, References, Source, Strict
-from nmt.cli.output import counting, log, write_line
+from nmt.cli.output import counting, working, write_line
 from nmt.cli.translate import open_translator
 from nmt.config.evaluation import EvalConfig
 from nmt.config.runtime import RuntimeConfig
@@ -93,7 +93,9 @@ def evaluate(
     if diff or significance:  # as before there was nmt compare
         print_comparison(common, systems, test, config, scores=significance, differences=diff, as_json=json_output)
     elif sentence:
-        columns = [column for lines in systems.values() for column in scorer.sentence_scores(lines)]
+        with working(quiet=common.quiet) as show:
+            show(f"computing {', '.join(config.metrics)}")
+            columns = [column for lines in systems.values() for column in scorer.sentence_scores(lines)]
         for row in zip(*columns, strict=True):
             write_line("\t".join(row))
     else:
@@ -133,7 +135,6 @@ def _translate_test_set(common: Common, given: Given, directory: Path) -> tuple[
     warn_of_other_data(directory, common.run.data)
     translator = open_translator([directory], runtime)
     lines, provenance = translate_test_set(common.run, directory, translator, config, runtime.precision)
-    log(f"translated the test set with beam size {config.beam} into {common.run.translation}")
     return {directory.name: lines}, provenance
 
 
@@ -150,7 +151,9 @@ def _print_scores(
     from nmt.runs.evaluation import save_scores
 
     details, count = scorer.config.details, len(scorer.test.references[0])
-    scores = {name: scorer.corpus_scores(lines) for name, lines in systems.items()}
+    with working(quiet=common.quiet) as show:
+        show(f"computing {', '.join(scorer.config.metrics)}")  # TER takes seconds for a long line
+        scores = {name: scorer.corpus_scores(lines) for name, lines in systems.items()}
     content = {name: scores_as_json(row, count, details=details) for name, row in scores.items()}
     directions = {}
     for tag, (rows, part) in scorer.directions().items():

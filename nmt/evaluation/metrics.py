@@ -4,10 +4,13 @@ Significance tests are paired bootstrap resampling (Koehn 2004) and approximate 
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from sacrebleu.metrics import BLEU, CHRF, TER
 from sacrebleu.significance import PairedTest
+from sacrebleu.tokenizers.tokenizer_spm import SPM_MODELS
+from sacrebleu.utils import SACREBLEU_DIR
 
 from nmt.config.evaluation import DEFAULT_METRICS
 from nmt.errors import NmtError, UsageError, counted
@@ -134,6 +137,7 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
             if tokenizer not in BLEU.TOKENIZERS:
                 names = ", ".join(sorted(BLEU.TOKENIZERS))
                 raise UsageError(f"--tokenize {tokenizer} is unknown", f"choose from {names}")
+            _check_downloaded(tokenizer)
             try:
                 return BLEU(tokenize=tokenizer, force=quiet)
             except (ImportError, RuntimeError):
@@ -145,6 +149,15 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
         case "chrf++":
             return _ChrF(word_order=2)
     return TER()
+
+
+def _check_downloaded(tokenizer: str) -> None:
+    """Raise NmtError for a tokenizer whose SentencePiece model sacrebleu would download."""
+    if url := SPM_MODELS.get(tokenizer, {}).get("url"):
+        path = Path(SACREBLEU_DIR, "models", PurePosixPath(url).name)
+        if not path.exists():
+            hint = f"download {url} to {path}, or to models/{path.name} below a directory that $SACREBLEU names"
+            raise NmtError(f"--tokenize {tokenizer} needs its SentencePiece model, and nmt downloads nothing", hint)
 
 
 def _check_lines(hypotheses: Sequence[str], references: Sequence[Sequence[str]]) -> None:

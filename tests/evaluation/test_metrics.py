@@ -1,15 +1,18 @@
 """Scores against sacrebleu itself and against arithmetic by hand, and their JSON."""
 
 import math
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import sacrebleu.tokenizers.tokenizer_spm
 import torch
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from nmt.config.evaluation import EvalConfig
 from nmt.errors import NmtError, UsageError
+from nmt.evaluation import metrics
 from nmt.evaluation import scorer as scorer_module
 from nmt.evaluation.evaluation_set import EvaluationSet
 from nmt.evaluation.metrics import Score, check_metrics, score, scores_as_json, sentence_scores, significance
@@ -135,6 +138,22 @@ def test_a_value_of_zero_is_kept() -> None:
 
 
 # --------------------------------------------------------------------------------------------------------------- Scorer
+
+
+def test_a_tokenizer_that_would_be_downloaded_is_refused_with_the_place_for_its_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run: Path
+) -> None:
+    for module in (metrics, sacrebleu.tokenizers.tokenizer_spm):
+        monkeypatch.setattr(module, "SACREBLEU_DIR", str(tmp_path))
+    for name in ("flores101", "flores200", "spm", "spBLEU-1K"):
+        with pytest.raises(NmtError, match=f"--tokenize {name} needs its SentencePiece model") as caught:
+            check_metrics(["bleu"], name)
+    assert caught.value.hint.startswith("download https://www.dlnlp.ai/spBLEU-1K/spbleu-1k_tokenizer_spm.model to ")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "models").mkdir()
+    shutil.copy(run / "tokenizer.model", tmp_path / "models" / "flores200sacrebleuspm")
+    (result,) = score(["ich sehe den Hund"], [["ich sehe den Hund"]], ["bleu"], "flores200")
+    assert "tok:flores200" in result.signature
 
 
 def test_the_scorer_computes_the_metrics_of_its_settings() -> None:

@@ -36,6 +36,15 @@ def test_scores_are_saved_beside_the_translation(tmp_path: Path) -> None:
     assert content == {"model": "m", "search": {"beam": 2}, "lines": 8, "BLEU": {"score": 1.5}}
 
 
+def test_a_run_that_cannot_be_written_to_is_scored(command: Program, run_copy: Path) -> None:
+    """A run of a colleague, or on a full disk: hours of translating would be lost with the scores."""
+    (run_copy / "eval").write_bytes(b"")  # which no one can write into, root included
+    done = command("eval", "--run", run_copy, "--beam", 1, "--max-length", 6, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["lines"] == 8
+    assert done.stderr == 2 * f"warning: {run_copy / 'eval'}: File exists; not saved\n"
+
+
 def test_without_a_test_set_nothing_is_written(run_copy: Path) -> None:
     (run_copy / "data" / "test.source").unlink()
     run, translator = RunDirectory(run_copy), Translator.load(run_copy / "model")
