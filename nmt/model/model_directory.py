@@ -25,7 +25,7 @@ from nmt.errors import NmtError
 from nmt.files.atomic import atomic_directory, recover_directory
 from nmt.files.checksum import sha256
 from nmt.files.json import check_shape, read_json, write_json
-from nmt.files.run_directory import EXPORTED_MODEL, MODEL_CONFIG, WEIGHTS
+from nmt.files.run_directory import EXPORTED_MODEL, MODEL_CONFIG, WEIGHTS, RunDirectory, is_model
 from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import Tokenizers
 
@@ -102,7 +102,9 @@ def read_model_config(directory: Path) -> dict[str, Any]:
     if (directory / EXPORTED_MODEL).exists():
         raise NmtError(f"{directory}: an export for CTranslate2", "give --engine ctranslate2")
     if not path.exists():
-        raise NmtError(f"{directory}: not a model directory", "train a model with nmt train, or check the path")
+        inner = RunDirectory(directory).model
+        hint = f"give {inner}" if is_model(inner) else "train a model with nmt train, or check the path"
+        raise NmtError(f"{directory}: not a model directory", hint)
     content = read_json(path)
     if content.get("format") != FORMAT:
         raise NmtError(f"{path}: model format {content.get('format')}, not {FORMAT}", "it is not from this nmt")

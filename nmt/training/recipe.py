@@ -7,6 +7,7 @@ that is cut off, so the end must be known before training begins.
 """
 
 import logging
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -37,9 +38,6 @@ CONFIGS = (TrainingConfig, ModelConfig, RuntimeConfig)
 
 FIXED = MODEL_SHAPE | {"preset", "init_from", "freeze", "optimizer"}
 """Settings that a run keeps: the model, where it began, and the optimizer to which the moments belong."""
-
-FILLED = 0.9
-"""Fraction of a batch that is tokens of its longer side, about; the rest is padding and room for no further pair."""
 
 FINE_TUNING = 6
 """The part of a new model's peak learning rate and warm-up that suits one that is trained (docs/experiments.md)."""
@@ -219,11 +217,14 @@ def _with_plan(
             logger.info("stopped before training began")
             raise
     else:
-        plan = plan_by_text(setup, config, config.steps if "steps" in given else None)
+        plan = plan_by_text(setup, settings, config.steps if "steps" in given else None)
     if config.preset == AUTO and "r_drop" not in given:
         plan = with_r_drop(plan)
     if config.preset == AUTO and not given.keys() & {"batch_tokens", "steps"}:
         plan = with_larger_batches(plan)
+        if not by_time:
+            larger = {**settings, "batch_tokens": plan.batch_tokens}
+            plan = plan_by_text(setup, larger, None)._replace(r_drop=plan.r_drop)
     settings = {**settings, **planned_settings(plan, config), **given}
     if settings["batch_tokens"] == AUTO:
         settings["batch_tokens"] = plan.batch_tokens
@@ -240,22 +241,17 @@ def plan_by_time(setup: Setup, settings: Mapping[str, Value]) -> TrainingPlan:
     assert config.minutes is not None
     seconds = setup.new_trainer({**settings, "tensorboard": False}).measure_step()
     steps = setup.processes.agree(max(1, int(60 * config.minutes / seconds)))
-    epochs = steps / _steps_per_epoch(setup, config)
+    epochs = steps / setup.steps_per_epoch(settings)
     return TrainingPlan(steps, config.batch_tokens, setup.train_set["pairs"], epochs, config.r_drop, by_time=True)
 
 
-def plan_by_text(setup: Setup, config: TrainingConfig, steps: int | None) -> TrainingPlan:
+def plan_by_text(setup: Setup, settings: Mapping[str, Value], steps: int | None) -> TrainingPlan:
     """These steps, or the number that `epochs` take, or as many epochs as suit the size of the corpus."""
-    pairs, steps_per_epoch = setup.train_set["pairs"], _steps_per_epoch(setup, config)
+    pairs, steps_per_epoch = setup.train_set["pairs"], setup.steps_per_epoch(settings)
+    config = build(TrainingConfig, settings)
     if steps is None:
-        steps = max(1, round((config.epochs or auto_epochs(pairs)) * steps_per_epoch))
+        steps = math.ceil((config.epochs or auto_epochs(pairs)) * steps_per_epoch)
     return TrainingPlan(steps, config.batch_tokens, pairs, steps / steps_per_epoch, config.r_drop, by_time=False)
-
-
-def _steps_per_epoch(setup: Setup, config: TrainingConfig) -> float:
-    """An estimate."""
-    batches = max(1, *setup.train_set["tokens"].values()) / (FILLED * config.batch_tokens)
-    return batches / (setup.processes.world_size * config.accumulate)
 
 
 def with_r_drop(plan: TrainingPlan) -> TrainingPlan:

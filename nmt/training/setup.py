@@ -11,11 +11,13 @@ from nmt.config.model import ModelConfig
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.setting import Value, build
 from nmt.config.training import TrainingConfig
+from nmt.data.batches import WINDOW, BatchPlan
 from nmt.data.dataset import TrainingData
 from nmt.data.description import corpora_of, fingerprint, read_description
 from nmt.data.shuffle import CorpusRows, mix
+from nmt.data.token_store import TokenRows
 from nmt.errors import NmtError, UsageError, counted
-from nmt.files.run_directory import RunDirectory
+from nmt.files.run_directory import SIDES, TRAIN, RunDirectory
 from nmt.runtime import choose_device, choose_dtype, gpu_of_rank, on_gpu, use_device, use_threads
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.checkpoint import load_newest
@@ -73,6 +75,19 @@ class Setup(NamedTuple):
         languages, hashes = self.description["languages"], self.description["sha256"]
         return {"languages": languages, "data": hashes, "settings": dict(settings)}
 
+    def steps_per_epoch(self, settings: Mapping[str, Value]) -> float:
+        """The steps of an epoch: exact for one window of pairs, else 1 % more than its first window suggests."""
+        config = build(TrainingConfig, settings)
+        corpora, longest = _mixture(self.description, config), self.model_config(settings).max_length
+        source, target = (TokenRows(self.run.data / TRAIN, side).lengths for side in SIDES)
+        batches, pairs = 0.0, 0
+        for rows in BatchPlan(source, target, config.batch_tokens, config.seed, longest, corpora).epoch(0):
+            batches, pairs = batches + 1, pairs + len(rows)
+            if pairs >= WINDOW:
+                batches *= 1.01 * sum(corpus.read for corpus in corpora) / pairs
+                break
+        return batches / (self.processes.world_size * config.accumulate)
+
     def new_trainer(self, settings: Mapping[str, Value]) -> Trainer:
         """A trainer at step 0."""
         model, config = self.model_config(settings), build(TrainingConfig, settings)
@@ -94,6 +109,12 @@ class Setup(NamedTuple):
             trainer.restore(checkpoint)
         elif trainer.config.init_from:
             trainer.initialize_from(load_for(Path(trainer.config.init_from), trainer.model.config))
+        if len(corpora := trainer.data.train.corpora) > 1:
+            names = [corpus["name"] for corpus in corpora_of(self.description)]
+            shares = (
+                f"{rows.read:,} of {rows.pairs:,} pairs of {name}" for name, rows in zip(names, corpora, strict=True)
+            )
+            logger.info("an epoch reads %s", ", ".join(shares))
         size = f"{len(trainer.master.master):,} parameters, {counted(len(trainer.data.train.source), 'pair')}"
         logger.info("%s, %s, %s", size, self.device, str(self.dtype).removeprefix("torch."))
         return trainer
@@ -106,9 +127,6 @@ def _mixture(description: dict[str, Any], config: TrainingConfig) -> tuple[Corpu
     corpora = mix([corpus["pairs"] for corpus in described], _weights(names, config), config.corpus_temperature)
     if not any(corpus.read for corpus in corpora):
         raise UsageError(f"--corpus-weights {config.corpus_weights} leaves nothing to train on")
-    if len(corpora) > 1:
-        shares = (f"{rows.read:,} of {rows.pairs:,} pairs of {name}" for name, rows in zip(names, corpora, strict=True))
-        logger.info("an epoch reads %s", ", ".join(shares))
     return corpora
 
 
@@ -117,6 +135,9 @@ def _weights(names: Sequence[str], config: TrainingConfig) -> list[float]:
     weights = config.weights()
     if weights and weights[0][0]:
         named = dict(weights)
+        if twice := [name for name in named if names.count(name) > 1]:
+            hint = "give weights in the order of the corpora, or prepare them with names: NAME=FILE"
+            raise UsageError(f"--corpus-weights: several corpora are called {', '.join(twice)}", hint)
         unknown = [name for name in named if name not in names]
         if unknown:
             raise UsageError(

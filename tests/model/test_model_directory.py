@@ -196,6 +196,10 @@ def test_directories_that_are_not_models_of_this_format_are_refused(tmp_path: Pa
     with pytest.raises(NmtError, match="not a model directory") as caught:
         read_model_config(tmp_path)
     assert "nmt train" in caught.value.hint
+    save(tmp_path / "model", tokenizers)
+    with pytest.raises(NmtError, match="not a model directory") as caught:
+        read_model_config(tmp_path)
+    assert caught.value.hint == f"give {tmp_path / 'model'}"  # --model RUN
     (tmp_path / "model.bin").touch()
     with pytest.raises(NmtError, match="an export for CTranslate2") as caught:
         read_model_config(tmp_path)

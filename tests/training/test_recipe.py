@@ -12,6 +12,7 @@ from nmt.config.model import ModelConfig
 from nmt.config.presets import PRESETS
 from nmt.config.setting import Value, defaults
 from nmt.config.training import TrainingConfig
+from nmt.data.batches import BatchPlan
 from nmt.errors import NmtError, UsageError
 from nmt.files.run_directory import RunDirectory, list_checkpoints
 from nmt.training import recipe as module
@@ -55,6 +56,24 @@ def test_a_named_preset_has_no_plan(setup: Setup) -> None:
 def test_a_schedule_that_was_given_leaves_no_plan(setup: Setup) -> None:
     settings = new_recipe(setup, {"schedule": "constant", "steps": 70}).settings
     assert (settings["schedule"], settings["steps"], settings["patience"]) == ("constant", 70, 10)
+
+
+@pytest.mark.parametrize(("epochs", "batch_tokens"), [(2, 64), (3, 200), (1, 1024), (5, 5000)])
+def test_a_plan_has_as_many_epochs_as_were_asked_for(setup: Setup, epochs: int, batch_tokens: int) -> None:
+    """On tiny corpora an estimate of the steps ended training after 1.7 of 2 epochs."""
+    settings = new_recipe(setup, {"epochs": epochs, "batch_tokens": batch_tokens}).settings
+    data = setup.new_trainer(settings | SHAPE).data.train
+    plan = BatchPlan(data.source.lengths, data.target.lengths, batch_tokens, 1, 1000, data.corpora)
+    assert settings["steps"] == epochs * len(list(plan.epoch(0)))
+
+
+def test_a_weight_for_two_corpora_of_one_name_is_refused(setup: Setup) -> None:
+    """Runs of earlier versions have such names."""
+    corpus = {"name": "x.de", "pairs": 50, "dropped": {}}
+    train = setup.description["sets"]["train"] | {"corpora": [corpus, corpus | {"pairs": 150}]}
+    described = setup._replace(description=setup.description | {"sets": {"train": train}})
+    with pytest.raises(UsageError, match=r"--corpus-weights: several corpora are called x\.de"):
+        described.steps_per_epoch(defaults(CONFIGS) | {"corpus_weights": "x.de=2"})
 
 
 def test_an_unknown_preset_is_refused_with_the_known_ones(setup: Setup) -> None:
