@@ -11,6 +11,8 @@ import pytest
 from conftest import Program, environment
 from sacrebleu.metrics import BLEU, CHRF
 
+from nmt.errors import counted
+
 METRICS = ("BLEU", "chrF2", "TER")
 
 
@@ -84,7 +86,7 @@ def test_unequal_counts_are_refused_with_both(command: Program, files: tuple[Pat
     done = command("eval", "--reference", files[1], stdin=lines)
     assert done.returncode == 1
     assert done.stdout == b""
-    assert f"stdin has {lines.count(10)} lines, but the reference has 60" in done.stderr
+    assert f"stdin has {counted(lines.count(10), 'line')}, but the reference has 60" in done.stderr
 
 
 def test_the_reference_that_is_too_short_is_named_by_its_number(
@@ -93,7 +95,7 @@ def test_the_reference_that_is_too_short_is_named_by_its_number(
     (tmp_path / "short").write_text("x\n", encoding="utf-8")
     done = command("eval", files[0], "--reference", files[1], "--reference", tmp_path / "short")
     assert done.returncode == 1
-    assert "1 lines in reference 2" in done.stderr
+    assert "1 line in reference 2" in done.stderr
 
 
 def test_nothing_to_score_is_no_score(command: Program, tmp_path: Path) -> None:

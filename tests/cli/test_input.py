@@ -146,7 +146,7 @@ def test_files_may_have_names_that_are_not_utf8(
     for file, original in zip(files, corpus.train, strict=True):
         file.write_bytes(original.read_bytes())
     rejects = tmp_path / "dropp\udce9.tsv"
-    done = command("prepare", *files, "--run", run_copy, "--rejects", rejects)
+    done = command("prepare", *files, "--run", run_copy, "--rejects", rejects, "--force")
     assert done.returncode == 0, done.stderr
     assert rejects.exists()
     assert "gr?n.de" in (run_copy / "data" / "data.json").read_text("utf-8")

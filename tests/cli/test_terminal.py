@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import typer
 from conftest import ROOT, Corpus, Program, environment
+from rich.cells import cell_len
 
 from nmt.cli.app import app
 from nmt.cli.views.console import Page, table
@@ -67,7 +68,7 @@ def test_names_of_options_are_never_cut(width: int, command: Program, monkeypatc
         assert "…" not in text
         assert wanted <= set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text)), path
         panels = [line for line in text.splitlines() if line.startswith(("│", "╭", "╰"))]
-        assert {len(line) for line in panels} == {width}
+        assert {cell_len(line) for line in panels} == {width}
 
 
 @pytest.mark.parametrize("name", ["train", "translate", "eval", "prepare"])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from nmt.config.corpus import CleaningConfig
 from nmt.data import held_out
 from nmt.data.held_out import split_off
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.text.clean import Cleaner
 from nmt.text.pair import SentencePair
 
@@ -72,5 +72,5 @@ def test_more_than_half_of_the_corpus_is_refused_with_the_numbers(
 ) -> None:
     with pytest.raises(NmtError) as caught:
         split(corpus(list(range(pairs))), size, names)
-    needed = size * len(names)
-    assert caught.value.problem == f"--split {size} takes {needed} pairs, more than half of the {pairs} in the corpus"
+    needed = counted(size * len(names), "pair")
+    assert caught.value.problem == f"--split {size} takes {needed}, more than half of the {pairs} in the corpus"
