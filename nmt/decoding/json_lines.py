@@ -9,6 +9,7 @@ from typing import Any
 
 from nmt.decoding.translation import Alternative, Line, Translation, without_surrogates
 from nmt.errors import NmtError
+from nmt.files.json import parse_json
 
 _EXAMPLE = 'each line is an object, {"text": "..."}'
 
@@ -44,7 +45,7 @@ def _fields(alternative: Alternative) -> dict[str, Any]:
 
 def _parse(line: str, number: int) -> dict[str, Any]:
     try:
-        content = json.loads(line, parse_constant=_refuse_constant)
+        content = parse_json(line, surrogates=True)
     except (ValueError, RecursionError) as error:
         raise NmtError(f"line {number}: not JSON: {error}", _EXAMPLE) from None
     if not isinstance(content, dict) or "text" not in content:
@@ -57,7 +58,3 @@ def _parse(line: str, number: int) -> dict[str, Any]:
     if not isinstance(terms, list) or not all(isinstance(term, str) for term in terms):
         raise NmtError(f"line {number}: constraints are not a list of strings")
     return content
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a number in JSON")

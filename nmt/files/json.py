@@ -12,10 +12,10 @@ from nmt.files.atomic import write_text
 _DAMAGED = "the file is damaged, or not written by nmt"
 
 
-def parse_json(text: str) -> Any:
-    """Parse a JSON value; ValueError for malformed JSON, NaN, infinity, and lone surrogates, which no file can hold."""
+def parse_json(text: str, *, surrogates: bool = False) -> Any:
+    """Parse a JSON value; ValueError for malformed JSON, NaN, infinity, and, unless allowed, lone surrogates."""
     value = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
-    if "\\ud" in text.lower():
+    if not surrogates and "\\ud" in text.lower():
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value
 
