@@ -33,9 +33,10 @@ def average(
     if not paths:
         raise NmtError(f"{run.checkpoints}: no checkpoints", "train first, or give their directories")
     output = output or run.model
-    check_output(output, OUR_MODEL, force=force, of_run=output == run.model)
+    of_run = output.resolve() == run.model.resolve()
+    check_output(output, OUR_MODEL, force=force, of_run=of_run)
     weights = average_weights(map(load_weights, paths))
     made = {"averaged": [path.name for path in paths], "step": read_json(paths[-1] / STATE).get("step")}
-    with locked(run.path) if output == run.model else nullcontext():
+    with locked(run.path) if of_run else nullcontext():
         save_average(run, output, weights, made)
     log(f"averaged {', '.join(path.name for path in paths)} into {output}")

@@ -69,7 +69,7 @@ References = Annotated[
 ]
 Source = Annotated[Path | None, typer.Option(help="Source text.", show_default="RUN/data/test.source")]
 Strict = Annotated[bool, typer.Option("--strict", help="Stop at invalid UTF-8 instead of replacing it.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace whatever the output would overwrite.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace what is there; never directories with other files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print machine-readable JSON.")]
 
 RUN = typer.Option(

@@ -65,7 +65,7 @@ def prepare(
     sets = make_sets(config, files, valid, test, valid_file, test_file)
     tokenizers = Tokenizers.load(tokenizer or run.path)
     if rejects:
-        _check_rejects(rejects, sets, config, force=force)
+        _check_rejects(rejects, sets, config, run.path, force=force)
     if tokenizer:
         save_tokenizers(run, tokenizers, force=force)
     if config.shard:  # several may be written at the same time, so there is no lock
@@ -90,7 +90,7 @@ def prepare(
     warn_of_other_data(run.model, run.data)
 
 
-def _check_rejects(rejects: Path, sets: "Sets", config: PrepareConfig, *, force: bool) -> None:
+def _check_rejects(rejects: Path, sets: "Sets", config: PrepareConfig, run: Path, *, force: bool) -> None:
     """NmtError where writing the rejected pairs would destroy something, or would not happen."""
     from nmt.data.prepare import is_rejects
     from nmt.files.run_directory import check_output
@@ -98,7 +98,7 @@ def _check_rejects(rejects: Path, sets: "Sets", config: PrepareConfig, *, force:
     inputs = [path for corpus in (*sets.train, *sets.held_out.values()) for path in corpus.files]
     if any(path.exists() and rejects.exists() and path.samefile(rejects) for path in inputs):
         raise UsageError(f"--rejects {rejects} would replace an input", "name another file")
-    check_output(rejects, is_rejects, force=force)
+    check_output(rejects, is_rejects, force=force, new=run)
     if config.shard:
         raise UsageError("--rejects are known when shards are merged", "give it with --merge")
 

@@ -57,7 +57,7 @@ def export(loaded: LoadedModel, output: Path, quantization: str = "float32", *, 
     spec.optimize(quantization=None if quantization == "float32" else quantization)
     made = {key: value for key, value in loaded.provenance.items() if key not in ("data", "settings")}
     spec.config.add_attribute("nmt", {"version": nmt.__version__, "quantization": quantization, "made": made})
-    with atomic_directory(output.absolute()) as temporary:
+    with atomic_directory(output) as temporary:
         spec.save(str(temporary))
         loaded.tokenizers.save(temporary)
 

@@ -62,6 +62,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
     `recover_directory` repairs an interruption between the two renames.
     """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary, old = _hidden(path, "tmp"), _hidden(path, "old")
     shutil.rmtree(temporary, ignore_errors=True)
@@ -72,9 +73,10 @@ def atomic_directory(path: Path) -> Iterator[Path]:
             for file in filter(Path.is_file, temporary.rglob("*")):
                 _sync(file)
             _sync(temporary)
-            if path.exists():
+            if path.is_dir():
                 shutil.rmtree(old, ignore_errors=True)
                 path.replace(old)
+            path.unlink(missing_ok=True)  # a file
             temporary.replace(path)
             _sync(path.parent)
             shutil.rmtree(old, ignore_errors=True)
@@ -95,6 +97,7 @@ def recover_directory(path: Path) -> None:
 
 
 def _hidden(path: Path, suffix: str) -> Path:
+    path = path.resolve()
     return path.with_name(f".{path.name}.{suffix}")
 
 

@@ -77,8 +77,10 @@ def is_data(directory: Path) -> bool:
     return (directory / DATA_DESCRIPTION).exists()
 
 
-_RUN = re.compile(r"(data|model|checkpoints|tensorboard)(/.*)?|metrics.jsonl|config.toml|tokenizer.*model|eval/test.*")
-_NAMES = re.compile(r"(data|config|\w+_vocabulary).json|(model|tokenizer|valid|test)\.\w+(.model)?|train|valid|\..*")
+_RUN, _NAMES = (
+    r"(data(.shards)?|model|checkpoints|tensorboard)(/.*)?|eval(/test.*)?|metrics.jsonl|config.toml|.lock|tokenizer[.\w]*model",
+    r"(data|config|\w+_vocabulary).json|(model|tokenizer|valid|test)\.\w+(.model)?|(train|valid)(/\w+.\w+.npy)?|\.[^/]*",
+)
 """The parts of a run; and what is in data, models and exports, hidden files aside."""
 
 
@@ -86,7 +88,13 @@ def is_output(marker: str, directory: Path) -> bool:
     """Whether nmt wrote a directory with the file `marker` in it, and nobody has put anything else there."""
     config = directory / MODEL_CONFIG
     ours = (directory / marker).is_file() and (not config.exists() or b'"nmt":' in config.read_bytes())
-    return ours and all(_NAMES.fullmatch(path.name) for path in directory.iterdir())
+    return ours and _has_only_our_names(directory)
+
+
+def _has_only_our_names(directory: Path) -> bool:
+    """Whether all in a directory has names of data, a model or an export; a tokenizer alone is that of a run."""
+    ours = all(re.fullmatch(_NAMES, path.relative_to(directory).as_posix()) for path in directory.rglob("*"))
+    return ours and (is_model(directory) or not RunDirectory(directory).has_tokenizer())
 
 
 OUR_DATA, OUR_MODEL, OUR_EXPORT = (
@@ -94,21 +102,38 @@ OUR_DATA, OUR_MODEL, OUR_EXPORT = (
 )
 
 
-def check_output(path: Path, is_own: Callable[[Path], bool], *, force: bool = False, of_run: bool = False) -> None:
+def check_output(
+    path: Path, is_own: Callable[[Path], bool], *, force: bool = False, of_run: bool = False, new: Path | None = None
+) -> None:
     """Check the place of an output before the work for it: NmtError where writing there would destroy something.
 
     What is empty or a pipe may be written to, and an older output, which `is_own` recognizes, is replaced; with `force`
-    anything is, but parts of a run only where the output is one, `of_run`.
+    any file is, and a directory of nothing but names of outputs. The places of parts of a run, also of one that is
+    `new`, are only for outputs `of_run`.
     """
+    run = None if of_run or is_stream(path) else _run_of(path.absolute(), new) or _run_of(path.resolve(), new)
+    if run:
+        raise UsageError(f"{path}: a part of the run {run}, so nothing else is written there", "name another place")
     if not path.exists() or is_stream(path):
         return
     path = path.resolve()
-    for run in () if of_run else map(RunDirectory, path.parents):
-        if run.has_tokenizer() and _RUN.fullmatch(path.relative_to(run.path).as_posix()):
-            raise UsageError(f"{path}: a part of the run {run.path}, so it is not replaced", "name another place")
+    if Path.cwd().is_relative_to(path):
+        raise NmtError(f"{path}: the current directory, so it is not replaced", "name another place, or leave it")
     empty = not (any(path.iterdir()) if path.is_dir() else path.stat().st_size)
-    if not (force or empty or is_own(path)):
-        raise NmtError(f"{path}: something else is there, so it is not replaced", "name another place, or add --force")
+    replaceable = not path.is_dir() or _has_only_our_names(path)
+    if not (empty or is_own(path) or (force and replaceable)):
+        but, more = ("", ", or add --force") if replaceable else (", not even by --force", "")
+        raise NmtError(f"{path}: something else is there, so it is not replaced{but}", f"name another place{more}")
+
+
+def _run_of(path: Path, new: Path | None) -> Path | None:
+    """The run of which a path is a part: the new one, or an older one."""
+    for run in map(RunDirectory, path.parents):
+        if re.fullmatch(_RUN, path.relative_to(run.path).as_posix()):
+            own = is_data(run.data) or is_model(run.model) or (path.is_file() and path.parent == run.path)
+            if (own and run.has_tokenizer()) or (new and run.path.resolve() == new.resolve()):
+                return run.path
+    return None
 
 
 def checkpoint_name(step: int) -> str:

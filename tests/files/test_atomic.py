@@ -103,6 +103,26 @@ def test_a_replacement_killed_between_its_renames_is_undone(tmp_path: Path, monk
     assert (path / "part").read_text() == "old"
 
 
+def test_a_directory_replaces_a_file_and_is_written_through_a_link(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_text("a file", "utf-8")
+    (tmp_path / "link").symlink_to(path)
+    for text in ("first", "second"):
+        with atomic_directory(tmp_path / "link") as new:
+            write_text(new / "part", text)
+        assert (path / "part").read_text("utf-8") == text
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "link", path]
+
+
+def test_the_current_directory_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path / "model")
+    recover_directory(Path())
+    assert not was_interrupted(Path())
+    (tmp_path / ".model.tmp").mkdir()
+    assert was_interrupted(Path())
+
+
 def test_recovering_changes_nothing_where_nothing_was_interrupted(tmp_path: Path) -> None:
     path = tmp_path / "model"
     recover_directory(path)
