@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nmt.config.runtime import RuntimeConfig
-from nmt.errors import NmtError, UsageError
+from nmt.errors import NmtError, UsageError, counted
 from nmt.workers import available_threads
 
 INT8_ENGINE = "fbgemm"  # torch's kernels for products of 8-bit integers
@@ -63,7 +63,7 @@ def gpu_of_rank(device: torch.device, rank: int, ranks: int) -> torch.device:
     count = torch.accelerator.device_count()
     if device.type == "mps" or ranks > count:
         hint = f"start torchrun with --nproc-per-node={max(1, count)}, or give --device cpu"
-        raise NmtError(f"{ranks} processes for {count} GPUs: each process needs a GPU", hint)
+        raise NmtError(f"{ranks} processes for {counted(count, 'GPU')}: each process needs a GPU", hint)
     return torch.device(device.type, rank)
 
 

@@ -191,7 +191,16 @@ def test_many_lines_of_invalid_utf8_are_summed_up(tmp_path: Path, caplog: pytest
         assert list(read_text(path)) == ["\ufffd"] * 1000
     *single, last = [record.getMessage() for record in caplog.records]
     assert [f"line {number}:" in message for number, message in enumerate(single, start=1)] == [True] * MOST_WARNINGS
-    assert last == f"{path}: invalid UTF-8 in 1000 lines in all"
+    assert last == f"{path}: invalid UTF-8 in 1,000 lines in all"
+
+
+def test_a_single_line_is_counted_in_the_singular(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The byte order mark of UTF-16 is the only thing in this file that is not UTF-8."""
+    path = tmp_path / "text"
+    path.write_bytes("Brot\nund Butter\n".encode("utf-16"))
+    with caplog.at_level(logging.WARNING, logger="nmt"):
+        list(read_text(path))
+    assert caplog.messages[-1] == f"{path}: invalid UTF-8 in 1 line in all"
 
 
 def test_invalid_utf8_is_refused_when_strict(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_more_processes_than_gpus_are_refused_with_the_number_that_fits(gpu: tor
     assert gpu_of_rank(gpu, count - 1, count) == torch.device(gpu.type, count - 1)
     with pytest.raises(NmtError) as caught:
         gpu_of_rank(gpu, 0, count + 1)
-    assert f"{count + 1} processes for {count} GPUs" in caught.value.problem
+    assert f"{count + 1} processes for {count} GPU" in caught.value.problem
     assert f"--nproc-per-node={count}" in str(caught.value.hint)
 
 

@@ -8,6 +8,7 @@ import typer
 
 from nmt.cli.options import Common, Force, Model, command
 from nmt.cli.output import log, warn
+from nmt.errors import counted
 
 export_app = typer.Typer(name="export", help="Convert a model for another inference engine.", no_args_is_help=True)
 
@@ -46,7 +47,7 @@ def ctranslate2(
         return
     lines = list(islice((line for line in read_text(sample) if line.strip()), PROOF_LINES))
     same, total = agreement(source, output, lines)
-    log(f"{same} of {total} lines of {sample} get the same translation from both ({same / max(1, total):.1%})")
+    log(f"both translate {same} of {counted(total, 'line')} of {sample} alike ({same / max(1, total):.1%})")
 
 
 command(export_app, "ctranslate2")(ctranslate2)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.decoding.translator import Translator
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.evaluation.attention_maps import attention_maps, by_word
 from nmt.files.lines import read_text
 
@@ -58,9 +58,7 @@ def read_alignments(path: Path, pairs: Sequence[tuple[str, str]]) -> list[GoldAl
     """Read the gold alignment of each pair, one per line; NmtError for a malformed line or a link beyond its words."""
     lines = list(read_text(path))
     if len(lines) != len(pairs):
-        raise NmtError(
-            f"{path} has {len(lines):,} lines, but there are {len(pairs):,} sentence pairs", "give one for each pair"
-        )
+        raise NmtError(f"{path} has {counted(len(lines), 'line')}, not {len(pairs):,}", "give one for each pair")
     alignments = []
     for number, (line, (source, target)) in enumerate(zip(lines, pairs, strict=True), start=1):
         try:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from nmt.decoding.alignment import merge_words, pieces_to_words
 from nmt.decoding.translator import Translator
-from nmt.errors import UsageError
+from nmt.errors import UsageError, counted
 from nmt.text.tokenizer import BEGIN, END
 
 KINDS = {  # the three uses of attention (Vaswani et al. 2017, section 3.2.3)
@@ -39,7 +39,7 @@ def attention_maps(translator: Translator, source: str, target: str) -> dict[str
     target_tokens = [*tokenizers.target.encode([target])[0], END]
     for side, tokens in (("source", source_tokens), ("target", target_tokens)):
         if not 1 < len(tokens) <= limit:
-            raise UsageError(f"the {side} has {len(tokens) - 1} pieces; the model takes 1 to {limit - 1}")
+            raise UsageError(f"the {side} has {counted(len(tokens) - 1, 'piece')}; the model takes 1 to {limit - 1}")
     ids = torch.tensor([source_tokens], device=translator.device)
     target_input = torch.tensor([[BEGIN, *target_tokens[:-1]]], device=translator.device)
     observed = model.attention(ids, torch.ones_like(ids, dtype=torch.bool), target_input)

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.encodings import likely_encoding
 
 logger = logging.getLogger("nmt")
@@ -156,7 +156,7 @@ def read_text(path: Path | None, *, strict: bool = False) -> Iterator[str]:
                 text = line.decode("utf-8", errors="replace")
             yield text
     if invalid > reported:
-        logger.warning("%s: invalid UTF-8 in %d lines in all", name, invalid)
+        logger.warning("%s: invalid UTF-8 in %s in all", name, counted(invalid, "line"))
 
 
 def _read_file_start(path: Path | None) -> bytes:

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 import nmt
 from nmt.config.model import ModelConfig
 from nmt.config.setting import build, settings_of
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.atomic import atomic_directory, recover_directory
 from nmt.files.checksum import sha256
 from nmt.files.json import check_shape, read_json, write_json
@@ -117,7 +117,8 @@ def describe_weights(directory: Path) -> str:
     """Describe the weights of a model directory: a step, or an average of checkpoints."""
     made = read_model_config(directory)["made"]
     step = f"step {made['step']:,}"
-    return f"the average of {len(made['averaged'])} checkpoints up to {step}" if made.get("averaged") else f"of {step}"
+    averaged = counted(len(made.get("averaged") or ()), "checkpoint")
+    return f"the average of {averaged} up to {step}" if made.get("averaged") else f"of {step}"
 
 
 def _model_config(directory: Path, values: dict[str, Any]) -> ModelConfig:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nmt.config.corpus import CorpusConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.encodings import UTF16_MARKS
 from nmt.files.lines import COMPRESSED, STDIN, name_of, read_start
 from nmt.text.formats.gettext import read_po
@@ -70,7 +70,7 @@ def corpora(arguments: Sequence[str | Path], format: str = "auto") -> tuple[Corp
         has_both_sides = format != "plain" and (len(arguments) == 1 or format_of(path, format, following) != "plain")
         if not has_both_sides and not following:
             hint = "give a source and a target file for each corpus, or one file with both (TSV, TMX, PO ...)"
-            raise NmtError(f"got {len(arguments)} files: {rest[0]} has no translation", hint)
+            raise NmtError(f"got {counted(len(arguments), 'file')}: {rest[0]} has no translation", hint)
         if name and name in [other for other, _ in grouped]:
             raise NmtError(f"two corpora have the name {name}", "give each its own")
         grouped.append((name, (path,) if has_both_sides else (path, *following)))

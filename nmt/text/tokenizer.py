@@ -22,7 +22,7 @@ import sentencepiece
 
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.setting import AUTO
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.atomic import atomic_write
 from nmt.files.lines import read_text
 from nmt.files.run_directory import JOINT_TOKENIZER, SIDES, SOURCE_TOKENIZER, TARGET_TOKENIZER
@@ -330,7 +330,7 @@ def _vocabulary_size(sentences: int, config: TokenizerConfig) -> int:
         return int(config.vocab_size)
     pairs = sentences // (1 if config.separate else 2)
     size = next((size for below, size in _AUTO_SIZES if pairs < below), _LARGEST_AUTO)
-    logger.info("vocabulary: %d pieces, chosen for about %d sentence pairs", size, pairs)
+    logger.info("vocabulary: %d pieces, chosen for about %s", size, counted(pairs, "sentence pair"))
     return size
 
 

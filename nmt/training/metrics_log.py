@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.files.atomic import append_text, write_text
 from nmt.files.json import parse_json
 from nmt.files.lines import read_text
@@ -63,7 +63,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
         else:
             damaged += 1
     if damaged > 1:  # the last one may have been cut off
-        logger.warning("%s: skipped %d lines that are not part of a log", path, damaged)
+        logger.warning("%s: skipped %s that are not part of a log", path, counted(damaged, "line"))
     return lines
 
 

@@ -111,10 +111,8 @@ class Setup(NamedTuple):
             trainer.initialize_from(load_for(Path(trainer.config.init_from), trainer.model.config))
         if len(corpora := trainer.data.train.corpora) > 1:
             names = [corpus["name"] for corpus in corpora_of(self.description)]
-            shares = (
-                f"{rows.read:,} of {rows.pairs:,} pairs of {name}" for name, rows in zip(names, corpora, strict=True)
-            )
-            logger.info("an epoch reads %s", ", ".join(shares))
+            shares = (f"{rows.read:,} of {rows.pairs:,} in {name}" for name, rows in zip(names, corpora, strict=True))
+            logger.info("an epoch reads these pairs: %s", ", ".join(shares))
         size = f"{len(trainer.master.master):,} parameters, {counted(len(trainer.data.train.source), 'pair')}"
         logger.info("%s, %s, %s", size, self.device, str(self.dtype).removeprefix("torch."))
         return trainer

@@ -93,7 +93,7 @@ def test_the_command_reports_each_head(command: Program, run: Path, corpus: Corp
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda lines: lines[1:], "lines, but there are 8 sentence pairs"),
+        (lambda lines: lines[1:], "lines, not 8"),
         (lambda lines: ["0:0", *lines[1:]], "line 1: 0:0 is not a link such as 0-1"),
         (lambda lines: [lines[0], "0-0 6-0", *lines[2:]], "line 2: the link 6-0, but the pair has 6 and 6 words"),
     ],

@@ -604,7 +604,7 @@ def test_a_format_that_is_given_goes_over_name_and_content(tmp_path: Path) -> No
     (corpus,) = corpora([path, other], "plain")
     assert [pair[:2] for pair in read_corpus(corpus, CorpusConfig(format="plain"))] == [(content[:-1], content[:-1])]
     assert [corpus.files for corpus in corpora([path, other], "tsv")] == [(path,), (other,)]
-    with pytest.raises(NmtError, match=r"got 1 files: .*x.po has no translation"):
+    with pytest.raises(NmtError, match=r"got 1 file: .*x.po has no translation"):
         corpora([path], "plain")
 
 

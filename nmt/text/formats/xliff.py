@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from nmt.errors import counted
 from nmt.text.formats.markup import HINT, XML_LANG, Attributes, MarkupReader, is_break
 from nmt.text.pair import Languages, SentencePair
 from nmt.text.scripts import is_language
@@ -93,9 +94,8 @@ class _Xliff(MarkupReader):
     def _finish(self) -> None:
         source, target = self.languages
         languages = f" from {source or '?'} to {target or '?'}" if source or target else ""
-        segments = "1 segment" if self.units == 1 else f"{self.units:,} segments"
         if self.fits or not self.seen:
-            problem, hint = f"{segments}, none translated{languages}", "check its targets and their states"
+            problem, hint = f"{counted(self.units, 'segment')}, none translated{languages}", "check targets and states"
         else:
             problem, hint = f"no translation{languages}, only {', '.join(self.seen)}", HINT
         self.report(f"segments have no translation{languages}", problem, hint)
