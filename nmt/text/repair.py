@@ -11,6 +11,7 @@ from itertools import chain, takewhile
 from operator import eq
 
 _ENCODINGS = ("latin-1", "cp1252", "cp1250", "cp1251", "cp1253")
+_OPENING, _CLOSING, _AFTER_SPACE = {*"„“«‚‘‹"}, {*"“”»‘’›"}, {*";:!?»–%"}
 _PAIRED = re.compile("[“”„«»]")
 _CONTEXT, _LONGEST = 6, 60  # characters of an excerpt: around what differs, and in all
 _QUOTES = str.maketrans(
@@ -43,12 +44,32 @@ def repair_encoding(text: str) -> str:
     >>> repair_encoding("fÃ¼r"), repair_encoding("5 â‚¬ fÃƒÂ¼r Â«ÄrgerÂ»"), repair_encoding("„Spaß“ … «É»")
     ('für', '5 € für «Ärger»', '„Spaß“ … «É»')
     """
-    if text.isascii() or not (("Ã " in text or _BEGINS.search(text)) and _MOJIBAKE.search(text)):
+    if text.isascii() or not (("Ã " in text or _BEGINS.search(text)) and any(map(_is_odd, _MOJIBAKE.finditer(text)))):
         return text
     from ftfy import fix_encoding  # slow to import, and seldom needed
 
     repaired = fix_encoding(text)
     return text if _pairs_quotes(text) and not _pairs_quotes(repaired) else repaired  # “AMANHÃ” stays
+
+
+def _is_odd(sequence: re.Match[str]) -> bool:
+    """Whether correct text would hardly have a sequence.
+
+    It may have a letter in quotation marks, “Â”, or before a no-break space, and words in capitals such as IRMÃ².
+    """
+    text, (first, rest) = sequence.string, (sequence[0][0], sequence[0][1:])
+    before, after = text[: sequence.start()][-1:], text[sequence.end() :][:1]
+    if (before in _OPENING and rest in _CLOSING) or (rest == "\xa0" and after in _AFTER_SPACE):
+        return False
+    character = next(filter(None, (_decoded(first + rest, encoding) for encoding in _ENCODINGS)), "à")
+    return character.isprintable() and (character.isupper() or not before.isupper())
+
+
+def _decoded(sequence: str, encoding: str) -> str:
+    try:
+        return sequence.encode(encoding).decode()
+    except UnicodeError:
+        return ""
 
 
 def _pairs_quotes(text: str) -> bool:

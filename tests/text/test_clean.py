@@ -219,6 +219,19 @@ def test_quotation_marks_that_pair_stay(text: str) -> None:
     assert repair_encoding(text) == text
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Das Alphabet hat ein “Ê” und ein „Ă“.",
+        "Vitamine Â\xa0: deux par jour\xa0; B\xa0!",
+        "A IRMÃ\xa0MAIS NOVA\xa0– AMANHÃ\xa0!",
+        "OS CAPITÃ² (nota)",
+    ],
+)
+def test_letters_by_themselves_and_words_in_capitals_stay(text: str) -> None:
+    assert repair_encoding(text) == text
+
+
 def corpora() -> list[Path]:
     """Training files of real corpora, where $NMT_CORPORA names their folder."""
     root = Path(os.environ.get("NMT_CORPORA", ""))
