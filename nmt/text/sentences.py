@@ -19,10 +19,19 @@ LONGEST_WORD = 10_000
 
 _WINDOW = 4_000  # characters that sentencex sees at once: its time is quadratic in the number of quotation marks
 
+_ABBREVIATIONS = (  # initials, titles, and others that a name, noun or number follows, in any language
+    r"[A-Za-z\u00c0-\u024f\u0370-\u058f\u05d0-\u05ea\u0620-\u064a\u0671-\u06d3\u0904-\u091a\u091c-\u0939\u0985-\u09b9]|"
+    "Dra?|Prof|Mrs?|Ms|MM|Mmes?|Mlles?|Mgr|Sra?|Srta|Dña|Dott|Ing|Inż|Doç|[Dd]hr|[Mm]evr|[Mm]w|Bpk|Jl|Ks|TP|Av|EE"
+    "|[Cc]ca|[Cc]a|[Aa]pp?rox|[IiEe][nx][ck]l|[Zz]zgl|[Vv]gl|[Dd]vs|[Mm]io|[Mm]rd|[Tt]\\.ex|[Bb]l\\.a"
+    "|(?<!ал\\s|ил\\s|ел\\s|ли\\s|ть\\s)[ИиІі]м|[Аа]кад|[Тт]ыс|[Рр]уб|[Пп]роф"
+    "|Δρ|κα|أ\\.د|פרופ|גב|ড|ডা|ডঃ|মো|ડૉ|ડો|શ્રી"
+    "|डॉ|डा|श्री|श्रीमती|सुश्री|प्रो|पं|रु|स्व|ए|बी|सी|डी|ई|एफ|जी|एच|आई|जे|के|एल|एम|एन|ओ|पी|आर|एस|टी|यू|वी"
+)
 _NO_END = re.compile(
-    r"""(?<![\w.])(?:[A-Za-z\u00c0-\u024f\u0370-\u04ff]|Dr|Prof|Mrs?|Ms)\.\s*.$  # M. Dupont
-    | (?:^|[.!?…]\s+)\d\d?\.\s*.$    # 1. One. 2. Two.
-    | (?<!\w)[^\W\d]{1,4}\.\s*\d$    # Figs. 3 and 4, art. 5
+    rf"""(?<![\w.\u0900-\u0963\u0966-\u0dff])(?:{_ABBREVIATIONS})\.\s*.$  # M. Dupont
+    | (?:^|[.!?…]\s+)(?:\d\d?|(?!O\.K)[^\W\d]{{1,3}}(?:\.[^\W\d]{{1,3}})+)\.\s*.$  # 1. One. 2. Two. E.g. three
+    | (?<!\w)(?:[IVXLC]+|[^\W\d]|(?i:[b-df-hj-np-tv-xzßбвгджзклмнпрстфхцчшщ]){{2,5}})\.\s*[a-zß-öø-ÿа-яё]$  # II. von
+    | (?<!\w)(?:[^\W\d]{{1,4}}|[^\W\d]+str)\.\s*\d$    # Figs. 3 and 4, art. 5
     | [.!?…]["'”’»)\]]*\S$           # com.sun.awt, .NET
     | [」』]と$|[。！？]”[^\s“]$      # 「はい。」と言った, “好。”他说""",
     re.VERBOSE,
