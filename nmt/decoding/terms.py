@@ -16,6 +16,7 @@ Tokens = Sequence[int]
 _OTHER = "\U0010fffd"  # a private character, which is a piece of its own: what follows is segmented as within text
 _LETTER = "\ua66e"  # a rare one, for an unfinished character, which may be any
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
+_CLOSING = tuple(".,;:!?)]}")  # after which a word has a space before it
 _CACHED = 10_000  # hypotheses
 
 
@@ -65,10 +66,11 @@ class WordTerms(TokenTerms):
         return contains_words(self.text(tuple(hypothesis)), self.text(tuple(term)))
 
     def can_follow(self, hypothesis: Tokens, spelling: Tokens) -> bool:
-        """Whether a spelling begins with a space, or at the boundary of a word."""
+        """Whether a spelling begins with a space, or at the boundary of a word, to which symbols before it belong."""
         (piece,) = self.tokenizer.pieces(spelling[:1])
         text, term = self.text(tuple(hypothesis)), self.text(tuple(spelling))
-        return piece.startswith("▁") or not is_joined(text[-1:], term[:1])
+        first = re.sub(r"^\W+", "", term)[:1] or term[:1]
+        return piece.startswith("▁") or not is_joined("a" if text.endswith(_CLOSING) else text[-1:], first)
 
     def _text(self, tokens: tuple[int, ...]) -> str:
         text = self.tokenizer.decode([tokens])[0].replace("\ufffd", _LETTER)

@@ -36,6 +36,31 @@ def test_a_term_is_met_by_the_words_of_the_text(tokenizers: Tokenizers, text: st
     assert terms.is_met(encoded(tokenizers, text), encoded(tokenizers, term)) == met
 
 
+@pytest.mark.parametrize(
+    ("text", "term", "follows"),
+    [
+        ("the dog", "'round", False),
+        ("the dog", "[dog]", False),
+        ("I see", "*tree*", False),
+        ("the dog.", "tree", False),
+        ("the dog (", "tree", True),
+        ("the dog-", "tree", True),
+        ("the dog", "%", True),
+        ("黒い", "(猫)", True),
+        ("黒い.", "猫", True),
+        ("", "[dog]", True),
+    ],
+)
+def test_a_term_without_a_space_is_not_attached_to_what_ends_before_it(
+    tokenizers: Tokenizers, text: str, term: str, follows: bool
+) -> None:
+    terms, hypothesis = WordTerms(tokenizers.target), encoded(tokenizers, text)
+    spellings = terms.spellings(encoded(tokenizers, term))
+    spaced = [piece.startswith("▁") for (piece,) in (tokenizers.target.pieces(spelling[:1]) for spelling in spellings)]
+    assert {True, False} == set(spaced)
+    assert [terms.can_follow(hypothesis, spelling) for spelling in spellings] == [follows or space for space in spaced]
+
+
 def test_a_term_is_met_in_any_segmentation(tokenizers: Tokenizers) -> None:
     letters = tokenizers.target.ids(["▁", "d", "o", "g"])
     assert letters != encoded(tokenizers, "dog")
