@@ -1,7 +1,7 @@
 """`nmt prepare`: clean and tokenize a parallel corpus."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,7 +31,7 @@ ValidFile = Annotated[
 TestFile = Annotated[Path | None, typer.Option("--test-file", "--test-tsv", help="Test set, one file of pairs.")]
 Rejects = Annotated[Path | None, typer.Option(help="Write dropped pairs here: rule, corpus, line, source, target.")]
 Tokenizer = Annotated[
-    Path | None, typer.Option(help="Take the tokenizer of this model or run, or this SentencePiece file, into the run.")
+    Path | None, typer.Option(help="Tokenizer: of this model or run (and its languages, if none show), or this file.")
 ]
 
 
@@ -55,7 +55,7 @@ def prepare(
         nmt prepare memory.tmx --split 1000 --rejects dropped.tsv
         nmt prepare news=news.de news.en web=web.de web.en --split 1000
     """
-    from nmt.data.description import save_tokenizers, warn_of_other_data
+    from nmt.data.description import languages_in, save_tokenizers, warn_of_other_data
     from nmt.data.prepare import prepare
     from nmt.files.lock import locked
     from nmt.text.tokenizer import Tokenizers
@@ -68,13 +68,14 @@ def prepare(
         _check_rejects(rejects, sets, config, run.path, force=force)
     if tokenizer:
         save_tokenizers(run, tokenizers, force=force)
+    options: dict[str, Any] = {"languages": languages_in(tokenizer), "force": force}
     if config.shard:  # several may be written at the same time, so there is no lock
         with counting("pairs read", quiet=common.quiet) as progress:
-            prepare(sets, tokenizers, run.data, config, available_threads(), progress, force=force)
+            prepare(sets, tokenizers, run.data, config, available_threads(), progress, **options)
         log(f"wrote shard {config.shard}; when all are written: --merge {config.shard_of[1]}")
         return
     with locked(run.path), counting("pairs read", quiet=common.quiet) as progress:
-        content = prepare(sets, tokenizers, run.data, config, available_threads(), progress, rejects, force=force)
+        content = prepare(sets, tokenizers, run.data, config, available_threads(), progress, rejects, **options)
     train = content["sets"]["train"]
     dropped = ", ".join(f"{count:,} {rule}" for rule, count in train["dropped"].items()) or "none"
     log(f"train: kept {train['pairs']:,} of {counted(train['read'], 'pair')}; dropped: {dropped}")

@@ -142,10 +142,9 @@ def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Transl
 
 def _with_prompt(lines: Iterator[str], model: Path | None) -> Iterator[str]:
     """Lines that are typed after a prompt on stderr, the source language of the model, until the end of input."""
-    from nmt.model.model_directory import read_model_config
+    from nmt.data.description import languages_in
 
-    languages = (read_model_config(model)["made"].get("languages") if model else None) or {}
-    typer.echo(prompt := f"{visible(str(languages.get('source') or ''))}> ", nl=False, err=True)
+    typer.echo(prompt := f"{visible(languages_in(model)[0] or '')}> ", nl=False, err=True)
     for line in lines:
         yield line
         typer.echo(prompt, nl=False, err=True)

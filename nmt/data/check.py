@@ -14,12 +14,12 @@ import numpy as np
 
 from nmt.config.corpus import CleaningConfig
 from nmt.data.cleaning import BLOCK, DUPLICATES, texts
-from nmt.data.prepare import Sets, languages_of
+from nmt.data.prepare import Sets
 from nmt.files.encodings import UTF16_MARKS, likely_encoding
 from nmt.files.lines import batched, open_input, read_lines
 from nmt.text.clean import Cleaner, HeldOut, near_duplicate_key
 from nmt.text.control_characters import has_control_bytes
-from nmt.text.corpus import Corpus, format_in, read_pairs, refuse_pipes
+from nmt.text.corpus import Corpus, format_in, languages_of, read_pairs, refuse_pipes
 from nmt.text.drift import extra_lines
 from nmt.text.duplicates import HashSet, hashes_of
 from nmt.text.lengths import FITTED_ON, fit_lengths
@@ -249,7 +249,7 @@ def vocabulary_report(tokenizer: Tokenizer, lines: Sequence[str]) -> Report:
     vocabulary = tokenizer.vocabulary()
     lost = Counter[str]()
     for line, restored in zip(lines, tokenizer.decode(rows), strict=True):
-        lost += Counter("".join(normalize_unicode(line, "nfc").split())) - Counter(restored)
+        lost += Counter("".join(normalize_unicode(line, "nfc").split())) - Counter(normalize_unicode(restored, "nfc"))
     as_bytes = sum(count for token, count in counts.items() if vocabulary[token].startswith("<0x"))
     return {
         "sentences": len(lines),

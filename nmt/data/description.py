@@ -10,6 +10,7 @@ from nmt.errors import NmtError
 from nmt.files.atomic import recover_directory
 from nmt.files.json import Shape, check_shape, read_json
 from nmt.files.run_directory import DATA_DESCRIPTION, MODEL_CONFIG, SIDES, TRAIN, RunDirectory, is_data, is_model
+from nmt.text.pair import Languages
 from nmt.text.tokenizer import Tokenizers
 
 logger = logging.getLogger("nmt")
@@ -71,6 +72,15 @@ def save_tokenizers(run: RunDirectory, tokenizers: Tokenizers, *, force: bool = 
         if changed:
             run.check_untrained("tokenizer")
     tokenizers.save(run.path)
+
+
+def languages_in(directory: Path | None) -> Languages:
+    """The languages of a model, or of a run's model or prepared data; None: unknown."""
+    run = RunDirectory(directory or Path())
+    paths = (run.path / MODEL_CONFIG, run.model / MODEL_CONFIG, run.data / DATA_DESCRIPTION)
+    content = next((read_json(path) for path in paths if directory and path.exists()), {})
+    languages = content.get("made", content).get("languages") or {}
+    return languages.get("source"), languages.get("target")
 
 
 def warn_of_other_data(model: Path, data: Path) -> None:

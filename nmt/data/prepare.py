@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import nmt
-from nmt.config.corpus import CleaningConfig, CorpusConfig, PrepareConfig
+from nmt.config.corpus import CleaningConfig, PrepareConfig
 from nmt.data.cleaning import BLOCK, BLOCKS, KEPT, TEXTS, BlockCleaner, CleanedBlock, texts
 from nmt.data.description import FORMAT
 from nmt.data.held_out import split_off
@@ -26,7 +26,7 @@ from nmt.errors import NmtError
 from nmt.files.atomic import atomic_directory, atomic_write, was_interrupted, write_text
 from nmt.files.checksum import sha256
 from nmt.files.json import write_json
-from nmt.files.lines import COMPRESSED, batched
+from nmt.files.lines import batched
 from nmt.files.run_directory import (
     DATA_DESCRIPTION,
     OUR_DATA,
@@ -39,7 +39,7 @@ from nmt.files.run_directory import (
     held_out_text,
 )
 from nmt.text.clean import RULES, Cleaner, HeldOut
-from nmt.text.corpus import Corpus, read_pairs, refuse_pipes
+from nmt.text.corpus import Corpus, languages_of, read_pairs, refuse_pipes
 from nmt.text.duplicates import HashSet
 from nmt.text.lengths import FITTED_ON, fit_lengths
 from nmt.text.pair import Languages, SentencePair
@@ -49,7 +49,8 @@ from nmt.workers import Workers
 logger = logging.getLogger("nmt")
 
 REPAIRS = 3  # examples of repaired encodings
-Block = tuple[int, list[SentencePair]]  # the index of a corpus, some of its pairs
+Pairs = list[SentencePair]
+Block = tuple[int, Pairs]  # the index of a corpus, some of its pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +76,24 @@ def prepare(
     progress: Callable[[int], None] = lambda pairs: None,
     rejects: Path | None = None,
     *,
+    languages: Languages = (None, None),
     force: bool = False,
 ) -> dict[str, Any]:
     """Write the data directory `output`, replacing an older one when it is complete, and return its description.
 
     Held-out sets are not cleaned, as scores must not depend on it. `progress` takes the pairs read so far. `rejects` is
     a file for dropped pairs: rule, corpus, line, source and target, separated by tabs. If `config` names a shard, only
-    that is written, beside `output`, and the description is empty; if it merges shards, they replace cleaning. Unless
-    `force`, NmtError where the older data is not nmt's, or other data than the new and its run was trained on it.
+    that is written, beside `output`, and the description is empty; if it merges shards, they replace cleaning.
+    `languages` is a default. Unless `force`, NmtError where older data is not nmt's, or differs and its run is trained.
     """
     check_output(output, OUR_DATA, force=force, of_run=True)
+    languages = languages_of(sets.train[0], config, languages)
     held_out = _read_held_out(sets, config)
     blocks = _blocks(sets, config)
     start = list(_take(blocks, FITTED_ON)) if config.clean and config.max_deviation else []
-    cleaner = _cleaner(sets, held_out, config, start)
+    cleaner = _cleaner(sets, held_out, config, start, languages)
     blocks = chain(start, blocks)
-    shards = Shards(output, config, _identity(sets, tokenizers, config))
+    shards = Shards(output, config, _identity(sets, tokenizers, config) | {"languages": languages})
     with Workers(BlockCleaner(cleaner, tokenizers, config), threads, TEXTS, BLOCKS) as workers:
         if config.shard:
             shards.write(workers.map(texts(block) for _, block in shards.select(blocks)), progress)
@@ -109,6 +112,7 @@ def prepare(
             if not counts[TRAIN]["pairs"]:
                 raise _nothing_left(sets, counts[TRAIN]["dropped"])
             description = _describe(directory, sets, tokenizers, config, counts)
+            description["languages"] = dict(zip(SIDES, languages, strict=True))
             if cleaner.fit:
                 description["lengths"] = cleaner.fit._asdict()
             if not force and output.exists() and _contents(directory) != _contents(output):
@@ -132,7 +136,7 @@ def _take(blocks: Iterator[Block], count: int) -> Iterator[Block]:
         yield block
 
 
-def _read_held_out(sets: Sets, config: PrepareConfig) -> dict[str, list[SentencePair]]:
+def _read_held_out(sets: Sets, config: PrepareConfig) -> dict[str, Pairs]:
     """The pairs of the held-out sets, read or split off the first corpus; NmtError if none can be scored."""
     held_out = {name: list(read_pairs(corpus, config)) for name, corpus in sets.held_out.items()}
     first, names = sets.train[0], _split_names(sets, config)
@@ -150,17 +154,8 @@ def _split_names(sets: Sets, config: PrepareConfig) -> list[str]:
     return [name for name in (VALID, TEST) if config.split and name not in sets.held_out]
 
 
-def languages_of(corpus: Corpus, config: CorpusConfig) -> Languages:
-    """The languages that are configured, or that the suffixes of two files name."""
-    guessed: list[str | None] = [None, None]
-    if len(corpus.files) == 2:
-        suffixes = [[s[1:] for s in path.suffixes if s not in {*COMPRESSED, ".txt"}] for path in corpus.files]
-        guessed = [codes[-1] if codes else None for codes in suffixes]
-    return config.source_language or guessed[0], config.target_language or guessed[1]
-
-
 def _cleaner(
-    sets: Sets, held_out: dict[str, list[SentencePair]], config: PrepareConfig, start: Sequence[Block]
+    sets: Sets, held_out: dict[str, Pairs], config: PrepareConfig, start: Sequence[Block], languages: Languages
 ) -> Cleaner:
     """The cleaner of the training set; `start` are the blocks that the length model is fitted to."""
     if held_out and not config.clean:
@@ -169,18 +164,17 @@ def _cleaner(
     normalized = {name: [normalize(*pair) for pair in texts(pairs)] for name, pairs in held_out.items()}
     split = set(chain.from_iterable(normalized[name] for name in _split_names(sets, config)))
     fit = fit_lengths(islice(chain.from_iterable(pairs for _, pairs in start), FITTED_ON))
-    languages = languages_of(sets.train[0], config)
     return Cleaner(config, HeldOut(chain.from_iterable(normalized.values()), split), fit, languages)
 
 
-def _clean(workers: Workers, blocks: Iterable[Block]) -> Iterator[tuple[int, list[SentencePair], CleanedBlock]]:
+def _clean(workers: Workers, blocks: Iterable[Block]) -> Iterator[tuple[int, Pairs, CleanedBlock]]:
     ahead, blocks = tee(blocks)
     cleaned = workers.map(texts(pairs) for _, pairs in ahead)
     for (corpus, pairs), result in zip(blocks, cleaned, strict=True):
         yield corpus, pairs, result
 
 
-def _merge(shards: Shards, blocks: Iterable[Block]) -> Iterator[tuple[int, list[SentencePair], CleanedBlock]]:
+def _merge(shards: Shards, blocks: Iterable[Block]) -> Iterator[tuple[int, Pairs, CleanedBlock]]:
     """Take cleaned blocks from shards."""
     cleaned = shards.read()
     for corpus, pairs in blocks:
@@ -247,7 +241,7 @@ def _nothing_left(sets: Sets, dropped: dict[str, int]) -> NmtError:
 
 
 def _write_held_out(
-    directory: Path, name: str, pairs: list[SentencePair], tokenizers: Tokenizers, config: CleaningConfig
+    directory: Path, name: str, pairs: Pairs, tokenizers: Tokenizers, config: CleaningConfig
 ) -> dict[str, Any]:
     """Write a held-out set as text, and the validation set also as token rows for the loss; return its counts."""
     for side, lines in zip(SIDES, zip(*texts(pairs), strict=True), strict=True):
@@ -301,5 +295,4 @@ def _describe(
         "vocabulary": dict(zip(SIDES, map(len, tokenizers), strict=True)),
         "tokenizer": tokenizers.fingerprint(),
         "sha256": {str(path.relative_to(directory)): sha256(path) for path in sorted(directory.rglob("*.npy"))},
-        "languages": dict(zip(SIDES, languages_of(sets.train[0], config), strict=True)),
     }

@@ -11,12 +11,12 @@ from nmt.config.corpus import CorpusConfig
 from nmt.errors import NmtError, counted
 from nmt.files.encodings import UTF16_MARKS
 from nmt.files.lines import COMPRESSED, STDIN, name_of, read_start
-from nmt.text.formats.gettext import read_po
-from nmt.text.formats.markup import read_tmx, xml_encoding
+from nmt.text.formats.gettext import po_languages, read_po
+from nmt.text.formats.markup import MarkupReader, Tmx, xml_encoding
 from nmt.text.formats.plain import read_two
 from nmt.text.formats.tables import read_json_lines, read_tsv
-from nmt.text.formats.xliff import read_xliff
-from nmt.text.pair import SentencePair
+from nmt.text.formats.xliff import Xliff
+from nmt.text.pair import Languages, SentencePair
 
 logger = logging.getLogger("nmt")
 
@@ -39,6 +39,7 @@ _MARKUP = _CONTENT | {
     "srt": re.compile(r"\s*\d+\s*\n\d+:\d\d:\d\d[,.]\d+ +-->"),
     "webvtt": re.compile(r"WEBVTT\b"),
 }
+_READERS: dict[str, type[MarkupReader]] = {"tmx": Tmx, "xliff": Xliff}
 _HEAD = 50  # lines of a text in which markup shows
 
 
@@ -137,17 +138,27 @@ def refuse_pipes(corpora: Iterable[Corpus], reader: str) -> None:
         raise NmtError(f"{name_of(path)}: is a pipe, but {reader} reads files several times", "save it to a file first")
 
 
+def languages_of(corpus: Corpus, config: CorpusConfig, default: Languages = (None, None)) -> Languages:
+    """The languages that are configured, else suffixes of two files or declared in one; the default if neither is."""
+    path, known = corpus.files[0], (config.source_language, config.target_language)
+    if len(corpus.files) == 2:
+        codes = [[None, *(s[1:] for s in path.suffixes if s not in {*COMPRESSED, ".txt"})][-1] for path in corpus.files]
+        known = known[0] or codes[0], known[1] or codes[1]
+    elif (name := format_in(corpus, config)) in _READERS:
+        known = _READERS[name](path, known, keep_tags=False).declared()
+    elif name == "po":
+        known = po_languages(path, known)
+    return known if any(known) else default
+
+
 def read_pairs(corpus: Corpus, config: CorpusConfig) -> Iterator[SentencePair]:
     """Stream the pairs of a corpus; NmtError with file and line for what cannot be read."""
     name, languages = format_in(corpus, config), (config.source_language, config.target_language)
     path, columns, keep_tags = corpus.files[0], config.column_names, config.inline_tags == "keep"
-    match name:
-        case "tmx":
-            return read_tmx(path, languages, keep_tags=keep_tags)
-        case "xliff":
-            return read_xliff(path, languages, keep_tags=keep_tags)
-        case "po":
-            return read_po(path, languages)
+    if name in _READERS:
+        return _READERS[name](path, languages, keep_tags=keep_tags).read()
+    if name == "po":
+        return read_po(path, languages)
     for file in filter(Path.is_file, corpus.files):
         if read_start(file).startswith(UTF16_MARKS):  # XML declares its own encoding
             raise NmtError(f"{file}: is in UTF-16", "convert it: iconv -f UTF-16 -t UTF-8")

@@ -50,14 +50,21 @@ def base_language(code: str | None) -> str:
     return (code or "").lower().replace("_", "-").partition("-")[0]
 
 
-def is_language(code: str, language: str) -> bool:
-    """Whether a code names a language; a language without a region includes all its regions.
+def is_language(code: str | None, language: str | None) -> bool:
+    """Whether a code names a language; a language without a region includes all its regions, and None fits any.
 
     >>> is_language("de-DE", "de"), is_language("DE_at", "de"), is_language("pt-BR", "pt-PT"), is_language("den", "de")
     (True, True, False, False)
     """
+    if code is None or language is None:
+        return True
     code, language = (tag.lower().replace("_", "-") for tag in (code, language))
     return code == language or code.startswith(f"{language}-")
+
+
+def may_be_language(code: str | None, language: str | None) -> bool:
+    """Whether a code may name a language, or the language what the code does: one of them may leave out the region."""
+    return is_language(code, language) or is_language(language, code)
 
 
 @cache

@@ -201,6 +201,13 @@ def test_characters_that_a_tokenizer_rewrites_are_counted(tmp_path: Path) -> Non
         assert report["lost"] == pytest.approx(sum(lost.values()) / 14)
 
 
+def test_marks_in_another_order_are_not_lost(tmp_path: Path) -> None:
+    """A composed letter with a mark below is the letter with both marks, whichever is written first."""
+    (tmp_path / "text").write_text("ab\n", encoding="utf-8")
+    tokenizer = train_tokenizers([tmp_path / "text"], TokenizerConfig(vocab_size=270)).source
+    assert vocabulary_report(tokenizer, ["e\u0329\u0301", "\u00e9\u0329", "o\u0316\u0308"])["lost_characters"] == {}
+
+
 def test_utf_16_is_reported_where_it_can_be_read_and_refused_elsewhere(tmp_path: Path) -> None:
     """XML declares its encoding; lines in UTF-16 would all be invalid."""
     unit = '<tu><tuv xml:lang="de"><seg>Hund</seg></tuv><tuv xml:lang="en"><seg>dog</seg></tuv></tu>'

@@ -126,6 +126,18 @@ def test_languages_come_from_the_names_unless_given(
     assert content["languages"] == dict(zip(("source", "target"), expected, strict=True))
 
 
+def test_declared_languages_choose_what_cleaning_drops_and_are_described(tmp_path: Path, small: Tokenizers) -> None:
+    body = "".join(
+        f"<trans-unit id='{number}'><source>{source}</source><target>{target}</target></trans-unit>"
+        for number, (source, target) in enumerate([("Ich sehe den Hund", "I see the dog"), ("Wir suchen", "Мы ищем")])
+    )
+    codes = 'source-language="de-DE" target-language="en-GB"'
+    (tmp_path / "x.xlf").write_text(f"<xliff><file {codes}><body>{body}</body></file></xliff>", encoding="utf-8")
+    content = prepare(sets_of([(tmp_path / "x.xlf",)]), small, tmp_path / "data", PrepareConfig())
+    assert content["sets"]["train"]["dropped"] == {"wrong script": 1}
+    assert content["languages"] == {"source": "de-DE", "target": "en-GB"}
+
+
 def test_preparing_twice_gives_the_same_bytes(tmp_path: Path, corpus: Any, tokenizers: Tokenizers) -> None:
     for name, threads in (("one", 1), ("other", 2)):
         prepare(sets_of([corpus.train], corpus.valid), tokenizers, tmp_path / name, PrepareConfig(split=10), threads)

@@ -1,13 +1,15 @@
 """The dialects of XLIFF and TMX: of each small file, the pairs that a person would read in it."""
 
+import os
 import re
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from nmt.config.corpus import CorpusConfig
 from nmt.errors import NmtError
-from nmt.text.corpus import Corpus, format_of
+from nmt.text.corpus import Corpus, format_of, languages_of
 from nmt.text.corpus import read_pairs as read_corpus
 
 OASIS = "urn:oasis:names:tc:xliff:document:"
@@ -466,6 +468,48 @@ def test_two_regions_of_a_language_are_two_sides(
         assert read(tmp_path, tmx(*texts, header="en-US"), "x.tmx", **given) == expected
 
 
+@pytest.mark.parametrize(
+    ("content", "name", "given", "expected"),
+    [
+        (xliff(BIKE), "x.xlf", {}, ("nl", "sv")),
+        (xliff(BIKE), "x.xlf", {"source_language": "sv"}, ("sv", "nl")),
+        (xliff(BIKE), "x.xlf", {"target_language": "sv-FI"}, ("nl", "sv-FI")),
+        (xliff_2(f"<unit id='1'>{segment('Fiets', 'Cykel')}</unit>"), "x.xlf", {}, ("nl", "sv")),
+        (PAIRS["languages that only the sides declare"][0], "x.xlf", {}, ("nl", "sv")),
+        (xliff("").replace(' target-language="sv"', ""), "x.xlf", {}, ("nl", None)),
+        ("<xliff", "x.xlf", {"target_language": "sv"}, (None, "sv")),
+        ('msgid ""\nmsgstr "Language: is\\n"\nmsgid "Bike"\nmsgstr "Hjól"\n', "x.po", {}, (None, "is")),
+        ('msgid ""\nmsgstr "Language: is\\n"\n', "x.po", {"source_language": "is-IS"}, ("is-IS", None)),
+        ('msgid ""\nmsgstr "Language: \\n"\n', "x.po", {}, (None, None)),
+        ("Fiets\tCykel\n", "x.tsv", {"source_language": "nl"}, ("nl", None)),
+    ],
+)
+def test_languages_that_a_file_declares_are_known_before_its_pairs_are_read(
+    tmp_path: Path, content: str, name: str, given: dict[str, str], expected: tuple[str | None, str | None]
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert languages_of(Corpus((tmp_path / name,), name), CorpusConfig(**given)) == expected
+
+
+def test_languages_that_nothing_declares_are_those_by_default(tmp_path: Path) -> None:
+    for content, expected in (("Fiets\tCykel\n", ("fi", "et")), (xliff(BIKE), ("nl", "sv"))):
+        (tmp_path / "x").write_text(content, encoding="utf-8")
+        assert languages_of(Corpus((tmp_path / "x",), "x"), CorpusConfig(), ("fi", "et")) == expected
+
+
+def test_looking_for_languages_neither_warns_nor_takes_from_a_pipe(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = xliff(BIKE + "<trans-unit><source>Trein</source></trans-unit>")
+    (tmp_path / "x.xlf").write_text(content, encoding="utf-8")
+    languages_of(Corpus((tmp_path / "x.xlf",), "x"), CorpusConfig())
+    assert not caplog.records
+    os.mkfifo(pipe := tmp_path / "pipe")
+    Thread(target=pipe.write_text, args=(content,), daemon=True).start()
+    assert languages_of(corpus := Corpus((pipe,), "x"), CorpusConfig()) == ("nl", "sv")
+    assert [pair[:2] for pair in read_corpus(corpus, CorpusConfig())] == FIETS
+
+
 # ------------------------------------------------------------------------------------------------------------------ TMX
 
 
@@ -510,6 +554,43 @@ def test_memories_have_the_pairs_that_a_person_reads(tmp_path: Path, name: str) 
     assert read(tmp_path, content, "x.tmx") == expected
     swapped = [(target, source) for source, target in expected]
     assert read(tmp_path, content, "x.tmx", source_language="sv") == swapped
+
+
+@pytest.mark.parametrize(
+    ("codes", "given", "swapped"),
+    [
+        (("nl", "sv"), ("nl-BE", "sv-SE"), False),
+        (("nl", "sv"), ("sv_FI", None), True),
+        (("nl", "sv"), (None, "sv-FI"), False),
+        (("nl-NL", "sv"), ("nl", "sv-SE"), False),
+        (("pt", "pt-BR"), ("pt-BR", "pt-PT"), True),
+        (("pt", "pt-BR"), ("pt-BR", "pt"), True),
+    ],
+)
+def test_a_language_fits_where_the_file_does_not_state_its_region(
+    tmp_path: Path, codes: tuple[str, str], given: tuple[str | None, str | None], swapped: bool
+) -> None:
+    settings = {f"{side}_language": code for side, code in zip(("source", "target"), given, strict=True) if code}
+    texts = (codes[0], "Fiets"), (codes[1], "Cykel")
+    expected = [("Cykel", "Fiets")] if swapped else FIETS
+    assert read(tmp_path, tmx(*texts, header=codes[0]), "x.tmx", **settings) == expected
+    attributes = f'source-language="{codes[0]}" target-language="{codes[1]}"'
+    file = xliff(BIKE).replace('source-language="nl" target-language="sv"', attributes)
+    assert read(tmp_path, file, **settings) == expected
+
+
+def test_regions_that_are_stated_stay_apart(tmp_path: Path) -> None:
+    with pytest.raises(NmtError, match="no unit has both nl-BE and another language; its languages are nl-NL, sv"):
+        read(tmp_path, tmx(("nl-NL", "Fiets"), BICYCLE[1]), "x.tmx", source_language="nl-BE")
+
+
+def test_a_memory_declares_its_two_languages(tmp_path: Path) -> None:
+    cases = {(): ("nl", "sv"), (("source_language", "sv-FI"),): ("sv-FI", "nl")}
+    for given, expected in cases.items():
+        (tmp_path / "x.tmx").write_text(tmx(*BICYCLE), encoding="utf-8")
+        assert languages_of(Corpus((tmp_path / "x.tmx",), "x"), CorpusConfig(**dict(given))) == expected
+    (tmp_path / "x.tmx").write_text(tmx(*BICYCLE, ("fi", "Pyörä")), encoding="utf-8")
+    assert languages_of(Corpus((tmp_path / "x.tmx",), "x"), CorpusConfig()) == (None, None)
 
 
 def test_languages_that_a_memory_does_not_have_are_not_replaced_by_others(tmp_path: Path) -> None:

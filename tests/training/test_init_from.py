@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.presets import PRESETS
+from nmt.data.description import read_description
 from nmt.model.model_directory import load_model, load_tensors
 from nmt.runtime import choose_device
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
@@ -117,6 +118,18 @@ def test_prepare_takes_the_tokenizer_of_a_model_and_keeps_every_embedding(
     missing = command("prepare", *sets, "--run", new)
     assert "or nmt prepare --tokenizer" in missing.stderr
     assert not new.exists()
+
+
+def test_data_without_languages_has_those_of_the_model_whose_tokenizer_it_takes(
+    trained: Path, corpus: Corpus, tmp_path: Path, command: Program
+) -> None:
+    files = [shutil.copy(path, tmp_path / name) for path, name in zip(corpus.train, ("left", "right"), strict=True)]
+    for tokenizer, known in ((trained / "model", True), (trained, True), (trained / "tokenizer.model", False)):
+        done = command("prepare", *files, "--run", tmp_path / "new", "--tokenizer", tokenizer)
+        assert done.returncode == 0, done.stderr
+        expected = read_description(trained / "data")["languages"] if known else {"source": None, "target": None}
+        assert read_description(tmp_path / "new" / "data")["languages"] == expected
+    assert None not in read_description(trained / "data")["languages"].values()
 
 
 def test_prepare_does_not_replace_the_tokenizer_of_a_trained_run(

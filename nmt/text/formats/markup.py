@@ -7,16 +7,17 @@ Where tags are kept, codes become text, and tags without codes are written as ta
 
 import logging
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from xml.parsers import expat
 
 from nmt.errors import NmtError
-from nmt.files.lines import read_blocks
+from nmt.files.lines import read_blocks, read_start
 from nmt.text.pair import Languages, SentencePair, one_line
-from nmt.text.scripts import base_language, is_language
+from nmt.text.scripts import base_language, is_language, may_be_language
 
 logger = logging.getLogger("nmt")
 
@@ -46,13 +47,14 @@ def xml_encoding(start: bytes) -> str | None:
 
 @lru_cache(256)
 def choose_sides(codes: Sequence[str | None], languages: Languages) -> tuple[int, int] | None:
-    """The places of source and target among the language codes of a unit; None fits any language, and any code.
+    """The places of source and target in a unit; None fits any language, a code without a region any region.
+
 
     >>> choose_sides(("en-GB", "de", "en-US"), ("de", "en")), choose_sides(("en-GB", "en-US"), ("en-US", "en"))
     ((1, 0), (1, 0))
     """
     sources, targets = (
-        [i for i, code in enumerate(codes) if code is None or language is None or is_language(code, language)]
+        [i for fits in (is_language, may_be_language) for i, code in enumerate(codes) if fits(code, language)]
         for language in languages
     )
     return next(((source, target) for source in sources for target in targets if source != target), None)
@@ -92,9 +94,16 @@ class MarkupReader:
         self.inline: list[tuple[str, Attributes, int]] = []  # open inline elements, and where they begin in the text
         self.breaks: set[tuple[str, str]] = set()  # attributes that refer to the code of a line break
 
-    def read(self) -> Iterator[SentencePair]:
-        """Yield the pairs of the file."""
-        blocks = read_blocks(self.path)
+    def declared(self) -> Languages:
+        """The languages, those that are not given as the start of the file declares them; None: unknown."""
+        del self.end[self.root]  # which reports on the whole file
+        with suppress(NmtError):  # which reading the pairs raises again
+            list(self.read([read_start(self.path)]))
+        return self.languages
+
+    def read(self, blocks: Iterable[bytes] = ()) -> Iterator[SentencePair]:
+        """Yield the pairs of the file, or of these blocks of it."""
+        blocks = iter(blocks or read_blocks(self.path))
         start = next(blocks, b"")
         self.parser = parser = expat.ParserCreate(xml_encoding(start), " ")
         parser.StartElementHandler, parser.EndElementHandler = self._start_element, self._end_element
@@ -225,16 +234,13 @@ class MarkupReader:
         raise NmtError(f"{self.path}: declares entities, such as {name}", "remove them")
 
 
-def read_tmx(path: Path, languages: Languages, *, keep_tags: bool) -> Iterator[SentencePair]:
+class Tmx(MarkupReader):
     """Read the units of a translation memory that have both languages; `de` includes `de-DE` and the like.
 
     Languages that are not given are inferred from a memory of two languages; its header names the source. Raises
     NmtError for broken XML, with the line, and where the languages cannot be inferred or do not occur.
     """
-    return _Tmx(path, languages, keep_tags=keep_tags).read()
 
-
-class _Tmx(MarkupReader):
     root = "tmx"
 
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
@@ -259,7 +265,7 @@ class _Tmx(MarkupReader):
             raise NmtError(f"{where}: no source and target among {listed}", HINT)
         declared = self.header.get("srclang")
         sources = [source] if source else [declared, base_language(declared) or None, None]
-        return next(filter(None, (super(_Tmx, self).choose_sides(codes, (code, target)) for code in sources)), None)
+        return next(filter(None, (super(Tmx, self).choose_sides(codes, (code, target)) for code in sources)), None)
 
     def _finish(self) -> None:
         given = [*filter(None, self.languages), "another language"][:2]

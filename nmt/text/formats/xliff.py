@@ -1,12 +1,11 @@
 """Translation files: XLIFF 1.0 to 2.2, and its dialects of Trados, memoQ, Phrase, Xcode, Angular and others."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from nmt.errors import counted
 from nmt.text.formats.markup import HINT, XML_LANG, Attributes, MarkupReader, is_break
-from nmt.text.pair import Languages, SentencePair
-from nmt.text.scripts import is_language
+from nmt.text.pair import Languages
+from nmt.text.scripts import may_be_language
 
 _OASIS = "urn:oasis:names:tc:xliff:document:"
 _TRADOS = "http://sdl.com/FileTypes/SdlXliff/1.0 "
@@ -21,15 +20,12 @@ DEFINITIONS = {"data": ("dataRef", "dataRefStart"), f"{_TRADOS}tag": ("id",)}
 """Elements with the code of inline tags, and the attributes by which these refer to it."""
 
 
-def read_xliff(path: Path, languages: Languages, *, keep_tags: bool) -> Iterator[SentencePair]:
+class Xliff(MarkupReader):
     """Read the translated segments of an XLIFF file, in the direction of the languages if they are given.
 
     Raises NmtError for broken XML, with the line, and where nothing is translated, or nothing between the languages.
     """
-    return _Xliff(path, languages, keep_tags=keep_tags).read()
 
-
-class _Xliff(MarkupReader):
     root, namespaces = "xliff", NAMESPACES
 
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
@@ -75,8 +71,7 @@ class _Xliff(MarkupReader):
             return
         self.side, self.code = name, self.file_codes[SIDES[name]]
         if language := attributes.get(XML_LANG):
-            code = self.code or ""
-            self.code = code if is_language(language, code) or is_language(code, language) else language
+            self.code = (may_be_language(language, self.code) and self.code) or language
         if "state" in attributes:
             self.pending = not UNTRANSLATED.isdisjoint(attributes.items())
         self.begin_text(self._take_side)
