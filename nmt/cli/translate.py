@@ -96,7 +96,7 @@ def translate(
         translator = _open_export(models or [], runtime)
     text = read_text(file, strict=strict)
     if file is None and sys.stdin.isatty() and sys.stdout.isatty():
-        text = _with_prompt(text, (models or [common.run.model])[0] if engine == "nmt" else None)
+        text = _with_prompt(text, translator.language)
     objects, pending = tee(read_objects(text))
     lines = map(as_line, objects) if json_lines else map(Line, warn_of_markup(text, name_of(file)))
     if tag and not translator.tokenizers.source.symbol(tag):
@@ -140,11 +140,9 @@ def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Transl
     return Translator(engine, engine.tokenizers)
 
 
-def _with_prompt(lines: Iterator[str], model: Path | None) -> Iterator[str]:
+def _with_prompt(lines: Iterator[str], language: str | None) -> Iterator[str]:
     """Lines that are typed after a prompt on stderr, the source language of the model, until the end of input."""
-    from nmt.data.description import languages_in
-
-    typer.echo(prompt := f"{visible(languages_in(model)[0] or '')}> ", nl=False, err=True)
+    typer.echo(prompt := f"{visible(language or '')}> ", nl=False, err=True)
     for line in lines:
         yield line
         typer.echo(prompt, nl=False, err=True)

@@ -63,12 +63,12 @@ class BlockCleaner:
 
     def __call__(self, pairs: Sequence[tuple[str, str]]) -> CleanedBlock:
         """Clean and tokenize pairs of source and target."""
-        before = self.cleaner.repaired
-        normalized = [self.cleaner.normalize_pair(*pair) for pair in pairs]
-        repaired = np.empty(0, np.uint16)
-        if self.cleaner.repaired > before:  # seldom
-            places = (place for place, pair in enumerate(pairs) if self.cleaner.repair_of(*pair))
-            repaired = np.fromiter(places, dtype=np.uint16)
+        normalized, repaired = list[tuple[str, str]](), list[int]()
+        for place, pair in enumerate(pairs):
+            before = self.cleaner.repaired
+            normalized.append(self.cleaner.normalize_pair(*pair))
+            if self.cleaner.repaired > before:
+                repaired.append(place)
         outcomes = [self.cleaner.rejected_by(*pair) or "kept" for pair in normalized]
         kept = [pair for pair, outcome in zip(normalized, outcomes, strict=True) if outcome == "kept"]
         rules = np.asarray([RULES.index(outcome) for outcome in outcomes], dtype=np.uint8)
@@ -76,7 +76,7 @@ class BlockCleaner:
         target = flat(self.tokenizers.target.encode([target for _, target in kept], end=True))
         key = self.duplicate_key
         hashes = hashes_of(key(*pair) for pair in kept) if key else np.empty(0, np.uint64)
-        return self._limit_lengths(CleanedBlock(rules, repaired, hashes, *source, *target))
+        return self._limit_lengths(CleanedBlock(rules, np.asarray(repaired, np.uint16), hashes, *source, *target))
 
     def _limit_lengths(self, block: CleanedBlock) -> CleanedBlock:
         longest = np.maximum(block.source_lengths, block.target_lengths)

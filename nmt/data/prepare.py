@@ -115,8 +115,9 @@ def prepare(
             description["languages"] = dict(zip(SIDES, languages, strict=True))
             if cleaner.fit:
                 description["lengths"] = cleaner.fit._asdict()
-            if not force and output.exists() and _contents(directory) != _contents(output):
-                RunDirectory(output.parent).check_untrained("data set")
+            run = RunDirectory(output.parent)
+            if not force and output.exists() and run.is_trained() and _contents(directory) != _contents(output):
+                run.check_untrained("data set")
             write_json(directory / DATA_DESCRIPTION, description)
     shards.remove()
     return description

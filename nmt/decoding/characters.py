@@ -67,6 +67,8 @@ class Characters:
 
     def clean(self, text: str, tokens: Sequence[int]) -> str:
         """The text of tokens, without what cannot follow: other engines write it, and a maximum length cuts."""
+        if "\ufffd" not in text and not CONTROL.search(text):
+            return text
         state = _COMPLETE
         for token in tokens:
             state = int(self.following[state, token]) if state >= 0 else state

@@ -10,7 +10,7 @@ from pathlib import Path
 from nmt.decoding.alignment import Alignment
 from nmt.errors import NmtError
 from nmt.files.lines import read_text
-from nmt.text.words import casefold_words, split_words
+from nmt.text.words import casefold_words, separate_words
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -84,7 +84,7 @@ class Glossary:
         self.terms = defaultdict[str, dict[tuple[str, ...], str]](dict)  # by the first word
         folded = {casefold_words(source): target for source, target in terms.items()}
         for source in sorted(folded, key=len, reverse=True):
-            words = split_words(source)
+            words = separate_words(source)
             self.terms[words[0]][tuple(words)] = folded[source]
 
     @classmethod
@@ -93,7 +93,7 @@ class Glossary:
         terms = {}
         for number, line in enumerate(read_text(path), start=1):
             if line.strip():
-                columns = [column.strip() for column in line.removeprefix("\ufeff" if number == 1 else "").split("\t")]
+                columns = [column.strip() for column in line.split("\t")]
                 if len(columns) != 2 or not all(columns):
                     raise NmtError(f"{path}, line {number}: expected a source term, a tab and a target term")
                 terms[columns[0]] = columns[1]
@@ -106,7 +106,7 @@ class Glossary:
 
     def _find(self, text: str) -> Iterator[str]:
         """The translations of the terms in a text, from left to right."""
-        words, start = split_words(casefold_words(text)) if self.terms else [], 0
+        words, start = separate_words(casefold_words(text)) if self.terms else [], 0
         while start < len(words):
             candidates = self.terms.get(words[start], {})
             term = next((term for term in candidates if tuple(words[start : start + len(term)]) == term), None)

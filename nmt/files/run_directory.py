@@ -46,9 +46,13 @@ class RunDirectory:
         """Whether the run has a tokenizer."""
         return any((self.path / name).exists() for name in (JOINT_TOKENIZER, SOURCE_TOKENIZER))
 
+    def is_trained(self) -> bool:
+        """Whether the run has a model or checkpoints, to which its data and its tokenizer belong."""
+        return is_model(self.model) or bool(list_checkpoints(self.checkpoints))
+
     def check_untrained(self, part: str) -> None:
-        """Raise NmtError where the run has a model or checkpoints, to which its data and its tokenizer belong."""
-        if is_model(self.model) or list_checkpoints(self.checkpoints):
+        """Raise NmtError where the run is trained, and would lose a part that it was trained with."""
+        if self.is_trained():
             hint = "use another --run, or add --force: the model can still translate, but training cannot be resumed"
             raise NmtError(f"{self.path}: was trained with another {part}, which would be lost", hint)
 

@@ -39,10 +39,10 @@ def is_joined(before: str, after: str) -> bool:
     return bool(before and after) and (_is_mark(after) or (_is_letter(before) and _is_letter(after)))
 
 
-def split_words(text: str) -> list[str]:
+def separate_words(text: str) -> list[str]:
     """Split a text into words and the characters between them; nothing is removed.
 
-    >>> split_words("the cat's 猫")
+    >>> separate_words("the cat's 猫")
     ['the', ' ', 'cat', "'", 's', ' ', '猫']
     """
     ends = [index for index, pair in enumerate(pairwise(text), start=1) if not is_joined(*pair)]

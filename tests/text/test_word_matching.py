@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nmt.text.words import casefold_words, contains_words, split_words
+from nmt.text.words import casefold_words, contains_words, separate_words
 
 
 def matches(text: str, phrase: str) -> bool:
@@ -63,8 +63,8 @@ def test_parts_of_words_do_not_match(text: str, phrase: str) -> None:
 
 @given(st.text())
 def test_words_and_what_is_between_them_are_the_text(text: str) -> None:
-    assert "".join(split_words(text)) == text
-    assert all(contains_words(text, word) for word in split_words(text))
+    assert "".join(separate_words(text)) == text
+    assert all(contains_words(text, word) for word in separate_words(text))
 
 
 @given(st.text(), st.sampled_from(["NFC", "NFD"]))
