@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))  # a core for each worker: its threads would wait for those of the others
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
 import torch
 from hypothesis import HealthCheck, settings
 

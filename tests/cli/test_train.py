@@ -393,7 +393,7 @@ def test_corpora_are_read_by_weight_and_a_stopped_run_goes_on_exactly(two_corpor
             options = ["--steps", end, "--corpus-weights", "small.tsv=7.5" if end == 9 else "1,7.5", *QUICK]
             done = command("train", "--run", run, *options, "--schedule", "inverse-sqrt", "--save-every", 1)
             assert done.returncode == 0, done.stderr
-            assert "75 of 10 pairs" in done.stderr
+            assert "75 of 10 in small.tsv" in done.stderr
     states = [run / "checkpoints" / "step-000009" for run in (two_corpora, two_corpora.with_name("whole"))]
     for name in ("model.safetensors", "optimizer.safetensors"):
         assert (states[0] / name).read_bytes() == (states[1] / name).read_bytes()
