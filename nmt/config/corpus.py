@@ -52,7 +52,7 @@ class TokenizerConfig(CorpusConfig):
     vocab_size: str | int = setting("auto", "Vocabulary size: number of pieces, or auto: by corpus size")
     type: str = setting("bpe", "Subword model type", choices=("bpe", "unigram", "char", "byte"))
     separate: bool = setting(False, "Train one vocabulary per language instead of a joint one")
-    character_coverage: float = setting(0.9999, "Fraction of the corpus's characters to cover", "(0.9, inf)")
+    character_coverage: float = setting(0.9999, "Fraction of the corpus's characters to cover", "[0.98, inf)")
     byte_fallback: bool = setting(True, "Encode characters outside the vocabulary as bytes, so that nothing is <unk>")
     normalization: str = setting(
         AUTO,

@@ -35,6 +35,7 @@ _MOJIBAKE = re.compile("|".join(["Ã ", *chain.from_iterable(map(_sequences, _EN
 _FIRST, _REST = (
     "".join(_characters(encoding, *bounds) for encoding in _ENCODINGS) for bounds in ((0xC2, 0xF5), (0x80, 0xC0))
 )
+_MOJIBAKE_END = re.compile(f"(?:{_MOJIBAKE.pattern})$")
 _BEGINS = re.compile(f"[{_FIRST}][{_REST}]")  # faster
 
 
@@ -55,14 +56,21 @@ def repair_encoding(text: str) -> str:
 def _is_odd(sequence: re.Match[str]) -> bool:
     """Whether correct text would hardly have a sequence.
 
-    It may have a letter in quotation marks, “Â”, or before a no-break space, and words in capitals such as IRMÃ².
+    It may have a letter in quotation marks, “Â”, or before a no-break space, words in capitals such as IRMÃ², signs as
+    in Å³ or 3×², and a letter of another script only beside another sequence.
     """
     text, (first, rest) = sequence.string, (sequence[0][0], sequence[0][1:])
     before, after = text[: sequence.start()][-1:], text[sequence.end() :][:1]
-    if (before in _OPENING and rest in _CLOSING) or (rest == "\xa0" and after in _AFTER_SPACE):
+    if (before in _OPENING and rest in _CLOSING) or (rest == "\xa0" and (first not in "ÂÃ" or after in _AFTER_SPACE)):
         return False
     character = next(filter(None, (_decoded(first + rest, encoding) for encoding in _ENCODINGS)), "à")
-    return character.isprintable() and (character.isupper() or not before.isupper())
+    if unicodedata.category(character)[0] in "LM" and "LATIN" not in unicodedata.name(character, ""):
+        return bool(_MOJIBAKE.match(text, sequence.end()) or _MOJIBAKE_END.search(text, 0, sequence.start()))
+    if before.isupper() or (character.isupper() and rest in _CLOSING):
+        return character.isupper() and after.isalpha()
+    if first == "Å" and not (before.isalpha() or after.isalpha()):
+        return False
+    return character.isprintable() or character == "\xa0"
 
 
 def _decoded(sequence: str, encoding: str) -> str:

@@ -21,7 +21,7 @@ _WINDOW = 4_000  # characters that sentencex sees at once: its time is quadratic
 
 _ABBREVIATIONS = (  # initials, titles, and others that a name, noun or number follows, in any language
     r"[A-Za-z\u00c0-\u024f\u0370-\u058f\u05d0-\u05ea\u0620-\u064a\u0671-\u06d3\u0904-\u091a\u091c-\u0939\u0985-\u09b9]|"
-    "Dra?|Prof|Mrs?|Ms|MM|Mmes?|Mlles?|Mgr|Sra?|Srta|Dña|Dott|Ing|Inż|Doç|[Dd]hr|[Mm]evr|[Mm]w|Bpk|Jl|Ks|TP|Av|EE"
+    "Dra?|Prof|Mrs?|Ms|Ste?|[Bb]d|Cie|Str|Gent|hab|[Śś]w|Sn|P?GS|TS|[Уу]л|กทม|MM|Mmes?|Mlles?|Mgr|Sra?|Srta|Dña|Dott|Ing|Inż|Doç|[Dd]hr|[Mm]evr|[Mm]w|Bpk|Jl|Ks|TP|Av|EE"
     "|[Cc]ca|[Cc]a|[Aa]pp?rox|[IiEe][nx][ck]l|[Zz]zgl|[Vv]gl|[Dd]vs|[Mm]io|[Mm]rd|[Tt]\\.ex|[Bb]l\\.a"
     "|(?<!ал\\s|ил\\s|ел\\s|ли\\s|ть\\s)[ИиІі]м|[Аа]кад|[Тт]ыс|[Рр]уб|[Пп]роф"
     "|Δρ|κα|أ\\.د|פרופ|גב|ড|ডা|ডঃ|মো|ડૉ|ડો|શ્રી"
@@ -33,11 +33,16 @@ _NO_END = re.compile(
     | (?<!\w)(?:[IVXLC]+|[^\W\d]|(?i:[b-df-hj-np-tv-xzßбвгджзклмнпрстфхцчшщ]){{2,5}})\.\s*[a-zß-öø-ÿа-яё]$  # II. von
     | (?<!\w)(?:[^\W\d]{{1,4}}|[^\W\d]+str)\.\s*\d$    # Figs. 3 and 4, art. 5
     | [.!?…]["'”’»)\]]*\S$           # com.sun.awt, .NET
+    | ၊\s*.$                          # a comma
     | [」』]と$|[。！？]”[^\s“]$      # 「はい。」と言った, “好。”他说""",
     re.VERBOSE,
 )
 """Where sentencex ends a sentence, and should not: up to the first character of the next."""
 
+_LOWER_CASE = re.compile(rf"(?<=\.\s)[{''.join(filter(str.islower, map(chr, range(0x61, 0x590))))}](?![A-Z])")
+"""What follows an abbreviation that sentencex does not know, in a text that begins with a capital letter; not iMac."""
+
+_ELISION = re.compile(r"[.!?…]\s['’]\w$")  # Het is koud. 't Is winter.
 _ORDINAL = re.compile(r"(?<![\w.])\d\d?\.\s*.$")
 _LANGUAGES_WITHOUT_ORDINALS = {"ar", "en", "es", "fa", "fr", "it", "nl", "pt", "ro", "ru", "sv", "uk"}
 """Languages that do not write ordinal numbers with a full stop, as German does: 17. Jahrhundert."""
@@ -90,11 +95,15 @@ def split_sentences(line: str, language: str | None = None) -> list[str]:
     plain = re.sub(r"\s", " ", line)  # other white space makes sentencex panic
     language = base_language(language)
     no_end = [_NO_END] if language in _LANGUAGES_WITHOUT_ORDINALS else [_NO_END, _ORDINAL]
+    has_capitals = next(filter(str.isalpha, plain), "").isupper()
     ends = {*_sentencex_ends(plain, language or "en"), *(match.end() for match in _MORE_ENDS.finditer(plain))}
+    ends = {end - bool(_ELISION.search(plain, max(0, end - 3), end + 1)) for end in ends}
     kept = sorted(
         end
         for end in ends
-        if 0 < end < len(line) and not any(pattern.search(plain, max(0, end - 40), end + 1) for pattern in no_end)
+        if 0 < end < len(line)
+        and not any(pattern.search(plain, max(0, end - 40), end + 1) for pattern in no_end)
+        and not (has_capitals and _LOWER_CASE.match(plain, end))
     )
     return [line[start:end] for start, end in pairwise([0, *kept, len(line)])]
 

@@ -1,7 +1,7 @@
 """Words in text, the same for glossaries, required terms and forbidden words: whole words, in any script.
 
-Letters, digits and the marks on them form words; scripts without spaces have no word boundaries, so a term matches
-anywhere in them, but never a part of a letter.
+Letters, digits and the marks on them form words. Scripts without spaces have no word boundaries, and Korean has none
+between a noun and its particle: there a term matches anywhere, but never a part of a letter.
 """
 
 import unicodedata
@@ -27,7 +27,7 @@ def _is_mark(character: str) -> bool:
 @cache
 def _is_letter(character: str) -> bool:
     is_letter = unicodedata.category(character)[0] in "LMN" or character in f"_{_JOINERS}"
-    return is_letter and not writes_without_spaces(character)
+    return is_letter and not writes_without_spaces(character) and not "가" <= character <= "힣"
 
 
 def is_joined(before: str, after: str) -> bool:

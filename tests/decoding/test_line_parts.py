@@ -44,7 +44,7 @@ def test_no_token_is_lost_and_no_part_is_too_long(
     assert "".join("".join(texts).split()) == "".join(line.split())
     if len(tokenizers.source.encode([line])[0]) < max_length and not always:
         assert len(parts) == sum(bool(cell.strip()) for cell in line.split("\t"))
-    if always:
+    if always and not next(filter(str.isalpha, line), "").isupper():  # then lower case begins sentences
         assert len(parts) >= line.count(".")
 
 

@@ -209,6 +209,14 @@ def test_text_decoded_correctly_is_left_alone(text: str) -> None:
     assert repair_encoding(text) == text
 
 
+@pytest.mark.parametrize(
+    ("broken", "text"),
+    [("5Â\xa0000 m", "5\xa0000 m"), ("nÃ³ namÅ³", "nó namų"), ("Ã–L, FÃœR", "ÖL, FÜR"), ("æ˜¥å¤\x8f", "春夏")],
+)
+def test_mojibake_by_itself_is_repaired(broken: str, text: str) -> None:
+    assert repair_encoding(broken) == text
+
+
 @pytest.mark.parametrize("text", ["Это очень простой вопрос.", "На улице холодно"])
 def test_cyrillic_decoded_as_windows_1251_is_repaired(text: str) -> None:
     assert repair_encoding(text.encode().decode("cp1251", "replace").replace("\ufffd", "\x98")) == text
@@ -226,6 +234,12 @@ def test_quotation_marks_that_pair_stay(text: str) -> None:
         "Vitamine Â\xa0: deux par jour\xa0; B\xa0!",
         "A IRMÃ\xa0MAIS NOVA\xa0– AMANHÃ\xa0!",
         "OS CAPITÃ² (nota)",
+        "A cell of 61.2 Å³ and a face of 15 Å²",
+        "Voir MUSÉE CARRÉ† et René†\xa0: absents",
+        "CAPITÃ™, AVELÃ” e AMANHÃ– nada",
+        "„HLIÐ“ og „SVIÐ“, BLIÐ™ og RAUÐ® 4",
+        "4×“a” and 5×„b“, 6×², Ø³ and Ø±0,2",
+        "CANAÍ² e AQUÍ¿QUIÉN?",
     ],
 )
 def test_letters_by_themselves_and_words_in_capitals_stay(text: str) -> None:

@@ -217,8 +217,18 @@ def test_languages_that_are_not_given_are_inferred_from_a_memory_of_two(tmp_path
     assert read(tmx(tmp_path, units, "en"), target_language="de") == english_first
     with pytest.raises(NmtError, match="no source and target among EN-US, de-DE, fr"):
         read(tmx(tmp_path, THREE))
+    assert read(tmx(tmp_path, THREE), target_language="fr") == read(
+        tmx(tmp_path, THREE), source_language="en", target_language="fr"
+    )
     with pytest.raises(NmtError, match="no unit has both de and it; its languages are EN-US, de-DE, fr"):
         read(tmx(tmp_path, THREE), source_language="de", target_language="it")
+
+
+def test_entities_of_html_are_read_where_the_dtd_that_declares_them_is_elsewhere(tmp_path: Path) -> None:
+    unit = '<tu><tuv lang="de"><seg>1&nbsp;m&auml;h</seg></tuv><tuv lang="en"><seg>1 moo</seg></tuv></tu>'
+    path = tmp_path / "memory.tmx"
+    path.write_text(f'<!DOCTYPE tmx SYSTEM "tmx14.dtd"><tmx><body>{unit}</body></tmx>', encoding="utf-8")
+    assert read(path, source_language="de", target_language="en") == [("1\xa0mäh", "1 moo")]
 
 
 def test_tags_in_a_memory_are_left_out_or_kept(tmp_path: Path) -> None:
@@ -242,6 +252,7 @@ def test_tags_in_a_memory_are_left_out_or_kept(tmp_path: Path) -> None:
             '<!DOCTYPE t [<!ENTITY a SYSTEM "file:///etc/hostname">]>\n<tmx><seg>&a;</seg></tmx>',
             "declares entities, such as a",
         ),
+        ('<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n<tmx><seg>&dog;</seg></tmx>', "line 2: unknown entity dog"),
         ("", "broken XML"),
         ("not XML", "broken XML"),
         ("<html><body/></html>", "the root element is <html>, not <tmx>"),
@@ -277,7 +288,7 @@ XLIFF_2 = """<xliff xmlns="urn:oasis:names:tc:xliff:document:2.0" version="2.0" 
 <target>Hallo <pc id="1">Welt</pc></target></segment>
 <ignorable><source> </source></ignorable>
 <segment state="initial"><source>New</source><target>New</target></segment>
-<segment><source>A<cp hex="0001"/>b</source><target>Ab</target></segment></unit>
+<segment><source>A<cp hex="0001"/>b</source><target>A<cp hex="E4"/>b</target></segment></unit>
 <unit id="2" translate="no"><segment><source>X</source><target>X</target></segment></unit>
 </file></xliff>
 """
@@ -308,7 +319,7 @@ def test_files_of_other_languages_in_xliff_are_left_out(tmp_path: Path) -> None:
 
 def test_translated_segments_of_xliff_2(tmp_path: Path) -> None:
     (path,) = write(tmp_path, **{"x.xliff": XLIFF_2})
-    assert read(path) == [("Hello world", "Hallo Welt"), ("A b", "Ab")]
+    assert read(path) == [("Hello world", "Hallo Welt"), ("A b", "Aäb")]
     assert read(path, inline_tags="keep")[0] == (
         'Hello <pc id="1">world</pc><ph id="2"/>',
         'Hallo <pc id="1">Welt</pc>',

@@ -124,6 +124,17 @@ def test_a_line_is_cut_into_sentences_before_words_and_words_before_letters() ->
         ("de", "Er kam an. |Sie ging um. |Ich auch."),
         ("ru", "Мы сказали им. |Они ушли."),
         ("en", "The old engines. |iMac is newer. |O.K. |Go on."),
+        ("nl", "Ze sliep. |'s Morgens ging ze weg. |’t Was vroeg."),
+        ("fr", "La maison Girard et Cie. vend du vin. |Elle est à St. Julien, 4 bd. Voltaire."),
+        ("pl", "Ma ok. 3 tys. mieszkańców. |Kościół pw. św. Anny. |Mówi dr hab. Lis."),
+        ("ru", "Толстой род. в Ясной Поляне. |Он жил на Ул. Мира."),
+        ("el", "Ήρθε χθες, δηλ. την Τρίτη. |Έφυγε."),
+        ("tr", "Elma, armut vb. meyveler aldı. |Gitti."),
+        ("hu", "Született 1990. június 5. napján. |Él."),
+        ("hr", "Bilo je to 1990. godine. |Kraj."),
+        ("it", "Cfr. op. cit. nota 4. |Fine."),
+        ("my", "မင်္ဂလာပါ၊ နေကောင်းလား။ |ကောင်းတယ်။"),
+        ("vi", "GS. Lan đến. |Cô ấy cười."),
     ],
 )
 def test_sentences_end_as_readers_of_the_language_see_it(language: str, line: str) -> None:

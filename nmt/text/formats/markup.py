@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from html.entities import html5
 from itertools import chain
 from pathlib import Path
 from xml.parsers import expat
@@ -27,9 +28,10 @@ HINT = "set --source-language CODE and --target-language CODE"
 
 _CODES = {"bpt", "ept", "ph", "it", "ut"}  # inline elements whose text is code of a foreign format
 _MARKS = {"mrk", "sm", "em", "cp"}  # inline elements that are never tags: annotations and control characters
+_KEYS = ("id", "i", "x", "startRef")  # attributes that name an inline element
 _DELETED = {"x-sdl-deleted", "x-sdl-feedback-deleted"}  # types of marks around tracked deletions
 
-_SPACES = "lb|pb|cr|lf|cp|tab|line[-_]?break|br|p|div|li|[uod]l|d[td]|t[dhr]|table|hr|h[1-6]|pre|blockquote|option"
+_SPACES = "lb|pb|cr|lf|tab|line[-_]?break|br|p|div|li|[uod]l|d[td]|t[dhr]|table|hr|h[1-6]|pre|blockquote|option"
 _BREAK = re.compile(
     rf"^(?:\S*[:/]\S* )?(?:[a-z]+[-:])*(?:{_SPACES})(?:_\d+)?$"  # the name, type or id of a tag
     rf"|(?:<|&lt;)/?(?:\w+:)?(?:{_SPACES})(?![\w.:-])"  # a tag as code
@@ -64,6 +66,14 @@ def choose_sides(codes: Sequence[str | None], languages: Languages) -> tuple[int
 def is_break(*values: str) -> bool:
     """Whether the name and attributes of a tag, or its code, stand for the end of a line or other white space."""
     return any(map(_BREAK.search, values))
+
+
+def _character(code_point: str) -> str:
+    """The character of a hexadecimal code point; a line break for one that text cannot hold."""
+    with suppress(ValueError, OverflowError):
+        if (character := chr(int(code_point, 16))).isprintable():
+            return character
+    return "\n"
 
 
 class MarkupReader:
@@ -107,7 +117,7 @@ class MarkupReader:
         start = next(blocks, b"")
         self.parser = parser = expat.ParserCreate(xml_encoding(start), " ")
         parser.StartElementHandler, parser.EndElementHandler = self._start_element, self._end_element
-        parser.EntityDeclHandler = self._refuse_entity
+        parser.EntityDeclHandler, parser.SkippedEntityHandler = self._refuse_entity, self._read_entity
         try:
             for block in chain([start], blocks):
                 parser.Parse(block, False)
@@ -135,7 +145,7 @@ class MarkupReader:
         """The places of source and target, which settle the languages that are not given."""
         sides = choose_sides(codes, languages)
         if sides and None in self.languages:
-            source, target = self.languages
+            source, target = languages
             self.languages = source or codes[sides[0]], target or codes[sides[1]]
         return sides
 
@@ -204,8 +214,10 @@ class MarkupReader:
     def _open_inline(self, text: list[str], name: str, attributes: Attributes) -> None:
         self.inline.append((name, attributes, len(text)))
         if self.keep_tags and name not in _MARKS:
-            local, key = name.rpartition(" ")[2], next((key for key in ("id", "i", "x") if key in attributes), None)
+            local, key = name.rpartition(" ")[2], next((key for key in _KEYS if key in attributes), None)
             text.append(f'<{local} {key}="{attributes[key]}">' if key else f"<{local}>")
+        elif name == "cp":
+            text.append(_character(attributes.get("hex", "")))
         else:
             breaks = is_break(name, *attributes.values()) or not self.breaks.isdisjoint(attributes.items())
             text.append("\n" if breaks else "")
@@ -229,6 +241,13 @@ class MarkupReader:
             text[start:] = "\n" if text[start] or _BREAK.search("".join(text[start + 1 :])) else ""
         elif text[start]:
             text.append("\n")
+
+    def _read_entity(self, name: str, *_: object) -> None:
+        """Read an entity that only a DTD elsewhere declares, if it is one of HTML."""
+        if f"{name};" not in html5:
+            raise NmtError(f"{self.path}, line {self.parser.CurrentLineNumber}: unknown entity {name}", "replace it")
+        if self.text is not None:
+            self.text.append(html5[f"{name};"])
 
     def _refuse_entity(self, name: str, *_: object) -> None:
         raise NmtError(f"{self.path}: declares entities, such as {name}", "remove them")
@@ -260,11 +279,13 @@ class Tmx(MarkupReader):
         source, target = languages
         if source and target:
             return choose_sides(codes, languages)
-        if len(set(codes)) > 2:
-            where, listed = f"{self.path}, line {self.unit_line}", ", ".join(filter(None, dict.fromkeys(codes)))
-            raise NmtError(f"{where}: no source and target among {listed}", HINT)
         declared = self.header.get("srclang")
         sources = [source] if source else [declared, base_language(declared) or None, None]
+        if len(set(codes)) > 2 and target:
+            sources = [*filter(None, sources)]
+        elif len(set(codes)) > 2:
+            where, listed = f"{self.path}, line {self.unit_line}", ", ".join(filter(None, dict.fromkeys(codes)))
+            raise NmtError(f"{where}: no source and target among {listed}", HINT)
         return next(filter(None, (super(Tmx, self).choose_sides(codes, (code, target)) for code in sources)), None)
 
     def _finish(self) -> None:
