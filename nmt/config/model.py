@@ -36,6 +36,14 @@ class ModelConfig(Config):
         None, "Dropout probability for embeddings (default: --dropout)", "[0, 1)"
     )
 
+    @property
+    def alignment_layer(self) -> int:
+        """The decoder layer whose cross-attention aligns words best: the last but one, of two layers the last.
+
+        Of six layers by Garg et al. 2019 (section 3.1), of two by benchmarks/results/alignment-error.txt.
+        """
+        return self.decoder_layers - 2 if self.decoder_layers > 2 else self.decoder_layers - 1
+
     def problems(self) -> list[str]:
         """Conflicts between fields, in terms of the options."""
         problems = []

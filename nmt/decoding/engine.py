@@ -65,7 +65,7 @@ class TorchEngine:
         total = torch.zeros(())
         for model in self.models:
             model.extend_positions(max(source.size(1), target.size(1)))
-            weights = model.attention(source, mask, target).cross[model.alignment_layer]
+            weights = model.attention(source, mask, target).cross[model.config.alignment_layer]
             total = total + weights.mean(dim=1).float().cpu()
         pairs = zip(total / len(self.models), sources, targets, strict=True)
         return [weights[: len(target_row), : len(source_row)] for weights, source_row, target_row in pairs]

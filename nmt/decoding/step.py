@@ -45,7 +45,7 @@ class ModelStep:
     def __call__(self, tokens: Tensor) -> Distribution:
         """Compute the distribution of the next token, given the newest tokens [batch, beam]."""
         past = self._extended_past(tokens.size(1))
-        cache = self.caches[self.model.alignment_layer]
+        cache = self.caches[self.model.config.alignment_layer]
         if self.needs_attention:
             cache.observed = []
         output = self.model.step(tokens, self.position, self.caches, past, self.padding)

@@ -71,10 +71,10 @@ def make_spec(loaded: LoadedModel) -> "TransformerSpec":
         (config.encoder_layers, config.decoder_layers),
         config.heads,
         pre_norm=config.norm == "pre",
-        alignment_layer=model.alignment_layer,
+        alignment_layer=config.alignment_layer,
         alignment_heads=config.heads,
     )
-    positions = sinusoidal_positions(max(config.max_length, 2 * _MAX_LENGTH) + 1, config.dim).numpy()
+    positions = sinusoidal_positions(max(config.max_length, 2 * _MAX_LENGTH) + 1, config.dim)
     spec.encoder.embeddings[0].weight = _array(model.source_embedding.weight)
     spec.decoder.embeddings.weight = _array(model.target_embedding.weight)
     spec.decoder.projection.weight = _array(model.projection.weight)

@@ -1,10 +1,10 @@
 """Sinusoidal position encodings (Vaswani et al. 2017, section 3.5)."""
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
 
-def sinusoidal_positions(length: int, dim: int) -> Tensor:
+def sinusoidal_positions(length: int, dim: int) -> npt.NDArray[np.float32]:
     """The encodings of the first `length` positions, [length, dim] in float32.
 
         PE(pos, 2i)     = sin(pos / 10000^(2i / d_model))
@@ -16,6 +16,5 @@ def sinusoidal_positions(length: int, dim: int) -> Tensor:
     >>> sinusoidal_positions(2, 4)[0].tolist()
     [0.0, 1.0, 0.0, 1.0]
     """
-    position = torch.arange(length, dtype=torch.float64, device="cpu")[:, None]
-    angle = position / 10000 ** (torch.arange(0, dim, 2, dtype=torch.float64, device="cpu") / dim)
-    return torch.stack([angle.sin(), angle.cos()], dim=-1).reshape(length, dim).float()
+    angle = np.arange(length)[:, None] / 10000 ** (np.arange(0, dim, 2) / dim)
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1).reshape(length, dim).astype(np.float32)

@@ -51,12 +51,14 @@ class Transformer(nn.Module):
 
     def place_positions(self, device: torch.device, dtype: torch.dtype) -> None:
         """Compute the position encodings, which are not parameters, for a device and dtype."""
-        self.positions = sinusoidal_positions(aligned(self.config.max_length), self.config.dim).to(device, dtype)
+        self.positions = torch.zeros((0, 0), dtype=dtype, device=device)
+        self.extend_positions(self.config.max_length)
 
     def extend_positions(self, length: int) -> None:
         """Extend the position encodings to sentences longer than those of training."""
         if length > len(self.positions):
-            self.positions = sinusoidal_positions(aligned(length), self.config.dim).to(self.positions)
+            positions = torch.from_numpy(sinusoidal_positions(aligned(length), self.config.dim))
+            self.positions = positions.to(self.positions)
 
     def compile_layers(self, backend: str = "inductor") -> None:
         """Compile each layer with torch.compile, for any batch size and length."""
@@ -140,15 +142,6 @@ class Transformer(nn.Module):
             tokens *= 2
         hidden = self.decode(target_input, self.encode(source, source_mask), source_mask)
         return label_smoothed_loss(hidden, self.projection.weight, target_output, tokens, smoothing, r_drop)
-
-    @property
-    def alignment_layer(self) -> int:
-        """The decoder layer whose cross-attention aligns words best: the last but one, of two layers the last.
-
-        Of six layers by Garg et al. 2019 (section 3.1), of two by benchmarks/results/alignment-error.txt.
-        """
-        layers = len(self.decoder)
-        return layers - 2 if layers > 2 else layers - 1
 
     # ----------------------------------------------------------------------------------------- one position at a time
 

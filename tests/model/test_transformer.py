@@ -93,7 +93,7 @@ def test_positions_are_those_of_the_paper() -> None:
 def test_embeddings_are_scaled_by_the_square_root_of_the_width() -> None:
     net = model(dim=16)
     tokens = torch.tensor([[5, 6]])
-    expected = net.source_embedding.weight[[5, 6]] * 4.0 + sinusoidal_positions(2, 16)
+    expected = net.source_embedding.weight[[5, 6]] * 4.0 + torch.from_numpy(sinusoidal_positions(2, 16))
     torch.testing.assert_close(net._embed(tokens, net.source_embedding)[0], expected)
 
 
@@ -155,7 +155,7 @@ def test_compiled_layers_compute_what_layers_compute() -> None:
 @pytest.mark.parametrize(("layers", "expected"), [(1, 0), (2, 1), (3, 1), (6, 4)])
 def test_words_are_aligned_by_the_last_layer_but_one_and_of_two_by_the_last(layers: int, expected: int) -> None:
     """Garg et al. 2019, section 3.1, for six; benchmarks/results/alignment-error.txt for two."""
-    assert model(decoder_layers=layers).alignment_layer == expected
+    assert model(decoder_layers=layers).config.alignment_layer == expected
 
 
 def test_longer_sentences_extend_the_positions_and_change_none() -> None:

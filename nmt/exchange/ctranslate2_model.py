@@ -1,0 +1,131 @@
+"""Models in the format of CTranslate2, made of weights by numpy alone.
+
+CTranslate2 has writers of its own, which import torch. A model is a list of named arrays; matrices are [output, input],
+as torch has them. The projections of queries, keys and values are one matrix in self-attention, as in nmt; in
+cross-attention those of queries are separate.
+"""
+
+import json
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from nmt.config.model import ModelConfig
+from nmt.model.positions import sinusoidal_positions
+from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizers
+
+Array = npt.NDArray[Any]
+
+MAX_LENGTH = 256
+"""Tokens of a sentence that is translated whole."""
+
+_BINARY_VERSION, _SPECIFICATION, _REVISION = 6, "TransformerSpec", 7
+_TYPES = ("float32", "int8", "int16", "int32", "float16", "uint16")  # by their numbers; the last is bfloat16
+_LAYERS = {
+    "self_attention/linear_0": "self_attention.project_in",
+    "self_attention/linear_1": "self_attention.project_out",
+    "self_attention/layer_norm": "self_attention_residual.norm",
+    "attention/linear_0": "cross_attention.project_in",  # the queries alone
+    "attention/linear_1": "cross_attention.project_in",  # keys and values
+    "attention/linear_2": "cross_attention.project_out",
+    "attention/layer_norm": "cross_attention_residual.norm",
+    "ffn/linear_0": "feed_forward.expand",
+    "ffn/linear_1": "feed_forward.contract",
+    "ffn/layer_norm": "feed_forward_residual.norm",
+}
+"""Parts of a layer, by their names there and in nmt."""
+
+
+def model_files(
+    config: ModelConfig, weights: Mapping[str, Array], tokenizers: Tokenizers, quantization: str = "float32"
+) -> dict[str, bytes]:
+    """The files of a model, by name: weights, vocabularies and configuration.
+
+    Quantized to int8, matrices have a scale for each row, to int16 a single one; to float16 and bfloat16, all is.
+    """
+    unknown, begin, end = tokenizers.target.pieces([UNKNOWN, BEGIN, END])
+    tokens = {"unk_token": unknown, "bos_token": begin, "eos_token": end, "decoder_start_token": begin}
+    settings = {**tokens, "add_source_bos": False, "add_source_eos": True}
+    vocabularies = {"source_vocabulary": tokenizers.source, "target_vocabulary": tokenizers.target}
+    if config.shared_vocabulary:
+        vocabularies = {"shared_vocabulary": tokenizers.target}
+    files = {f"{name}.json": tokenizer.vocabulary() for name, tokenizer in vocabularies.items()}
+    contents = {name: json.dumps(content).encode() for name, content in {**files, "config.json": settings}.items()}
+    return {**contents, "model.bin": b"".join(_binary(dict(_variables(config, weights)), quantization))}
+
+
+def _variables(config: ModelConfig, weights: Mapping[str, Array]) -> Iterator[tuple[str, Array | str]]:
+    """The variables of a model by name; a string is the name of one with the same value."""
+    shared = "decoder/embeddings/weight"
+    yield shared, weights["source_embedding.weight" if config.shared_vocabulary else "target_embedding.weight"]
+    yield "encoder/embeddings_0/weight", shared if config.shared_vocabulary else weights["source_embedding.weight"]
+    yield "decoder/projection/weight", shared if config.tied else weights["projection.weight"]
+    positions = sinusoidal_positions(max(config.max_length, 2 * MAX_LENGTH) + 1, config.dim)
+    yield "decoder/position_encodings/encodings", positions
+    yield "encoder/position_encodings/encodings", "decoder/position_encodings/encodings"
+    yield "decoder/alignment_layer", np.array(config.alignment_layer, np.int16)
+    yield "decoder/alignment_heads", np.array(config.heads, np.int16)
+    for side, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
+        yield f"{side}/num_heads", np.array(config.heads, np.int16)
+        yield f"{side}/pre_norm", np.array(config.norm == "pre", np.int8)
+        yield f"{side}/scale_embeddings", np.array(1, np.int8)
+        yield f"{side}/activation", np.array(0, np.int8)  # ReLU
+        if config.norm == "pre":
+            yield from _parameters(f"{side}/layer_norm", f"{side}_norm", weights)
+        for layer in range(layers):
+            for theirs, ours in _LAYERS.items():
+                if side == "decoder" or not theirs.startswith("attention/"):
+                    yield from _parameters(f"{side}/layer_{layer}/{theirs}", f"{side}.{layer}.{ours}", weights)
+
+
+def _parameters(theirs: str, ours: str, weights: Mapping[str, Array]) -> Iterator[tuple[str, Array]]:
+    """Weight and bias of a linear layer, or those of a layer norm, which are gamma and beta there."""
+    is_norm = theirs.endswith("norm")
+    for name, own in (("gamma", "weight"), ("beta", "bias")) if is_norm else (("weight", "weight"), ("bias", "bias")):
+        value = weights[f"{ours}.{own}"]
+        if "/attention/linear_" in theirs and ours.endswith("project_in"):
+            dim = len(value) // 3
+            value = value[:dim] if theirs.endswith("0") else value[dim:]
+        yield f"{theirs}/{name}", value
+
+
+def _binary(variables: Mapping[str, Array | str], quantization: str) -> Iterator[bytes]:
+    """The bytes of model.bin."""
+    aliases = {name: value for name, value in variables.items() if isinstance(value, str)}
+    arrays = {name: value for name, value in variables.items() if not isinstance(value, str)}
+    stored = {key: array for name in arrays for key, array in _quantized(name, arrays[name], quantization)}
+    yield struct.pack("<I", _BINARY_VERSION) + _text(_SPECIFICATION) + struct.pack("<II", _REVISION, len(stored))
+    for name, array in sorted(stored.items()):
+        shape = struct.pack(f"<B{array.ndim}I", array.ndim, *array.shape)
+        yield _text(name) + shape + struct.pack("<BI", _TYPES.index(array.dtype.name), array.nbytes)
+        yield array.tobytes()
+    yield struct.pack("<I", len(aliases))
+    for name, other in sorted(aliases.items()):
+        yield _text(name) + _text(other)
+
+
+def _quantized(name: str, value: Array, quantization: str) -> Iterator[tuple[str, Array]]:
+    """A variable, and the scale of a matrix of integers."""
+    is_matrix = name.endswith("weight")
+    if value.dtype == np.float32 and quantization == "float16":
+        value = value.astype(np.float16)
+    elif value.dtype == np.float32 and quantization == "bfloat16":
+        bits = value.view(np.uint32)
+        value = ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)  # rounded to even
+    elif is_matrix and quantization == "int8":
+        largest = np.abs(value).max(axis=1)
+        scale = np.float32(127) / np.where(largest, largest, 127)
+        value = np.rint(value * scale[:, None]).astype(np.int8)
+        yield f"{name}_scale", scale
+    elif is_matrix and quantization == "int16":
+        scale = np.array(2**10 / np.abs(value).max(), np.float32)  # products of 20 bits, so that sums fit 32
+        value = np.rint(value * scale).clip(-(2**15), 2**15 - 1).astype(np.int16)
+        yield f"{name}_scale", scale
+    yield name, value
+
+
+def _text(text: str) -> bytes:
+    return struct.pack("<H", len(text) + 1) + text.encode() + b"\0"

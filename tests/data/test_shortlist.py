@@ -1,0 +1,83 @@
+"""Shortlists: the likely targets of each source token are those of IBM model 1, written as it is taught."""
+
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nmt.data import shortlist
+from nmt.data.shortlist import frequent_targets, likely_targets
+from nmt.data.token_store import TokenRows, TokenRowWriter
+
+Pairs = list[tuple[list[int], list[int]]]
+
+
+def rows(folder: Path, pairs: Pairs) -> tuple[TokenRows, TokenRows]:
+    folder.mkdir(exist_ok=True)
+    for side, texts in zip(("source", "target"), zip(*pairs, strict=True), strict=True):
+        with TokenRowWriter(folder, side, vocabulary=100) as writer:
+            for text in texts:
+                writer.add(np.array(text), np.array([len(text)]))
+    return TokenRows(folder, "source"), TokenRows(folder, "target")
+
+
+def model_1(pairs: Pairs, iterations: int) -> dict[int, dict[int, float]]:
+    """Translation probabilities p(target | source), from equal ones on (Brown et al. 1993, section 4.1)."""
+    probability = {(s, t): 1.0 for source, target in pairs for s in source for t in target}
+    for _ in range(iterations):
+        counts = Counter[tuple[int, int]]()
+        for source, target in pairs:
+            for t in target:
+                total = sum(probability[s, t] for s in source)
+                for s in source:
+                    counts[s, t] += probability[s, t] / total
+        totals = Counter[int]()
+        for (s, _), count in counts.items():
+            totals[s] += count
+        probability = {(s, t): count / totals[s] for (s, t), count in counts.items()}
+    table = defaultdict[int, dict[int, float]](dict)
+    for (s, t), value in probability.items():
+        table[s][t] = value
+    return table
+
+
+@given(st.lists(st.tuples(*[st.lists(st.integers(2, 9), min_size=1, max_size=5)] * 2), min_size=1, max_size=8))
+def test_likely_targets_are_the_most_probable_of_model_1(
+    tmp_path_factory: pytest.TempPathFactory, pairs: Pairs
+) -> None:
+    table = model_1(pairs, iterations=3)
+    found = likely_targets(*rows(tmp_path_factory.getbasetemp() / "rows", pairs), count=3)
+    assert len(found) == 1 + max(table)
+    for source, targets in enumerate(found):
+        probable = sorted(table[source].values(), reverse=True)[:3]
+        assert [table[source][int(target)] for target in targets] == pytest.approx(probable)
+
+
+def test_a_word_and_its_translation_find_each_other(tmp_path: Path) -> None:
+    """das Haus, das Buch, ein Buch: only together do they say that `das` is `the`."""
+    das, ein, haus, buch = 4, 5, 6, 7
+    the, a, house, book = 4, 5, 6, 7
+    source, target = rows(tmp_path, [([das, haus], [the, house]), ([das, buch], [the, book]), ([ein, buch], [a, book])])
+    found = [targets.tolist() for targets in likely_targets(source, target, count=1)]
+    assert found == [[], [], [], [], [the], [a], [house], [book]]
+
+
+def test_a_sample_has_every_source_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortlist, "_LINKS", 50)
+    monkeypatch.setattr(shortlist, "_ENOUGH", 2)
+    monkeypatch.setattr(shortlist, "_BLOCK", 10)
+    pairs: Pairs = [([4], [4])] * 300 + [([4, 5], [4, 6])] + [([4], [4])] * 300
+    links = list(shortlist._sample(*rows(tmp_path, pairs)))
+    assert sum(len(block.words) for block in links) < 100
+    assert any(5 in block.sources for block in links)
+    words = np.concatenate([block.words for block in links])
+    assert len(np.unique(words)) == words.max() + 1
+
+
+def test_frequent_targets_are_counted_in_the_whole_set(tmp_path: Path) -> None:
+    _, target = rows(tmp_path, [([4], [9, 3]), ([4], [7, 9, 3]), ([4], [3])])
+    assert frequent_targets(target, 2).tolist() == [3, 9]
+    assert frequent_targets(target, 10).tolist() == [3, 9, 7]
