@@ -19,7 +19,6 @@ without a GPU; its figures are meaningless.
 """
 
 import argparse
-import copy
 import platform
 import subprocess
 import sys
@@ -46,10 +45,9 @@ from nmt.config.training import TrainingConfig
 from nmt.data.batches import Position
 from nmt.data.dataset import Dataset
 from nmt.data.token_store import TokenRowWriter
-from nmt.decoding.engine import TorchEngine
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
+from nmt.decoding.torch_engine import TorchEngine
 from nmt.decoding.translator import length_batches
-from nmt.model.model_directory import LoadedModel
 from nmt.model.transformer import Transformer
 from nmt.runtime import choose_device, choose_dtype, device_name, peak_memory, synchronize, use_device
 from nmt.text.tokenizer import END
@@ -341,7 +339,7 @@ def exported(plan: Plan, model: Transformer) -> Any:
     """Convert the weights to CTranslate2, with the vocabulary p0, p1, ..."""
     import ctranslate2
 
-    from nmt.exchange.ctranslate2 import make_spec
+    from nmt.exchange.ctranslate2 import model_files
 
     class Tokenizer:
         def pieces(self, tokens: Iterable[int]) -> list[str]:
@@ -351,11 +349,10 @@ def exported(plan: Plan, model: Transformer) -> Any:
             return self.pieces(range(VOCABULARY))
 
     both: Any = SimpleNamespace(source=Tokenizer(), target=Tokenizer())
-    spec = make_spec(LoadedModel(copy.deepcopy(model).float().cpu(), both, {}))
-    spec.validate()
-    spec.optimize(quantization="float16")
-    spec.save(folder := tempfile.mkdtemp())
-    return ctranslate2.Translator(folder, device=plan.device.type, compute_type="default" if plan.quick else "float16")
+    weights = {name: weight.detach().float().cpu().numpy() for name, weight in model.named_parameters()}
+    files = model_files(model.config, weights, both, "float16")
+    compute_type = "default" if plan.quick else "float16"
+    return ctranslate2.Translator("model", device=plan.device.type, compute_type=compute_type, files=files)
 
 
 # --------------------------------------------------------------------------------------------------------- entry point

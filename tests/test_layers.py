@@ -21,11 +21,11 @@ ROOMS = (
     "runtime",
     "data",
     "model",
+    "exchange",
     "decoding",
     "evaluation",
     "training",
     "runs",
-    "exchange",
 )
 ROOMS += ("corpus", "cli")  # a module imports only from rooms before its own, or from its own
 FRONT_DOORS = {"nmt", "nmt.__main__"}
@@ -144,6 +144,7 @@ LATE_IMPORTS = {
     "nmt",  # the Translator, which brings torch
     "nmt.evaluation.comet",  # the rest are extras, which may be missing
     "nmt.exchange.ctranslate2",
+    "nmt.decoding.engines",  # torch, which takes over a second, only where it is needed
     "nmt.files.lines",
     "nmt.text.clean",
     "nmt.training.metrics_log",

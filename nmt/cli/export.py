@@ -8,6 +8,7 @@ import typer
 
 from nmt.cli.options import Common, Force, Model, command
 from nmt.cli.output import log, warn
+from nmt.config.search import SearchConfig
 from nmt.errors import counted
 
 export_app = typer.Typer(name="export", help="Convert a model for another inference engine.", no_args_is_help=True)
@@ -32,22 +33,24 @@ def ctranslate2(
     force: Force = False,
 ) -> None:
     """Write a CTranslate2 model with its SentencePiece models, and compare the translations of a sample."""
-    import torch
-
-    from nmt.exchange.ctranslate2 import agreement, export
+    from nmt.decoding.translator import Translator
+    from nmt.exchange.ctranslate2 import export
     from nmt.files.lines import read_text
-    from nmt.model.model_directory import load_model
+    from nmt.model.model_files import open_model
 
     source = model or common.run.model
-    export(load_model(source, torch.device("cpu"), torch.float32), output, quantization, force=force)
+    export(open_model(source), output, quantization, force=force)
     log(f"wrote {output}: nmt translate --engine ctranslate2 --model {output}")
     sample = sample or common.run.held_out("valid", "source")
     if not sample.exists():
         warn(f"{sample} does not exist, so nothing was compared; give a file with --sample")
         return
     lines = list(islice((line for line in read_text(sample) if line.strip()), PROOF_LINES))
-    same, total = agreement(source, output, lines)
-    log(f"both translate {same} of {counted(total, 'line')} of {sample} alike ({same / max(1, total):.1%})")
+    search = SearchConfig(length_normalization="average", loop_guard=False)  # as both understand it
+    engines = [("torch", source), ("ctranslate2", output)]
+    both = [Translator.load(directory, engine=engine).translate(lines, search=search) for engine, directory in engines]
+    same = sum(own.text == their.text for own, their in zip(*both, strict=True))
+    log(f"both translate {same} of {counted(len(lines), 'line')} of {sample} alike ({same / max(1, len(lines)):.1%})")
 
 
 command(export_app, "ctranslate2")(ctranslate2)

@@ -22,7 +22,7 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
         torchrun --nproc-per-node=4 -m nmt train
     """
     from nmt.files.run_directory import checkpoint_name, list_checkpoints
-    from nmt.model.model_directory import describe_weights
+    from nmt.model.model_files import describe_weights
     from nmt.training.progress import make_reporter
     from nmt.training.recipe import open_training
 

@@ -13,7 +13,7 @@ from nmt.cli.options import Common, Given, Input, Strict
 from nmt.cli.output import warn, write_line
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
-from nmt.errors import NmtError, UsageError, counted
+from nmt.errors import NmtError, counted
 from nmt.text.control_characters import visible
 
 if TYPE_CHECKING:
@@ -26,8 +26,11 @@ Models = Annotated[
 ]
 Average = Annotated[Literal["probabilities", "log-probabilities"], typer.Option(help="What an ensemble averages.")]
 EngineName = Annotated[
-    Literal["nmt", "ctranslate2"],
-    typer.Option(help="Inference engine: nmt, or ctranslate2 with a model from nmt export."),
+    Literal["auto", "torch", "ctranslate2", "nmt"],
+    typer.Option(
+        help="Inference engine; auto: CTranslate2 on a CPU for what it can do, else torch.",
+        metavar="[auto|torch|ctranslate2]",
+    ),
 ]
 Scores = Annotated[bool, typer.Option("--scores", help="Prepend the score and a tab to each translation.")]
 Align = Annotated[bool, typer.Option("--align", help="Append a tab and word alignments (Pharaoh format, 0-0 1-2).")]
@@ -58,7 +61,7 @@ def translate(
     file: Input = None,
     models: Models = None,
     average: Average = "probabilities",
-    engine: EngineName = "nmt",
+    engine: EngineName = "auto",
     scores: Scores = False,
     align: Align = False,
     json_lines: JsonLines = False,
@@ -90,10 +93,7 @@ def translate(
     if line_buffered or (file is None and sys.stdin.isatty()):
         buffer_lines = 1
     terms = Glossary.read(glossary) if glossary else None
-    if engine == "nmt":
-        translator = open_translator(models or [common.run.model], runtime, average)
-    else:
-        translator = _open_export(models or [], runtime)
+    translator = open_translator(models or [common.run.model], runtime, average, engine)
     text = read_text(file, strict=strict)
     if file is None and sys.stdin.isatty() and sys.stdout.isatty():
         text = _with_prompt(text, translator.language)
@@ -102,7 +102,9 @@ def translate(
     if tag and not translator.tokenizers.source.symbol(tag):
         warn(f"--tag {tag} is not a symbol of the model's tokenizer: is it spelled as in training?")
     requests, failed = (replace(line, tag=tag, prefix=line.prefix or prefix) for line in lines), 0
-    for translation in translator.stream(requests, config, buffer_lines, alignments=align, glossary=terms):
+    for translation in translator.stream(
+        requests, config, buffer_lines, alignments=align, glossary=terms, token_scores=json_lines
+    ):
         failed += translation.failed
         if json_lines:
             write_line(format_object(next(pending), translation, config.n_best))
@@ -115,29 +117,16 @@ def translate(
 
 
 def open_translator(
-    directories: Sequence[Path], runtime: RuntimeConfig, average: str = "probabilities"
+    directories: Sequence[Path], runtime: RuntimeConfig, average: str = "probabilities", engine: str = "auto"
 ) -> "Translator":
     """The translator of a model directory, or of several as an ensemble, with the runtime settings."""
     from nmt.decoding.translator import Translator
-    from nmt.runtime import keep_freed_memory, use_threads
 
-    keep_freed_memory()
-    threads = use_threads(runtime)
+    engine = "torch" if engine == "nmt" else engine  # its former name
+    precision, device, threads = runtime.precision, runtime.device, runtime.threads or None
     return Translator.load(
-        *directories, precision=runtime.precision, device=runtime.device, threads=threads, average=average
+        *directories, engine=engine, precision=precision, device=device, threads=threads, average=average
     )
-
-
-def _open_export(directories: Sequence[Path], runtime: RuntimeConfig) -> "Translator":
-    """The translator of an export for CTranslate2."""
-    from nmt.decoding.translator import Translator
-    from nmt.exchange.ctranslate2 import CTranslate2Engine
-    from nmt.runtime import use_threads
-
-    if len(directories) != 1:
-        raise UsageError("--engine ctranslate2 takes one export", "give its directory with --model")
-    engine = CTranslate2Engine(directories[0], runtime.precision, runtime.device, use_threads(runtime))
-    return Translator(engine, engine.tokenizers)
 
 
 def _with_prompt(lines: Iterator[str], language: str | None) -> Iterator[str]:

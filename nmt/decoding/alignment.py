@@ -5,9 +5,10 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
-import torch
-from torch import Tensor
+import numpy as np
+import numpy.typing as npt
 
+Weights = npt.NDArray[np.floating]
 Alignment = list[tuple[int, int]]  # indices of source and target words, in the order of the target
 UNALIGNED = -1  # the word of tokens that are not text, such as a tag of the target language
 _BYTES = re.compile("(<0x[0-9A-F]{2}>)+")
@@ -33,21 +34,21 @@ def _decode_bytes(match: re.Match[str]) -> str:
     return bytes.fromhex(re.sub("<0x|>", "", match[0])).decode("utf-8", "replace")
 
 
-def merge_words(weights: Tensor, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> Tensor:
+def merge_words(weights: Weights, source: Sequence[Sequence[int]], target: Sequence[Sequence[int]]) -> Weights:
     """Attention of words [..., target, source] from that of pieces: source pieces summed, target pieces averaged.
 
     Each word is given as the indices of its pieces.
     """
-    columns = torch.stack([weights[..., indices].sum(-1) for indices in source], dim=-1)
-    return torch.stack([columns[..., indices, :].mean(-2) for indices in target], dim=-2)
+    columns = np.stack([weights[..., indices].sum(-1) for indices in source], axis=-1)
+    return np.stack([columns[..., indices, :].mean(-2) for indices in target], axis=-2)
 
 
-def align(weights: Tensor, source: Sequence[int], target: Sequence[int]) -> Alignment:
+def align(weights: Weights, source: Sequence[int], target: Sequence[int]) -> Alignment:
     """Align each target word with a source word by the attention of pieces [target, source], given their words."""
     columns, rows = _indices_of(source), _indices_of(target)
     if not columns or not rows:
         return []
-    best = merge_words(weights, list(columns.values()), list(rows.values())).argmax(dim=-1).tolist()
+    best = merge_words(weights, list(columns.values()), list(rows.values())).argmax(axis=-1).tolist()
     links = ((list(columns)[index], word) for index, word in zip(best, rows, strict=True))
     return [(source_word, word) for source_word, word in links if source_word != UNALIGNED]
 

@@ -13,9 +13,11 @@ from torch import Tensor
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.constraints import ConstrainedSelection
-from nmt.decoding.hypotheses import Beam, Hypothesis, Request
-from nmt.decoding.rules import NO_TEXT, Rules, TextRules
+from nmt.decoding.engine import Hypothesis, Request
+from nmt.decoding.hypotheses import Beam
+from nmt.decoding.rules import Rules
 from nmt.decoding.selection import CandidateSelection, Distribution
+from nmt.decoding.text_rules import NO_TEXT, TextRules
 from nmt.text.tokenizer import BEGIN
 
 

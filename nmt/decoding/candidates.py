@@ -2,16 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from nmt.decoding.engine import Array
 from nmt.text.tokenizer import END
-
-Array = npt.NDArray[Any]
 
 HOST_CANDIDATE = np.dtype([("path_score", "f4"), ("log_prob", "f4"), ("parent", "i4"), ("token", "i4")])
 IMPOSSIBLE = np.array((-math.inf, 0, 0, 0), HOST_CANDIDATE)

@@ -4,15 +4,12 @@ Byte pieces, `<0x00>` to `<0xFF>`, spell characters that the vocabulary lacks, b
 the tokens of a hypothesis knows which of them can follow.
 """
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from torch import Tensor
+import numpy.typing as npt
 
-from nmt.decoding.candidates import Array
-from nmt.runtime import to_device
 from nmt.text.control_characters import CONTROL
 from nmt.text.tokenizer import BEGIN, END, PAD, Tokenizer
 
@@ -50,7 +47,7 @@ class Characters:
         self.following = following  # the next state, by state and token; -1 if it cannot follow
         self.impossible = np.flatnonzero(following[_COMPLETE] < 0)  # tokens that cannot follow a whole character
 
-    def states(self, tokens: Array) -> Array:
+    def states(self, tokens: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
         """The states of hypotheses [batch, beam], given their tokens [batch, beam, length], which may be forced."""
         length = tokens.shape[2]
         states = np.full(tokens.shape[:2], _COMPLETE if length > _UNFINISHED else _START)
@@ -58,12 +55,6 @@ class Characters:
             for newest in tokens[:, :, -_UNFINISHED:].transpose(2, 0, 1):
                 states = self.following[states, newest].clip(_COMPLETE)
         return states
-
-    def forbid(self, scores: Tensor, tokens: Array) -> None:
-        """Forbid the tokens that cannot follow the hypotheses."""
-        states, index = np.unique(self.states(tokens), return_inverse=True)
-        impossible = to_device(self.following[states] < 0, scores.device)
-        scores.masked_fill_(impossible[to_device(index.reshape(tokens.shape[:2]), scores.device)], -math.inf)
 
     def clean(self, text: str, tokens: Sequence[int]) -> str:
         """The text of tokens, without what cannot follow: other engines write it, and a maximum length cuts."""

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.decoding.candidates import IMPOSSIBLE, Array, Candidates, Choice, Choices, choose, transfer
+from nmt.decoding.candidates import IMPOSSIBLE, Candidates, Choice, Choices, choose, transfer
+from nmt.decoding.engine import Array
 from nmt.decoding.hypotheses import Beam
 from nmt.decoding.selection import CandidateSelection, Distribution
 from nmt.decoding.terms import TOKEN_TERMS, TokenTerms

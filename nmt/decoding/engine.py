@@ -1,77 +1,84 @@
-"""Engines: models that turn batches of source tokens into hypotheses, without knowledge of text.
+"""Engines: models that turn batches of source tokens into hypotheses.
 
-A batch is decoded by one thread, several batches at a time, so that the number of threads changes no translation.
+A hypothesis Y for the source X is scored as by Wu et al. 2016 (equation 14), where |Y| counts the end of sentence:
+
+    s(Y, X) = log p(Y | X) / lp(Y) + cp(X; Y)
+    lp(Y)   = ((5 + |Y|) / 6) ** alpha,  or |Y| ** alpha
+    cp(X; Y) = beta * sum over source i of log(min(1, sum over target j of attention[j, i]))
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-import torch
-from torch import Tensor
+import numpy.typing as npt
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.beam import beam_search
-from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.rules import NO_TEXT, TextRules
-from nmt.decoding.step import EnsembleStep, ModelStep
-from nmt.model.transformer import Transformer
-from nmt.runtime import aligned, alignment, to_device
-from nmt.text.tokenizer import BEGIN, PAD
+from nmt.decoding.text_rules import NO_TEXT, TextRules
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A sentence to translate and the constraints on its translation; lengths in tokens, end of sentence included."""
+
+    source: Sequence[int] = ()  # ends with END
+    words: Sequence[int] = ()  # of the source, for its tokens without END; for alignments only
+    max_length: int
+    min_length: int = 1
+    prefix: Sequence[int] = ()  # first tokens of the translation
+    required: Sequence[Sequence[int]] = ()  # terms, as tokens, that the translation must contain
+    seed: int = 0  # of its samples
+
+
+class Hypothesis(NamedTuple):
+    """A finished translation: its tokens without end of sentence, and its scores."""
+
+    tokens: list[int]
+    token_log_probs: list[float]  # of each token and, unless truncated, of the end of sentence
+    log_prob: float  # their sum
+    score: float  # s(Y, X)
+    truncated: bool  # whether it reached the maximum length unfinished
+
+    def order(self) -> tuple[bool, float]:
+        """The key that sorts an n-best list: best first, truncated hypotheses last."""
+        return self.truncated, -self.score
+
+
+def length_penalty(length: int, alpha: float, normalization: str = "wu") -> float:
+    """lp(Y) of a hypothesis of this length, end of sentence included.
+
+    >>> length_penalty(1, 0.6), length_penalty(7, 1.0), length_penalty(7, 1.0, "average")
+    (1.0, 2.0, 7.0)
+    """
+    base = (5 + length) / 6 if normalization == "wu" else length
+    return float(base**alpha)
 
 
 class Engine(Protocol):
-    """A model that can search: nmt's own, or one that other software runs."""
+    """A model that can search: on torch, or in other software."""
 
     max_length: int  # tokens of source and translation, END included
-    device: torch.device
+    gpu: bool  # whether it computes on a GPU
+    processes: int  # that are to search at the same time
     batches: int  # that it takes at a time, to decode them in parallel by itself
 
-    def search(
-        self, requests: Sequence[Request], config: SearchConfig, text: TextRules = NO_TEXT
-    ) -> list[list[Hypothesis]]:
-        """The n-best list of each request."""
+    def choose(self, config: SearchConfig, *, alignments: bool) -> "Engine":
+        """The engine for a search; UsageError if there is none."""
 
-    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
+    def on_torch(self) -> Any:
+        """TorchEngine, nmt's own engine with the same model; UsageError if there is none."""
+
+    def search(
+        self,
+        requests: Sequence[Request],
+        config: SearchConfig,
+        text: TextRules = NO_TEXT,
+        *,
+        token_scores: bool = True,
+    ) -> list[list[Hypothesis]]:
+        """The n-best list of each request; without `token_scores`, log-probabilities of tokens may be missing."""
+
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:
         """The attention of target tokens to source tokens, for alignments: [target, source] of each pair."""
-
-
-class TorchEngine:
-    """A Transformer, or several as an ensemble, on one device."""
-
-    def __init__(self, models: Sequence[Transformer], device: torch.device, average: str = "probabilities") -> None:
-        self.models, self.device, self.average, self.batches = models, device, average, 1
-        self.max_length = min(model.config.max_length for model in models)
-
-    @torch.inference_mode()
-    def search(
-        self, requests: Sequence[Request], config: SearchConfig, text: TextRules = NO_TEXT
-    ) -> list[list[Hypothesis]]:
-        """The n-best list of each request."""
-        source = padded([request.source for request in requests], self.device)
-        mask = source != PAD
-        for model in self.models:
-            model.extend_positions(max(source.size(1), *(request.max_length for request in requests)))
-        coverage = config.coverage_penalty > 0
-        steps = [ModelStep(model, source, mask, attention=coverage) for model in self.models]
-        step = steps[0] if len(steps) == 1 else EnsembleStep(steps, self.average)
-        return beam_search(step, requests, config, self.device, text)
-
-    @torch.inference_mode()
-    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
-        """Attention in `alignment_layer`, the mean over heads and models: [target, source] of each pair."""
-        source, target = padded(sources, self.device), padded([[BEGIN, *row] for row in targets], self.device)
-        mask = source != PAD
-        total = torch.zeros(())
-        for model in self.models:
-            model.extend_positions(max(source.size(1), target.size(1)))
-            weights = model.attention(source, mask, target).cross[model.config.alignment_layer]
-            total = total + weights.mean(dim=1).float().cpu()
-        pairs = zip(total / len(self.models), sources, targets, strict=True)
-        return [weights[: len(target_row), : len(source_row)] for weights, source_row, target_row in pairs]
-
-
-def padded(rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    """Rows of tokens as a tensor [batch, time], padded at the end."""
-    longest = aligned(max(map(len, rows)), alignment(device))
-    return to_device(np.array([[*row, *[PAD] * (longest - len(row))] for row in rows]), device)

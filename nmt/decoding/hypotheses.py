@@ -1,63 +1,16 @@
-"""Hypotheses on the host: unfinished ones in the beam, finished ones with their scores.
-
-A hypothesis Y for the source X is scored as by Wu et al. 2016 (equation 14), where |Y| counts the end of sentence:
-
-    s(Y, X) = log p(Y | X) / lp(Y) + cp(X; Y)
-    lp(Y)   = ((5 + |Y|) / 6) ** alpha,  or |Y| ** alpha
-    cp(X; Y) = beta * sum over source i of log(min(1, sum over target j of attention[j, i]))
-"""
+"""Hypotheses on the host: unfinished ones in the beam, finished ones with their scores."""
 
 import math
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.candidates import Array, Choice, Choices
+from nmt.decoding.candidates import Choice, Choices
+from nmt.decoding.engine import Array, Hypothesis, Request, length_penalty
+from nmt.decoding.text_rules import TextOf
 from nmt.runtime import aligned
 from nmt.text.tokenizer import END
-
-TextOf = Callable[[Sequence[int]], Hashable]
-"""The text of tokens, or what stands for it: hypotheses with the same text are one entry of an n-best list."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A sentence to translate and the constraints on its translation; lengths in tokens, end of sentence included."""
-
-    source: Sequence[int] = ()  # ends with END
-    words: Sequence[int] = ()  # of the source, for its tokens without END; for alignments only
-    max_length: int
-    min_length: int = 1
-    prefix: Sequence[int] = ()  # first tokens of the translation
-    required: Sequence[Sequence[int]] = ()  # terms, as tokens, that the translation must contain
-    seed: int = 0  # of its samples
-
-
-class Hypothesis(NamedTuple):
-    """A finished translation: its tokens without end of sentence, and its scores."""
-
-    tokens: list[int]
-    token_log_probs: list[float]  # of each token and, unless truncated, of the end of sentence
-    log_prob: float  # their sum
-    score: float  # s(Y, X)
-    truncated: bool  # whether it reached the maximum length unfinished
-
-    def order(self) -> tuple[bool, float]:
-        """The key that sorts an n-best list: best first, truncated hypotheses last."""
-        return self.truncated, -self.score
-
-
-def length_penalty(length: int, alpha: float, normalization: str = "wu") -> float:
-    """lp(Y) of a hypothesis of this length, end of sentence included.
-
-    >>> length_penalty(1, 0.6), length_penalty(7, 1.0), length_penalty(7, 1.0, "average")
-    (1.0, 2.0, 7.0)
-    """
-    base = (5 + length) / 6 if normalization == "wu" else length
-    return float(base**alpha)
 
 
 class FinishedHypotheses:

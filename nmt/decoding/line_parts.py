@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import UNALIGNED, Alignment, first_words, words_at
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError
 from nmt.text.sentences import LONGEST_WORD, layout_of, separate_parts, split_to_fit

@@ -5,22 +5,18 @@ No rule makes the host wait for the device.
 """
 
 import math
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 from torch import Tensor
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.candidates import Array
 from nmt.decoding.characters import Characters
-from nmt.decoding.hypotheses import Beam, Request, TextOf
-from nmt.decoding.terms import TOKEN_TERMS, TokenTerms
+from nmt.decoding.engine import Array, Request
+from nmt.decoding.hypotheses import Beam
+from nmt.decoding.text_rules import ForbiddenWords, TextRules
 from nmt.runtime import to_device
 from nmt.text.tokenizer import END
-from nmt.text.words import casefold_words, is_joined
 
 
 def penalize_repetition(scores: Tensor, tokens: Tensor, penalty: float) -> None:
@@ -40,77 +36,20 @@ def block_ngrams(scores: Tensor, tokens: Tensor, n: int) -> None:
     scores.scatter_add_(2, ngrams[..., -1], penalty)
 
 
-class ForbiddenWords:
-    """Words and phrases that are never written, whatever their segmentation into pieces, in any case.
-
-    `cat` does not forbid `cats` or `concatenate`, unless a piece ends after their `cat`: the word might end there.
-    """
-
-    def __init__(self, phrases: Iterable[str], pieces: Sequence[str]) -> None:
-        """`pieces` is the target vocabulary, in order of its tokens."""
-        self.pieces = [_decomposed(piece.replace("▁", " ").casefold()) for piece in pieces]
-        self.completing = defaultdict[tuple[str, str], list[int]](list)
-        """Tokens, by the beginning of a phrase that they complete and the first character written of the phrase."""
-        for phrase in {_decomposed(casefold_words(phrase)) for phrase in phrases}:
-            for token, piece in enumerate(self.pieces):
-                if token > END:
-                    for beginning in _beginnings(phrase, piece):
-                        self.completing[beginning].append(token)
-        self.longest = max((len(beginning) for beginning, _ in self.completing), default=0) + 1
-
-    def forbid(self, scores: Tensor, tokens: Array) -> None:
-        """Forbid the tokens that would complete a phrase."""
-        vocab = scores.size(2)
-        hypotheses = enumerate(hypothesis for beam in tokens.tolist() for hypothesis in beam)
-        flat = [row * vocab + token for row, hypothesis in hypotheses for token in self._completing(hypothesis)]
-        if flat:
-            scores.view(-1).index_fill_(0, to_device(np.array(flat), scores.device), -math.inf)
-
-    def _completing(self, hypothesis: Sequence[int]) -> list[int]:
-        text = ""
-        for token in reversed(hypothesis):
-            text = self.pieces[token] + text
-            if len(text) > self.longest:
-                break
-        return [
-            token
-            for (beginning, first), tokens in self.completing.items()
-            if text.endswith(beginning) and not is_joined(text[: len(text) - len(beginning)][-1:], first)
-            for token in tokens
-        ]
+def forbid_words(scores: Tensor, tokens: Array, forbidden: ForbiddenWords) -> None:
+    """Forbid the tokens that would complete a forbidden phrase."""
+    hypotheses = enumerate(hypothesis for beam in tokens.tolist() for hypothesis in beam)
+    vocab = scores.size(2)
+    flat = [row * vocab + token for row, hypothesis in hypotheses for token in forbidden.completed_by(hypothesis)]
+    if flat:
+        scores.view(-1).index_fill_(0, to_device(np.array(flat), scores.device), -math.inf)
 
 
-def _decomposed(text: str) -> str:
-    """Text in a normal form (NFD) that does not change where pieces are joined."""
-    return unicodedata.normalize("NFD", text)
-
-
-def _beginnings(phrase: str, piece: str) -> set[tuple[str, str]]:
-    """Beginnings of a phrase that this piece would complete, and the character that must not continue another word.
-
-    >>> sorted(_beginnings("new york", "rk")), sorted(_beginnings("rk", " rk.")), _beginnings("rk", "rks")
-    ([('new yo', 'n')], [('', '')], set())
-    """
-    beginnings = set()
-    for size in range(1, len(phrase) + 1):
-        rest, beginning = phrase[-size:], phrase[:-size]
-        start = 0 if piece.startswith(rest) else -1 if beginning else piece.find(rest)
-        before, after = piece[max(0, start - 1) : start], piece[start + size : start + size + 1]
-        if start >= 0 and not is_joined(before, rest[0]) and not is_joined(rest[-1], after):
-            beginnings.add((beginning, "" if before else phrase[0]))
-    return beginnings
-
-
-class TextRules(NamedTuple):
-    """What search knows of the text that tokens write; by default nothing."""
-
-    characters: Characters | None = None
-    forbidden: ForbiddenWords | None = None
-    terms: TokenTerms = TOKEN_TERMS
-    text_of: TextOf = tuple
-
-
-NO_TEXT = TextRules()
+def forbid_characters(scores: Tensor, tokens: Array, characters: Characters) -> None:
+    """Forbid the tokens that cannot follow the characters of the hypotheses."""
+    states, index = np.unique(characters.states(tokens), return_inverse=True)
+    impossible = to_device(characters.following[states] < 0, scores.device)
+    scores.masked_fill_(impossible[to_device(index.reshape(tokens.shape[:2]), scores.device)], -math.inf)
 
 
 class Rules:
@@ -144,9 +83,9 @@ class Rules:
             penalize_repetition(scores, tokens, self.config.repetition_penalty)
             block_ngrams(scores, tokens, self.config.no_repeat_ngram)
         if self.forbidden:
-            self.forbidden.forbid(scores, beam.tokens)
+            forbid_words(scores, beam.tokens, self.forbidden)
         if self.characters:
-            self.characters.forbid(scores, beam.tokens)
+            forbid_characters(scores, beam.tokens, self.characters)
         too_short = np.flatnonzero(self.too_short(beam))
         if len(too_short):
             scores[:, :, END].index_fill_(0, to_device(too_short, scores.device), -math.inf)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
 from nmt.runtime import to_device, widest_float
 
 

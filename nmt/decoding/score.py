@@ -8,7 +8,7 @@ import torch
 
 from nmt.config.evaluation import ScoreConfig
 from nmt.data.batches import Collator
-from nmt.decoding.hypotheses import length_penalty
+from nmt.decoding.engine import length_penalty
 from nmt.decoding.translator import BUFFER_LINES, Translator, length_batches
 from nmt.files.lines import batched
 

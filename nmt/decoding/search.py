@@ -7,12 +7,11 @@ from typing import Any
 from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import align, words_at
 from nmt.decoding.characters import characters_of
-from nmt.decoding.engine import Engine
-from nmt.decoding.hypotheses import Hypothesis, Request
+from nmt.decoding.engine import Engine, Hypothesis, Request
 from nmt.decoding.mbr import expected_utilities
 from nmt.decoding.repetition import is_loop
-from nmt.decoding.rules import ForbiddenWords, TextRules
 from nmt.decoding.terms import WordTerms
+from nmt.decoding.text_rules import ForbiddenWords, TextRules
 from nmt.decoding.translation import Alternative
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizers
 
@@ -22,8 +21,17 @@ _BLOCKED_NGRAM = 3  # tokens of the n-grams that are blocked when a repetition l
 class SentenceSearch:
     """An engine with the settings of search."""
 
-    def __init__(self, engine: Engine, tokenizers: Tokenizers, config: SearchConfig, *, alignments: bool) -> None:
-        self.engine, self.tokenizers, self.config, self.alignments = engine, tokenizers, config, alignments
+    def __init__(
+        self,
+        engine: Engine,
+        tokenizers: Tokenizers,
+        config: SearchConfig,
+        *,
+        alignments: bool = False,
+        token_scores: bool = True,
+    ) -> None:
+        self.engine, self.tokenizers, self.config = engine, tokenizers, config
+        self.alignments, self.token_scores = alignments, token_scores
         forbidden = ForbiddenWords(config.forbid, tokenizers.target.vocabulary()) if config.forbid else None
         self.characters = characters_of(tokenizers.target, empty=config.min_length == 1)
         terms = WordTerms(tokenizers.target)
@@ -43,13 +51,13 @@ class SentenceSearch:
             return self(requests[:half]) + self(requests[half:]) if half else [str(error) or type(error).__name__]
 
     def _search(self, requests: Sequence[Request]) -> list[list[Alternative]]:
-        hypotheses = self.engine.search(requests, self.config, self.text)
+        hypotheses = self._hypotheses(requests, self.config)
         loops: list[int] = []
         if self.config.loop_guard:
             loops = [row for row, n_best in enumerate(hypotheses) if is_loop(n_best[0].tokens, requests[row].source)]
         if loops:
             blocking = replace(self.config, no_repeat_ngram=_BLOCKED_NGRAM)
-            again = self.engine.search([requests[row] for row in loops], blocking, self.text)
+            again = self._hypotheses([requests[row] for row in loops], blocking)
             for row, n_best in zip(loops, again, strict=True):
                 hypotheses[row] = n_best
         texts = iter(self._decode([hypothesis.tokens for n_best in hypotheses for hypothesis in n_best]))
@@ -60,6 +68,9 @@ class SentenceSearch:
         if self.config.mbr != "off":
             n_best_lists = [self._least_risk(candidates) for candidates in n_best_lists]
         return self._aligned(requests, n_best_lists) if self.alignments else n_best_lists
+
+    def _hypotheses(self, requests: Sequence[Request], config: SearchConfig) -> list[list[Hypothesis]]:
+        return self.engine.search(requests, config, self.text, token_scores=self.token_scores)
 
     def _decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
         texts = self.tokenizers.target.decode(rows)

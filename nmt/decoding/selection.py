@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nmt.decoding.candidates import Array, Candidates, Choices, choose, transfer
+from nmt.decoding.candidates import Candidates, Choices, choose, transfer
+from nmt.decoding.engine import Array
 from nmt.decoding.hypotheses import Beam
 from nmt.decoding.rules import Rules
 from nmt.decoding.sampling import draw, uniform_numbers

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property, lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
-from nmt.decoding.candidates import Array
 from nmt.text.tokenizer import Tokenizer
 from nmt.text.words import contains_words, is_joined
 
@@ -23,7 +23,7 @@ _CACHED = 10_000  # hypotheses
 class TokenTerms:
     """Terms that are met by their tokens."""
 
-    continuing: Array | None = None
+    continuing: npt.NDArray[np.bool_] | None = None
     """Whether each token of the vocabulary may continue the word before it."""
 
     def spellings(self, term: Tokens) -> Sequence[Tokens]:
@@ -52,7 +52,7 @@ class WordTerms(TokenTerms):
         self._spellings = lru_cache(_CACHED)(self._segment)
 
     @cached_property
-    def continuing(self) -> Array:  # type: ignore[override]
+    def continuing(self) -> npt.NDArray[np.bool_]:  # type: ignore[override]
         """Whether each piece may continue a word: it begins with a letter, or is a byte."""
         pieces = self.tokenizer.vocabulary()
         return np.array([is_joined("a", piece[:1]) or _BYTE.fullmatch(piece) is not None for piece in pieces])

@@ -9,23 +9,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from nmt.config.search import SearchConfig
 from nmt.config.setting import Value, build
-from nmt.decoding.engine import Engine, TorchEngine
+from nmt.decoding.engine import Engine
+from nmt.decoding.engines import EngineOptions, open_engine
 from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.search import SentenceSearch, to_json
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation, without_surrogates
-from nmt.errors import NmtError, UsageError
+from nmt.errors import UsageError
 from nmt.files.lines import batched
-from nmt.model.kernels.linear import can_pack, pack_linear_layers
-from nmt.model.model_directory import load_model
-from nmt.model.transformer import Transformer
-from nmt.runtime import choose_device, choose_dtype, on_gpu, one_thread, use_device
 from nmt.text.tokenizer import Tokenizers
-from nmt.workers import Workers, processes
+from nmt.workers import Workers, available_threads
+
+if TYPE_CHECKING:
+    import torch
+
+    from nmt.model.transformer import Transformer
 
 logger = logging.getLogger("nmt")
 
@@ -40,52 +41,37 @@ class Translator:
     ['Good morning!']
     """
 
-    def __init__(self, engine: Engine, tokenizers: Tokenizers, threads: int = 1, language: str | None = None) -> None:
-        """`threads` is the number of batches decoded at a time, `language` that of the source, if it is known."""
-        self.engine, self.tokenizers, self.threads, self.language = engine, tokenizers, threads, language
+    def __init__(self, engine: Engine, tokenizers: Tokenizers, language: str | None = None) -> None:
+        """`language` is that of the source, if it is known."""
+        self.engine, self.tokenizers, self.language = engine, tokenizers, language
 
     @classmethod
     def load(
         cls,
         *directories: str | Path,
-        precision: str = "float32",
+        engine: str = "auto",
+        precision: str = "auto",
         device: str = "auto",
         threads: int | None = None,
         average: str = "probabilities",
     ) -> "Translator":
-        """Load a model directory, or several as an ensemble, to decode on `threads` processor cores (None: torch's).
+        """Load a model directory, or several as an ensemble, to decode on `threads` processor cores (None: all).
 
         Raises NmtError for invalid directories, ensemble members with different tokenizers, and missing devices.
         """
-        chosen = choose_device(device)
-        use_device(chosen)
-        threads = torch.get_num_threads() if threads is None else threads
-        dtype, int8 = choose_dtype(precision, chosen, exact=True), precision == "int8"
-        members = [load_model(Path(directory), chosen, dtype) for directory in directories]
-        if not on_gpu(chosen) and can_pack(dtype, int8=int8):
-            for member in members:
-                pack_linear_layers(member.model, int8=int8)
-        elif int8:
-            logger.warning("--precision int8: torch has no int8 kernels for this machine; computing in float32")
-        for directory, member in zip(directories, members, strict=True):
-            if member.tokenizers != members[0].tokenizers:
-                problem = f"{directory}: its tokenizers are not those of {directories[0]}"
-                raise NmtError(problem, "ensemble members must share their tokenizers")
-        engine = TorchEngine([member.model for member in members], chosen, average)
-        language = members[0].provenance.get("languages", {}).get("source")
-        return cls(engine, members[0].tokenizers, 1 if on_gpu(chosen) else threads, language)
+        threads = available_threads() if threads is None else threads
+        options = EngineOptions(engine=engine, precision=precision, device=device, threads=threads, average=average)
+        return cls(*open_engine([Path(directory) for directory in directories], options))
 
     @property
-    def model(self) -> Transformer:
-        """The model, or the first one of an ensemble; UsageError for an engine that is not nmt's."""
-        if not isinstance(self.engine, TorchEngine):
-            raise UsageError("this requires nmt's own engine", "leave out --engine")
-        return self.engine.models[0]
+    def model(self) -> "Transformer":
+        """The model on torch, or the first one of an ensemble; UsageError for an export."""
+        return self.engine.on_torch().models[0]
 
     @property
-    def device(self) -> torch.device:
-        """The device that the model computes on."""
-        return self.engine.device
+    def device(self) -> "torch.device":
+        """The device that `model` is on."""
+        return self.engine.on_torch().device
 
     def translate(
         self,
@@ -113,20 +99,23 @@ class Translator:
         *,
         alignments: bool = False,
         glossary: Glossary | None = None,
+        token_scores: bool = True,
     ) -> Iterator[Translation]:
-        """Translate lines as they are read, `buffer_lines` at a time."""
+        """Translate lines as they are read, `buffer_lines` at a time; tokens may lack scores unless `token_scores`."""
         splitter = LineSplitter(
             self.tokenizers, config, self.engine.max_length, self.language, glossary, alignments=alignments
         )
-        search = SentenceSearch(self.engine, self.tokenizers, config, alignments=alignments)
-        work = one_thread()(search.on_json) if processes(self.threads) > 1 else search.on_json
-        with Workers(work, self.threads) as workers:
+        engine = self.engine.choose(config, alignments=alignments)
+        search = SentenceSearch(engine, self.tokenizers, config, alignments=alignments, token_scores=token_scores)
+        with Workers(search.on_json, engine.processes) as workers:
             first = 1
             for buffer in batched(map(_as_line, lines), buffer_lines):
-                yield from self._translate(buffer, first, splitter, workers)
+                yield from self._translate(buffer, first, splitter, engine, workers)
                 first += len(buffer)
 
-    def _translate(self, lines: list[Line], first: int, splitter: LineSplitter, workers: Workers) -> list[Translation]:
+    def _translate(
+        self, lines: list[Line], first: int, splitter: LineSplitter, engine: Engine, workers: Workers
+    ) -> list[Translation]:
         """Translate lines, of which the first has this number in the input."""
         parts_of_lines = list(map(splitter.split, lines, count(first)))
         flat = [
@@ -136,8 +125,8 @@ class Translator:
             if part.request
         ]
         lengths = [len(request.source) for _, request in flat]
-        budget = splitter.config.source_tokens(gpu=on_gpu(self.engine.device)) * self.engine.batches
-        budget = max(1, min(budget, -(-sum(lengths) // self.threads)))
+        budget = splitter.config.source_tokens(gpu=engine.gpu) * engine.batches
+        budget = max(1, min(budget, -(-sum(lengths) // engine.processes)))
         batches = list(length_batches(lengths, budget))
         items = [[to_json(flat[index][1]) for index in batch] for batch in batches]
         results: list[list[Alternative]] = [[] for _ in flat]

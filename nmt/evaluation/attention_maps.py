@@ -58,7 +58,8 @@ def attention_maps(translator: Translator, source: str, target: str) -> dict[str
 def by_word(pieces: AttentionMap) -> AttentionMap:
     """Merge pieces into words: attention to a word is the sum over its pieces, attention from a word their mean."""
     queries, keys = (pieces_to_words(side) for side in (pieces.queries, pieces.keys))
-    weights = merge_words(pieces.weights, [indices for _, indices in keys], [indices for _, indices in queries])
+    indices = [indices for _, indices in keys], [indices for _, indices in queries]
+    weights = torch.from_numpy(merge_words(pieces.weights.numpy(), *indices))
     return AttentionMap([word for word, _ in queries], [word for word, _ in keys], weights)
 
 

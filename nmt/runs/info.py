@@ -16,7 +16,7 @@ from nmt.files.run_directory import (
     is_model,
     list_checkpoints,
 )
-from nmt.model.model_directory import parameter_count, read_model_config
+from nmt.model.model_files import parameter_count, read_model_config
 
 
 def describe(directory: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from nmt.files.checksum import sha256
 from nmt.files.json import check_shape, read_json
 from nmt.files.lines import read_text
 from nmt.files.run_directory import TEST, WEIGHTS, RunDirectory, is_data, is_model
-from nmt.model.model_directory import parameter_count, read_model_config
+from nmt.model.model_files import parameter_count, read_model_config
 from nmt.runs.info import training_state
 from nmt.training.metrics_log import read_log
 

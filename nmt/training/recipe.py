@@ -24,7 +24,8 @@ from nmt.errors import NmtError, counted
 from nmt.files.atomic import write_text
 from nmt.files.lock import locked
 from nmt.files.run_directory import RunDirectory, is_model, list_checkpoints
-from nmt.model.model_directory import read_model_config, replace_weights, save_model
+from nmt.model.model_directory import replace_weights, save_model
+from nmt.model.model_files import read_model_config
 from nmt.runtime import on_gpu
 from nmt.training.batch_size import fitting_batch_tokens
 from nmt.training.checkpoint import clear_leftovers

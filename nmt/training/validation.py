@@ -9,7 +9,7 @@ from nmt.config.search import SearchConfig
 from nmt.config.training import TrainingConfig
 from nmt.data.batches import Collator
 from nmt.data.dataset import TrainingData
-from nmt.decoding.engine import TorchEngine
+from nmt.decoding.torch_engine import TorchEngine
 from nmt.decoding.translator import Translator
 from nmt.evaluation.metrics import score
 from nmt.model.transformer import Transformer

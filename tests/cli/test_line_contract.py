@@ -70,7 +70,7 @@ def without_warnings() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def translator(run: Path) -> Translator:
-    return Translator.load(run / "model")
+    return Translator.load(run / "model", engine="torch")
 
 
 def lines_in(content: bytes) -> list[bytes]:
@@ -260,7 +260,7 @@ def test_a_reader_that_has_seen_enough_ends_the_program_quietly(run: Path, tmp_p
 
 
 def test_max_length_bounds_the_tokens_of_a_translation(run: Path) -> None:
-    translator = Translator.load(run / "model")
+    translator = Translator.load(run / "model", engine="torch")
     (found,) = translator.translate(["ich sehe den Hund"], beam_size=3, n_best=3, max_length=4)
     assert len(found.alternatives) == 3
     assert all(len(one.tokens) <= 4 for one in found.alternatives)
@@ -269,7 +269,7 @@ def test_max_length_bounds_the_tokens_of_a_translation(run: Path) -> None:
 def test_one_string_in_place_of_lines_is_refused(run: Path) -> None:
     """Python would hand over its letters as lines."""
     with pytest.raises(NmtError, match="lines"):
-        Translator.load(run / "model").translate("ich sehe")
+        Translator.load(run / "model", engine="torch").translate("ich sehe")
 
 
 def test_a_tag_is_put_before_each_line_and_one_that_was_not_trained_is_warned_of(

@@ -1,12 +1,13 @@
 """An engine that translates each sentence to itself, for tests of what happens around search."""
 
 from collections.abc import Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import Hypothesis, Request
+from nmt.decoding.engine import Array, Hypothesis, Request
+from nmt.errors import UsageError
 
 ONCE = SearchConfig(no_repeat_ngram=1)
 """Settings with which the engine writes each sentence once."""
@@ -15,7 +16,7 @@ ONCE = SearchConfig(no_repeat_ngram=1)
 class Echo:
     """Writes the source, four times unless n-grams are blocked; in its n-best list the last token stands more often."""
 
-    max_length, batches, device = 60, 1, torch.device("cpu")
+    max_length, batches, processes, gpu = 60, 1, 1, False
 
     def __init__(self, answers: list[list[int]] | None = None) -> None:
         """`answers`, if given, are the n-best list of each request."""
@@ -23,7 +24,15 @@ class Echo:
         self.broken: list[int] = []  # a source that makes search fail
         self.requests: list[Request] = []
 
-    def search(self, requests: Sequence[Request], config: SearchConfig, text: object = None) -> list[list[Hypothesis]]:
+    def choose(self, config: SearchConfig, *, alignments: bool) -> "Echo":
+        return self
+
+    def on_torch(self) -> Any:
+        raise UsageError("this requires nmt's own engine")
+
+    def search(
+        self, requests: Sequence[Request], config: SearchConfig, text: object = None, *, token_scores: bool = True
+    ) -> list[list[Hypothesis]]:
         self.requests += requests
         if self.broken and any(request.source[:-1] == self.broken for request in requests):
             raise RuntimeError("this one breaks")
@@ -31,8 +40,8 @@ class Echo:
         rows = [self.answers or _echoes(list(request.source[:-1]), times, config.returned) for request in requests]
         return [[_hypothesis(tokens, place) for place, tokens in enumerate(row)] for row in rows]
 
-    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Tensor]:
-        return [torch.eye(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:
+        return [np.eye(len(target), len(source)) for source, target in zip(sources, targets, strict=True)]
 
 
 def _echoes(source: list[int], times: int, count: int) -> list[list[int]]:

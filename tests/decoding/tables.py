@@ -13,9 +13,9 @@ from torch import Tensor
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.beam import Step, beam_search
-from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.rules import NO_TEXT, TextRules
+from nmt.decoding.engine import Hypothesis, Request
 from nmt.decoding.selection import Distribution
+from nmt.decoding.text_rules import NO_TEXT, TextRules
 from nmt.text.tokenizer import END
 
 VOCAB = 5

@@ -13,9 +13,9 @@ import torch
 from tables import END, VOCAB, Score, Table, all_sentences, contains, log_probs_of, search
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import Request, length_penalty
-from nmt.decoding.rules import TextRules
+from nmt.decoding.engine import Request, length_penalty
 from nmt.decoding.sampling import draw
+from nmt.decoding.text_rules import TextRules
 
 
 def total(table: Table, tokens: list[int]) -> float:

@@ -11,6 +11,7 @@ import torch
 from nmt import Translator
 from nmt.config.search import SearchConfig
 from nmt.decoding.characters import Characters
+from nmt.decoding.rules import forbid_characters
 from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
@@ -27,7 +28,7 @@ def spelled(text: str) -> list[int]:
 def allowed(tokens: list[int], *, empty: bool = False, pieces: list[str] = PIECES) -> list[int]:
     """The tokens that can follow."""
     scores = torch.zeros(1, 1, len(pieces))
-    Characters(pieces, empty=empty).forbid(scores, np.array([[tokens]], dtype=np.int64))
+    forbid_characters(scores, np.array([[tokens]], dtype=np.int64), Characters(pieces, empty=empty))
     return torch.isfinite(scores[0, 0]).nonzero().flatten().tolist()
 
 
@@ -107,7 +108,8 @@ def test_a_vocabulary_without_byte_pieces_has_no_characters_to_finish() -> None:
 def test_each_hypothesis_of_a_batch_has_its_own_characters() -> None:
     scores = torch.zeros(2, 2, len(PIECES))
     lead, x = FIRST + 0xC3, PIECES.index("x")
-    Characters(PIECES).forbid(scores, np.array([[[x, x], [x, lead]], [[x, lead], [lead, FIRST + 0xA9]]]))
+    tokens = np.array([[[x, x], [x, lead]], [[x, lead], [lead, FIRST + 0xA9]]])
+    forbid_characters(scores, tokens, Characters(PIECES))
     assert torch.isfinite(scores[:, :, END]).tolist() == [[True, False], [False, True]]
 
 
@@ -124,7 +126,7 @@ def test_a_character_that_is_cut_is_left_out(cut: int) -> None:
 @pytest.mark.parametrize("options", [{"beam": 4, "n_best": 4}, {"sample": True, "n_best": 4, "temperature": 2.0}])
 def test_a_model_of_any_weights_writes_characters(run: Path, options: dict[str, float]) -> None:
     """Random weights prefer byte pieces, of which hardly any row is UTF-8."""
-    translator = Translator.load(run / "model", threads=1)
+    translator = Translator.load(run / "model", engine="torch", threads=1)
     config = SearchConfig(max_length=16, loop_guard=False, **options)
     lines = ["ich sehe den Hund", "du suche", "Baum", "ich höre heute"]
     for translation in translator.translate(lines, search=config):

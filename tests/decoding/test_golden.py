@@ -20,6 +20,6 @@ def lines(name: str) -> list[str]:
 
 @pytest.mark.parametrize(("beam", "expected"), [(1, "greedy.en"), (5, "beam5.en")])
 def test_a_model_of_release_0_1_translates_as_it_did_then(beam: int, expected: str) -> None:
-    translator = Translator.load(GOLDEN / "model-0.1")
+    translator = Translator.load(GOLDEN / "model-0.1", engine="torch")
     translations = translator.translate(lines("source.ko"), beam_size=beam)
     assert [translation.text for translation in translations] == lines(expected)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nmt import Translator
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
 from nmt.decoding.line_parts import LinePart, LineSplitter
 from nmt.decoding.translation import Alternative, Glossary, Line
 from nmt.errors import UsageError

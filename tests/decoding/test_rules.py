@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from nmt.decoding.candidates import HOST_CANDIDATE
 from nmt.decoding.constraints import Constraints, progress_of
-from nmt.decoding.rules import ForbiddenWords, block_ngrams, penalize_repetition
+from nmt.decoding.rules import block_ngrams, forbid_words, penalize_repetition
+from nmt.decoding.text_rules import ForbiddenWords
 from nmt.text.tokenizer import END
 
 VOCAB = 6
@@ -61,7 +62,7 @@ def forbidden(phrases: list[str], written: str) -> set[str]:
     """The pieces that may not follow the written ones."""
     scores = torch.zeros(1, 1, len(PIECES))
     tokens = np.array([[[PIECES.index(piece) for piece in written.split()]]], dtype=np.int64)
-    ForbiddenWords(phrases, PIECES).forbid(scores, tokens)
+    forbid_words(scores, tokens, ForbiddenWords(phrases, PIECES))
     return {PIECES[token] for token in scores[0, 0].isneginf().nonzero().flatten().tolist()}
 
 
@@ -91,7 +92,7 @@ def test_a_forbidden_word_is_recognized_in_any_segmentation(phrase: str, written
 def test_each_hypothesis_of_a_batch_has_its_own_forbidden_tokens() -> None:
     scores = torch.zeros(2, 2, len(PIECES))
     the, c = PIECES.index("▁the"), PIECES.index("▁c")
-    ForbiddenWords(["the cat", "cat"], PIECES).forbid(scores, np.array([[[the], [c]], [[c], [the]]]))
+    forbid_words(scores, np.array([[[the], [c]], [[c], [the]]]), ForbiddenWords(["the cat", "cat"], PIECES))
     blocked = [[PIECES[token] for token in row.isneginf().nonzero().flatten()] for row in scores.flatten(0, 1)]
     assert blocked == [["▁cat"], ["at", "▁cat"], ["at", "▁cat"], ["▁cat"]]
 

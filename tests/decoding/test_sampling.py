@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
 from nmt.decoding.sampling import draw, uniform_numbers
 
 CPU = torch.device("cpu")

@@ -10,7 +10,7 @@ from conftest import Program
 from nmt import Translator
 from nmt.config.evaluation import ScoreConfig
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import length_penalty
+from nmt.decoding.engine import length_penalty
 from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.score import score_pairs, token_log_probs
 from nmt.decoding.translation import Line
@@ -21,7 +21,7 @@ LINES = ["ich sehe den Hund", "du hörst den Vogel", "wir suchen heute", "", "ic
 
 @pytest.fixture(scope="module")
 def translator(run: Path) -> Translator:
-    return Translator.load(run / "model")
+    return Translator.load(run / "model", engine="torch")
 
 
 def test_a_translation_has_the_log_probability_that_search_reported(translator: Translator) -> None:

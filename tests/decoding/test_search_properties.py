@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from tables import END, Mixture, Table, TableStep, all_sentences, contains, log_probs_of, search
 from torch import Tensor
 
-from nmt.decoding.hypotheses import Hypothesis, Request
-from nmt.decoding.rules import ForbiddenWords, TextRules
+from nmt.decoding.engine import Hypothesis, Request
 from nmt.decoding.selection import Distribution
 from nmt.decoding.step import EnsembleStep
+from nmt.decoding.text_rules import ForbiddenWords, TextRules
 
 PIECES = ["<pad>", "<unk>", "<s>", "</s>", "▁a", "b", "▁b", "▁ab"]
 WORDS = [0, 1, 2, 4]  # all tokens of the small vocabulary but END

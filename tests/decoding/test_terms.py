@@ -7,8 +7,8 @@ import torch
 
 from nmt import Translator
 from nmt.config.search import SearchConfig
-from nmt.decoding.engine import TorchEngine
 from nmt.decoding.terms import WordTerms
+from nmt.decoding.torch_engine import TorchEngine
 from nmt.decoding.translation import Glossary, Line
 from nmt.model.model_directory import load_model
 from nmt.text.tokenizer import END, Tokenizers
@@ -83,7 +83,7 @@ def test_a_translation_contains_its_terms_as_whole_words(run: Path, terms: list[
 
 @pytest.mark.parametrize("word", ["dog", "猫", "see the", "caf\u00e9"])
 def test_a_forbidden_word_is_not_written_in_any_normal_form(run: Path, word: str) -> None:
-    translator = Translator.load(run / "model", threads=1)
+    translator = Translator.load(run / "model", engine="torch", threads=1)
     config = SearchConfig(beam=3, n_best=3, forbid=[word], max_length=20, loop_guard=False)
     for translation in translator.translate(["ich sehe den Hund", "Baum", "du suche"], search=config):
         for alternative in translation.alternatives:

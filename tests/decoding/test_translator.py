@@ -24,11 +24,11 @@ from nmt import Translator
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import align, merge_words, pieces_to_words
-from nmt.decoding.engine import TorchEngine
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
 from nmt.decoding.line_parts import LineSplitter
 from nmt.decoding.mbr import expected_utilities
 from nmt.decoding.search import SentenceSearch
+from nmt.decoding.torch_engine import TorchEngine
 from nmt.decoding.translation import Alternative, Glossary, Line
 from nmt.decoding.translator import length_batches
 from nmt.errors import NmtError, UsageError
@@ -42,7 +42,7 @@ LINES = ["ich sehe den Hund", "du suche einen Baum heute", "", "wir höre den gr
 
 @pytest.fixture(scope="module")
 def translator(run: Path) -> Translator:
-    return Translator.load(run / "model", threads=1)
+    return Translator.load(run / "model", engine="torch", threads=1)
 
 
 def close(n_best: Sequence[Alternative], expected: Sequence[Alternative]) -> bool:
@@ -67,18 +67,22 @@ def test_neighbours_order_and_processes_change_nothing_with_any_options(run: Pat
     lines = [Line(text, prefix="I" if index % 2 else "", terms=("tree",)) for index, text in enumerate(LINES)]
     if config.sample:
         lines = [replace(line, terms=()) for line in lines]
-    alone = [Translator.load(run / "model", threads=1).translate([line], search=config)[0] for line in lines]
+    alone = [
+        Translator.load(run / "model", engine="torch", threads=1).translate([line], search=config)[0] for line in lines
+    ]
     for threads in (1, 3):
         order = random.Random(threads).sample(range(len(lines)), len(lines))
         shuffled = replace(config, batch_tokens=20 * config.hypotheses)
-        stream = Translator.load(run / "model", threads=threads).stream([lines[i] for i in order], shuffled, 4)
+        stream = Translator.load(run / "model", engine="torch", threads=threads).stream(
+            [lines[i] for i in order], shuffled, 4
+        )
         for index, translation in zip(order, stream, strict=True):
             assert close(translation.alternatives, alone[index].alternatives)
 
 
 @pytest.mark.parametrize("average", ["probabilities", "log-probabilities"])
 def test_an_ensemble_of_copies_is_the_model(run: Path, translator: Translator, average: str) -> None:
-    copies = Translator.load(run / "model", run / "model", run / "model", threads=1, average=average)
+    copies = Translator.load(run / "model", run / "model", run / "model", engine="torch", threads=1, average=average)
     pairs = zip(copies.stream(LINES, OPTIONS[0]), translator.stream(LINES, OPTIONS[0]), strict=True)
     for translation, expected in pairs:
         assert close(translation.alternatives, expected.alternatives)
@@ -86,7 +90,7 @@ def test_an_ensemble_of_copies_is_the_model(run: Path, translator: Translator, a
 
 def test_an_ensemble_averages_probabilities(run: Path) -> None:
     """By hand: the first token of two models, whose probabilities are averaged."""
-    models = [Translator.load(run / "model", threads=1).model for _ in range(2)]
+    models = [Translator.load(run / "model", engine="torch", threads=1).model for _ in range(2)]
     torch.manual_seed(5)
     models[1].decoder_norm = torch.nn.LayerNorm(16).requires_grad_(False)  # another model by a new last layer
     models[1].decoder_norm.weight.copy_(torch.randn(16))
@@ -110,7 +114,7 @@ def test_members_of_an_ensemble_share_their_tokenizers(corpus: Corpus, run: Path
     )
     save_model(tmp_path / "b", config, dict(Transformer(config).named_parameters()), tokenizers, {"step": 0})
     with pytest.raises(NmtError, match="its tokenizers are not those of") as error:
-        Translator.load(run / "model", tmp_path / "b")
+        Translator.load(run / "model", tmp_path / "b", engine="torch")
     assert error.value.hint == "ensemble members must share their tokenizers"
 
 

@@ -5,7 +5,6 @@ import math
 import unicodedata
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,15 +15,17 @@ from nmt import Translator
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
-from nmt.decoding.hypotheses import Request
+from nmt.decoding.engine import Request
 from nmt.decoding.score import token_log_probs
 from nmt.errors import NmtError, UsageError
-from nmt.model.model_directory import load_model, save_model
+from nmt.model.model_directory import save_model
+from nmt.model.model_files import open_model
 from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import END, Tokenizers, train_tokenizers
 
 pytest.importorskip("ctranslate2")
-from nmt.exchange.ctranslate2 import CTranslate2Engine, export
+from nmt.decoding.ctranslate2_engine import CTranslate2Engine
+from nmt.exchange.ctranslate2 import export
 
 LINES = [
     "ich sehe den Hund",
@@ -79,10 +80,10 @@ def test_every_kind_of_model_computes_the_same(
     if separate:
         tokenizers = train_tokenizers(corpus.train, replace(WITHOUT_BYTES, separate=True))
     model = save(tmp_path / "model", tokenizers, norm=norm, tied=tied)
-    export(load_model(model, torch.device("cpu"), torch.float32), tmp_path / "exported")
-    engine = CTranslate2Engine(tmp_path / "exported", "float32", "cpu", 1)
+    export(open_model(model), tmp_path / "exported")
+    engine = CTranslate2Engine.of_export(tmp_path / "exported", "float32", "cpu", 1)
     config = SearchConfig(beam=3, n_best=2, length_normalization="average", max_length=15, loop_guard=False)
-    ours = Translator.load(model, threads=1).translate(LINES, search=config)
+    ours = Translator.load(model, engine="torch", threads=1).translate(LINES, search=config)
     theirs = Translator(engine, tokenizers).translate(LINES, search=config)
     for own, exported in zip(ours, theirs, strict=True):
         assert own.text == exported.text
@@ -131,7 +132,7 @@ def test_a_directory_with_other_files_is_not_replaced(command: Program, run: Pat
 
 @pytest.fixture
 def exported(run: Path, tmp_path: Path) -> Path:
-    export(load_model(run / "model", torch.device("cpu"), torch.float32), tmp_path / "exported")
+    export(open_model(run / "model"), tmp_path / "exported")
     return tmp_path / "exported"
 
 
@@ -156,50 +157,40 @@ def test_options_that_ctranslate2_does_not_support_are_refused(
 
 
 def test_all_unsupported_options_are_named_together(exported: Path) -> None:
-    engine = CTranslate2Engine(exported, "float32", "cpu", 1)
+    engine = CTranslate2Engine.of_export(exported, "float32", "cpu", 1)
     request = Request(source=[5, END], max_length=9, required=[[6]])
     with pytest.raises(UsageError) as error:
-        engine.search([request], SearchConfig(beam_groups=5, sample=True))
-    for part in ("constraints and --glossary", "--beam-groups", "--sample"):
+        engine.choose(SearchConfig(beam_groups=5, sample=True), alignments=False)
+    for part in ("--beam-groups", "--sample"):
         assert part in str(error.value.problem)
+    with pytest.raises(UsageError, match="constraints and --glossary"):
+        engine.search([request], SearchConfig())
     with pytest.raises(UsageError, match="--align requires nmt's own engine"):
         engine.attention([[5, END]], [[6, END]])
 
 
-def test_a_directory_without_an_export_is_an_error(command: Program, run: Path) -> None:
-    missing = command("translate", "--engine", "ctranslate2", "--model", run / "model", stdin=b"ich\n")
+def test_a_directory_without_a_model_is_an_error(command: Program, run: Path) -> None:
+    missing = command("translate", "--engine", "ctranslate2", "--model", run, stdin=b"ich\n")
     assert missing.returncode == 1
-    assert "no CTranslate2 model" in missing.stderr
+    assert "not a model directory" in missing.stderr
 
 
 def test_a_precision_that_ctranslate2_does_not_support_is_an_error(exported: Path) -> None:
     with pytest.raises(NmtError, match="CTranslate2"):
-        CTranslate2Engine(exported, "float128", "cpu", 1)
-
-
-def test_a_changed_model_specification_is_an_error(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A release of CTranslate2 that renames what is filled must not end in a traceback, or in half an export."""
-    from ctranslate2.specs import TransformerSpec
-
-    loaded = load_model(run / "model", torch.device("cpu"), torch.float32)
-    monkeypatch.setattr(TransformerSpec, "from_config", lambda *_, **__: SimpleNamespace(encoder=None))
-    with pytest.raises(NmtError, match="has another model specification") as error:
-        export(loaded, tmp_path / "out")
-    assert "pip install" in error.value.hint
-    assert not (tmp_path / "out").exists()
+        CTranslate2Engine.of_export(exported, "float128", "cpu", 1)
 
 
 @pytest.mark.parametrize("options", [{}, {"length_penalty": 0.6}, {"length_normalization": "average"}])
 def test_scores_of_an_export_are_those_of_its_tokens(run: Path, exported: Path, options: dict[str, Any]) -> None:
     """Recomputed by the model that was exported, and by hand; prefixes and the maximum length are kept."""
     config = SearchConfig(beam=3, n_best=3, max_length=6, **options)
-    translator = Translator.load(run / "model", threads=1)
+    translator = Translator.load(run / "model", engine="torch", threads=1)
     encode = translator.tokenizers.source.encode
     requests = [
         Request(source=[*tokens, END], max_length=6, prefix=encode([prefix])[0])
         for tokens, prefix in zip(encode(["ich sehe", "Hund", "du suche heute"]), ("", "we", "you see"), strict=True)
     ]
-    n_best_lists = CTranslate2Engine(exported, "float32", "cpu", 1).search(requests, config)
+    n_best_lists = CTranslate2Engine.of_export(exported, "float32", "cpu", 1).search(requests, config)
     for request, n_best in zip(requests, n_best_lists, strict=True):
         assert len(n_best) == 3
         ranks = [(hypothesis.truncated, -hypothesis.score) for hypothesis in n_best]
@@ -219,7 +210,7 @@ def test_scores_of_an_export_are_those_of_its_tokens(run: Path, exported: Path, 
 @pytest.mark.parametrize("bounds", [{}, {"max_ratio": 1.5}, {"min_ratio": 1.0, "max_ratio": 2.0}, {"min_length": 1}])
 def test_each_line_has_the_length_bounds_of_its_own(exported: Path, bounds: dict[str, Any]) -> None:
     """The lines of a batch must not share the loosest bounds among them."""
-    engine = CTranslate2Engine(exported, "float32", "cpu", 1)
+    engine = CTranslate2Engine.of_export(exported, "float32", "cpu", 1)
     translator, config = Translator(engine, engine.tokenizers), SearchConfig(beam=3, loop_guard=False, **bounds)
     together = translator.translate(LINES[:5], search=config)
     alone = [translator.translate([line], search=config)[0] for line in LINES[:5]]
@@ -232,7 +223,7 @@ def test_each_line_has_the_length_bounds_of_its_own(exported: Path, bounds: dict
 
 def test_an_export_writes_neither_replacement_nor_control_characters(exported: Path) -> None:
     """CTranslate2 may write any byte pieces; what they do not spell is left out."""
-    engine = CTranslate2Engine(exported, "float32", "cpu", 1)
+    engine = CTranslate2Engine.of_export(exported, "float32", "cpu", 1)
     config = SearchConfig(beam=4, n_best=4, max_length=20, loop_guard=False)
     for translation in Translator(engine, engine.tokenizers).translate(LINES[:5], search=config):
         texts = [alternative.text for alternative in translation.alternatives]

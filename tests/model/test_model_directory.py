@@ -12,17 +12,8 @@ import torch
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.errors import NmtError
-from nmt.model.model_directory import (
-    check_shapes,
-    describe_weights,
-    load_model,
-    load_tensors,
-    parameter_count,
-    read_model_config,
-    replace_weights,
-    save_model,
-    save_tensors,
-)
+from nmt.model.model_directory import check_shapes, load_model, load_tensors, replace_weights, save_model, save_tensors
+from nmt.model.model_files import describe_weights, parameter_count, read_model_config
 from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 

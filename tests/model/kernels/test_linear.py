@@ -114,10 +114,12 @@ def test_without_the_operators_translations_are_those_of_plain_layers(
     run: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, library: str, precision: str
 ) -> None:
     lines = ["ich sehe den Hund", "du hörst heute einen Vogel"]
-    expected = [translation.text for translation in Translator.load(run / "model").translate(lines, beam_size=2)]
+    expected = [
+        translation.text for translation in Translator.load(run / "model", engine="torch").translate(lines, beam_size=2)
+    ]
     can_pack.cache_clear()
     monkeypatch.setattr(kernel.torch, "ops", Lacking(library))
-    translator = Translator.load(run / "model", precision=precision)
+    translator = Translator.load(run / "model", engine="torch", precision=precision)
     assert not any(isinstance(module, PackedLinear) for module in translator.model.modules())
     assert [translation.text for translation in translator.translate(lines, beam_size=2)] == expected
     assert ("computing in float32" in caplog.text) is (precision == "int8")

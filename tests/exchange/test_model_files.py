@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from nmt.config.model import ModelConfig
-from nmt.exchange.ctranslate2_model import model_files
+from nmt.exchange.ctranslate2 import model_files
 from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import Tokenizers
 

@@ -1,0 +1,159 @@
+"""The engine for CPUs: CTranslate2, which decodes a model of nmt or an export; it needs no torch.
+
+Lines do not depend on each other: all sentences of a call to CTranslate2 have the same bounds of length.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from safetensors.numpy import load_file
+
+from nmt.config.search import SearchConfig
+from nmt.decoding.engine import Array, Hypothesis, Request, length_penalty
+from nmt.decoding.text_rules import NO_TEXT, TextRules
+from nmt.errors import NmtError, UsageError
+from nmt.exchange.ctranslate2 import MAX_LENGTH, import_ctranslate2, model_files
+from nmt.files.run_directory import EXPORTED_MODEL
+from nmt.model.model_files import ModelFiles, readable
+from nmt.text.tokenizer import END, Tokenizers
+
+_HINT = "leave out --engine ctranslate2"
+
+PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
+"""Those of a model of nmt, with CTranslate2's names; an export has its own unless told otherwise."""
+
+
+class CTranslate2Engine:
+    """A model that CTranslate2 runs."""
+
+    def __init__(self, model: Any, tokenizers: Tokenizers, max_length: int = MAX_LENGTH) -> None:
+        """`model` is a ctranslate2.Translator."""
+        self.model, self.tokenizers, self.max_length = model, tokenizers, max_length
+        self.gpu, self.processes, self.batches = model.device != "cpu", 1, model.num_translators
+
+    @classmethod
+    def of_model(cls, files: ModelFiles, precision: str, threads: int) -> "CTranslate2Engine":
+        """Load a model directory, converted in memory."""
+        with readable(files.weights):
+            weights = load_file(files.weights)
+        contents = model_files(files.config, weights, files.tokenizers)
+        model = _load(files.weights.parent, PRECISIONS[precision], "cpu", threads, files=contents)
+        return cls(model, files.tokenizers, files.config.max_length)
+
+    @classmethod
+    def of_export(cls, directory: Path, precision: str, device: str, threads: int) -> "CTranslate2Engine":
+        """Load an export; NmtError for an invalid one, or a precision or device that CTranslate2 does not support."""
+        if not (directory / EXPORTED_MODEL).exists():
+            raise NmtError(f"{directory}: no CTranslate2 model", "nmt export ctranslate2 --output DIR")
+        model = _load(directory, {"auto": "default"}.get(precision, precision), device, threads)
+        return cls(model, Tokenizers.load(directory))
+
+    def choose(self, config: SearchConfig, *, alignments: bool) -> "CTranslate2Engine":
+        """Return this engine; UsageError for a search that it cannot do."""
+        if unsupported := unsupported_by_ctranslate2(config, alignments=alignments):
+            raise UsageError(f"CTranslate2 does not support {', '.join(unsupported)}", _HINT)
+        return self
+
+    def on_torch(self) -> NoReturn:
+        """Raise UsageError: an export has no weights for torch."""
+        raise UsageError("this requires nmt's own engine", "leave out --engine, and give a model of nmt train")
+
+    def search(
+        self,
+        requests: Sequence[Request],
+        config: SearchConfig,
+        text: TextRules = NO_TEXT,  # noqa: ARG002
+        *,
+        token_scores: bool = True,
+    ) -> list[list[Hypothesis]]:
+        """All hypotheses of each request, best first."""
+        if any(request.required for request in requests):
+            raise UsageError("CTranslate2 does not support constraints and --glossary", _HINT)
+        source, target = self.tokenizers
+        sources = [source.pieces(request.source[:-1]) for request in requests]
+        rows_of, pending = defaultdict[tuple[int, int], list[int]](list), dict[int, Any]()
+        for row, request in enumerate(requests):
+            rows_of[request.min_length, request.max_length].append(row)
+        for (min_length, max_length), rows in rows_of.items():
+            futures = self.model.translate_batch(
+                [sources[row] for row in rows],
+                target_prefix=[target.pieces(requests[row].prefix) or None for row in rows],
+                beam_size=config.beam,
+                num_hypotheses=config.beam,
+                length_penalty=config.length_penalty,
+                no_repeat_ngram_size=config.no_repeat_ngram,
+                max_decoding_length=max_length,
+                min_decoding_length=min_length - 1,  # without END
+                max_input_length=0,
+                max_batch_size=config.source_tokens(gpu=self.gpu),
+                batch_type="tokens",
+                return_end_token=True,
+                return_scores=True,
+                asynchronous=True,
+            )
+            pending.update(zip(rows, futures, strict=True))
+        n_best_lists = [self._n_best(pending[row].result(), config) for row in range(len(requests))]
+        return self._with_token_scores(sources, n_best_lists) if token_scores else n_best_lists
+
+    def _n_best(self, result: Any, config: SearchConfig) -> list[Hypothesis]:
+        """All hypotheses of a result, best first, without log-probabilities of tokens."""
+        hypotheses = []
+        for pieces, average in zip(result.hypotheses, result.scores, strict=True):
+            tokens = self.tokenizers.target.ids(pieces)
+            log_prob = average * length_penalty(len(tokens), config.length_penalty, "average")
+            score = log_prob / length_penalty(len(tokens), config.length_penalty, config.length_normalization)
+            text = [token for token in tokens if token != END]
+            hypotheses.append(Hypothesis(text, [], log_prob, score, END not in tokens))
+        return sorted(hypotheses, key=Hypothesis.order)[: config.returned]
+
+    def _with_token_scores(
+        self, sources: Sequence[list[str]], n_best_lists: list[list[Hypothesis]]
+    ) -> list[list[Hypothesis]]:
+        """The same hypotheses with the log-probability of each token, and of END unless truncated."""
+        repeated = [source for source, n_best in zip(sources, n_best_lists, strict=True) for _ in n_best]
+        targets = [self.tokenizers.target.pieces(row.tokens) for n_best in n_best_lists for row in n_best]
+        scores: Iterator[list[float]] = (row.log_probs for row in self.model.score_batch(repeated, targets))
+        return [[self._scored(row, next(scores)) for row in n_best] for n_best in n_best_lists]
+
+    def _scored(self, hypothesis: Hypothesis, log_probs: list[float]) -> Hypothesis:
+        log_probs = log_probs[: len(hypothesis.tokens) + (not hypothesis.truncated)]
+        total = math.fsum(log_probs)
+        score = hypothesis.score * (total / hypothesis.log_prob if hypothesis.log_prob else 1)
+        return hypothesis._replace(token_log_probs=log_probs, log_prob=total, score=score)
+
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:  # noqa: ARG002
+        """Raise UsageError: CTranslate2 does not return attention for given targets."""
+        raise UsageError("--align requires nmt's own engine", _HINT)
+
+
+def unsupported_by_ctranslate2(config: SearchConfig, *, alignments: bool) -> list[str]:
+    """The options of a search that CTranslate2 does not have, or means otherwise."""
+    options = {
+        "--forbid": bool(config.forbid),
+        "--beam-groups": config.beam_groups > 1,
+        "--sample with nmt's --seed": config.sample,
+        "--coverage-penalty": config.coverage_penalty > 0,
+        "--repetition-penalty": config.repetition_penalty > 1,
+        "--align": alignments,
+    }
+    return [name for name, used in options.items() if used]
+
+
+def _load(directory: Path, compute_type: str, device: str, threads: int, **options: Any) -> Any:
+    kind, _, index = device.partition(":")
+    package = import_ctranslate2()
+    try:
+        return package.Translator(
+            str(directory),
+            device=kind,
+            device_index=int(index or 0),
+            compute_type=compute_type,
+            inter_threads=threads,
+            intra_threads=1,
+            **options,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise NmtError(f"{directory}: CTranslate2: {error}") from None
