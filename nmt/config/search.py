@@ -14,7 +14,7 @@ class LengthPenaltyConfig(Config):
 
     length_penalty: float = _length(1.0, "Length penalty alpha: higher favors longer output (0: off)", "[0, 100]")
     length_normalization: str = _length(
-        "wu",
+        "average",
         "Length normalization: divide scores by ((5 + length) / 6) ** alpha (Wu et al. 2016) or by length ** alpha",
         choices=("wu", "average"),
     )
@@ -26,6 +26,9 @@ class SearchConfig(LengthPenaltyConfig):
 
     beam: int = setting(5, "Beam size: hypotheses kept at each step (1: greedy search)", "[1, 1000]")
     n_best: int = setting(1, "Size of the n-best list: translations per line, best first, up to --beam", "[1, 1000]")
+    shortlist: bool = setting(
+        True, "Lexical shortlist, with --precision int8: choose among the likely translations of the source tokens"
+    )
     batch_tokens: int | None = setting(
         None, "Batch size: source tokens times beam size (default: 5,000 on a CPU, 100,000 on a GPU)", "[1, inf)"
     )

@@ -30,6 +30,7 @@ from nmt.files.lines import batched
 from nmt.files.run_directory import (
     DATA_DESCRIPTION,
     OUR_DATA,
+    SHORTLIST,
     SIDES,
     TEST,
     TRAIN,
@@ -261,8 +262,8 @@ def _write_held_out(
 
 
 def _contents(directory: Path) -> dict[str, str]:
-    """The SHA-256 of each file of prepared data, without its description, which has the version of nmt."""
-    paths = (path for path in directory.rglob("*") if path.is_file() and path.name != DATA_DESCRIPTION)
+    """The SHA-256 of each file of prepared data, without what depends on the version of nmt, or is made later."""
+    paths = (path for path in directory.rglob("*") if path.is_file() and path.name not in (DATA_DESCRIPTION, SHORTLIST))
     return {str(path.relative_to(directory)): sha256(path) for path in paths}
 
 

@@ -1,23 +1,30 @@
 """Lexical shortlists: the likely target tokens of each source token, so that search projects to few of the vocabulary.
 
 The probabilities are those of IBM model 1 (Brown et al. 1993), estimated on the training pairs by expectation
-maximization; END on the source side is its empty word.
+maximization; END on the source side is its empty word. A shortlist is a text file with a line for each source piece:
+the piece, a tab, and its target pieces, separated by spaces; the line without a source piece is for all sentences.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from nmt.data.token_store import TokenRows
+from nmt.files.atomic import write_text
+from nmt.files.run_directory import SIDES
+from nmt.text.tokenizer import Tokenizers
 
 LIKELY = 50  # targets of a source token
 FREQUENT = 100  # targets of every sentence
+_BYTE = re.compile("<0x[0-9A-F]{2}>")
 _ITERATIONS = 3
-_BLOCK = 10_000  # pairs that are read at a time
-_LINKS = 20_000_000  # pairs of tokens in the sample, at most about 1 GB
+_BLOCK, _BLOCKS = 10_000, 100  # pairs that are read at a time, and how often, from all over the set
+_LINKS = 10_000_000  # pairs of tokens in the sample, about 0.5 GB
 _ENOUGH = 200  # occurrences of a source token in the sample
 
 Ids = npt.NDArray[np.integer]
@@ -31,10 +38,25 @@ class Links(NamedTuple):
     words: Ids  # the target word of each link: a number for each token in the text
 
 
+def write_shortlist(path: Path, train: Path, tokenizers: Tokenizers) -> None:
+    """Write the shortlist of a training set; a source piece that does not occur in it may be copied."""
+    source, target = (TokenRows(train, side) for side in SIDES)
+    targets, likely = tokenizers.target.vocabulary(), likely_targets(source, target)
+    known, frequent = set(targets), frequent_targets(target)
+    rare = np.setdiff1d(frequent, np.concatenate(likely))  # in the set, but not in its sample
+    always = [targets[token] for token in (*frequent[:FREQUENT], *rare)]
+    lines = {"": dict.fromkeys([*always, *filter(_BYTE.fullmatch, targets)])}
+    for token, piece in enumerate(tokenizers.source.vocabulary()):
+        row = [targets[target] for target in likely[token]] if token < len(likely) else []
+        lines[piece] = dict.fromkeys(row or {piece} & known)
+    write_text(path, "".join(f"{piece}\t{' '.join(row)}\n" for piece, row in lines.items() if row))
+
+
 def likely_targets(source: TokenRows, target: TokenRows, count: int = LIKELY) -> list[Ids]:
     """The `count` most probable targets of each source token in the training set, best first; fewer where it has fewer.
 
-    The list has a place for each source token up to the largest in the set.
+    Behind these stand the targets that are most probable for this source token, so that each target is in some row.
+    There is a row for each source token up to the largest in the set.
     """
     links = _concatenated(_sample(source, target))
     size = int(links.targets.max()) + 1
@@ -48,26 +70,34 @@ def likely_targets(source: TokenRows, target: TokenRows, count: int = LIKELY) ->
         probability = counts / np.bincount(sources, counts)[sources]
     order = np.lexsort((-probability, sources))
     starts = np.searchsorted(sources, np.arange(int(sources[-1]) + 2))
-    return [keys[order[start : min(start + count, end)]] % size for start, end in pairwise(starts)]
+    likely = [order[start : min(start + count, end)] for start, end in pairwise(starts)]
+    targets = keys % size
+    by_target = np.lexsort((-probability, targets))
+    for entry in by_target[np.unique(targets[by_target], return_index=True)[1]]:
+        if entry not in likely[sources[entry]]:
+            likely[sources[entry]] = np.append(likely[sources[entry]], entry)
+    return [targets[entries] for entries in likely]
 
 
-def frequent_targets(target: TokenRows, count: int = FREQUENT) -> Ids:
-    """The `count` most frequent tokens of the target side, the most frequent one first."""
+def frequent_targets(target: TokenRows) -> Ids:
+    """The tokens that occur on the target side, the most frequent one first."""
     frequency = np.zeros(1, dtype=np.int64)
     for start in range(0, len(target.ids), 1 << 24):
         block = np.bincount(target.ids[start : start + (1 << 24)], minlength=len(frequency))
         block[: len(frequency)] += frequency
         frequency = block
-    order = np.argsort(-frequency, kind="stable")[:count]
+    order = np.argsort(-frequency, kind="stable")
     return order[frequency[order] > 0]
 
 
 def _sample(source: TokenRows, target: TokenRows) -> Iterator[Links]:
-    """Links of whole sentence pairs, from all over the set: as many as fit, and any with a rare source token."""
+    """Links of whole sentence pairs: as many as fit, and any with a rare source token."""
     lengths = (source.offsets[-1] / max(1, len(source)), target.offsets[-1] / max(1, len(target)))
-    share = _LINKS / max(1.0, lengths[0] * lengths[1] * len(source))  # of the pairs
+    every = range(0, len(source), _BLOCK)
+    starts = every[:: -(-len(every) // _BLOCKS)]
+    share = _LINKS / max(1.0, lengths[0] * lengths[1] * len(starts) * _BLOCK)  # of the pairs that are read
     random, seen, words = np.random.default_rng(0), np.zeros(1, dtype=np.int64), 0
-    for start in range(0, len(source), _BLOCK):
+    for start in starts:
         rows = np.arange(start, min(start + _BLOCK, len(source)))
         tokens = source.ids[source.offsets[rows[0]] : source.offsets[rows[-1] + 1]]
         seen = np.pad(seen, (0, max(0, int(tokens.max()) + 1 - len(seen))))

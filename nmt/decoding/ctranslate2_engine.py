@@ -1,6 +1,8 @@
 """The engine for CPUs: CTranslate2, which decodes a model of nmt or an export; it needs no torch.
 
-Lines do not depend on each other: all sentences of a call to CTranslate2 have the same bounds of length.
+Lines do not depend on each other: all sentences of a call to CTranslate2 have the same bounds of length. A shortlist is
+the exception, because a batch shares the likely targets of all its sentences: it is used with int8 alone, which is not
+exact anyway. It also changes the probabilities of all tokens, so that float32 would not give the translations of torch.
 """
 
 import math
@@ -16,7 +18,7 @@ from nmt.decoding.engine import Array, Hypothesis, Request, length_penalty
 from nmt.decoding.text_rules import NO_TEXT, TextRules
 from nmt.errors import NmtError, UsageError
 from nmt.exchange.ctranslate2 import MAX_LENGTH, import_ctranslate2, model_files
-from nmt.files.run_directory import EXPORTED_MODEL
+from nmt.files.run_directory import EXPORTED_MODEL, SHORTLIST, VOCABULARY_MAP
 from nmt.model.model_files import ModelFiles, readable
 from nmt.text.tokenizer import END, Tokenizers
 
@@ -29,9 +31,11 @@ PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
 class CTranslate2Engine:
     """A model that CTranslate2 runs."""
 
-    def __init__(self, model: Any, tokenizers: Tokenizers, max_length: int = MAX_LENGTH) -> None:
-        """`model` is a ctranslate2.Translator."""
-        self.model, self.tokenizers, self.max_length = model, tokenizers, max_length
+    def __init__(
+        self, model: Any, tokenizers: Tokenizers, max_length: int = MAX_LENGTH, *, has_shortlist: bool = False
+    ) -> None:
+        """`model` is a ctranslate2.Translator, which may have a vocabulary map."""
+        self.model, self.tokenizers, self.max_length, self.has_shortlist = model, tokenizers, max_length, has_shortlist
         self.gpu, self.processes, self.batches = model.device != "cpu", 1, model.num_translators
 
     @classmethod
@@ -39,9 +43,11 @@ class CTranslate2Engine:
         """Load a model directory, converted in memory."""
         with readable(files.weights):
             weights = load_file(files.weights)
-        contents = model_files(files.config, weights, files.tokenizers)
+        contents, shortlist = model_files(files.config, weights, files.tokenizers), files.weights.with_name(SHORTLIST)
+        if precision == "int8" and shortlist.exists():
+            contents[VOCABULARY_MAP] = shortlist.read_bytes()
         model = _load(files.weights.parent, PRECISIONS[precision], "cpu", threads, files=contents)
-        return cls(model, files.tokenizers, files.config.max_length)
+        return cls(model, files.tokenizers, files.config.max_length, has_shortlist=VOCABULARY_MAP in contents)
 
     @classmethod
     def of_export(cls, directory: Path, precision: str, device: str, threads: int) -> "CTranslate2Engine":
@@ -49,7 +55,8 @@ class CTranslate2Engine:
         if not (directory / EXPORTED_MODEL).exists():
             raise NmtError(f"{directory}: no CTranslate2 model", "nmt export ctranslate2 --output DIR")
         model = _load(directory, {"auto": "default"}.get(precision, precision), device, threads)
-        return cls(model, Tokenizers.load(directory))
+        has_shortlist = (directory / VOCABULARY_MAP).exists() and model.compute_type.startswith("int8")
+        return cls(model, Tokenizers.load(directory), has_shortlist=has_shortlist)
 
     def choose(self, config: SearchConfig, *, alignments: bool) -> "CTranslate2Engine":
         """Return this engine; UsageError for a search that it cannot do."""
@@ -88,6 +95,7 @@ class CTranslate2Engine:
                 max_decoding_length=max_length,
                 min_decoding_length=min_length - 1,  # without END
                 max_input_length=0,
+                use_vmap=config.shortlist and self.has_shortlist,
                 max_batch_size=config.source_tokens(gpu=self.gpu),
                 batch_type="tokens",
                 return_end_token=True,

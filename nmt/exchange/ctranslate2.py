@@ -19,7 +19,7 @@ import nmt
 from nmt.config.model import ModelConfig
 from nmt.errors import NmtError
 from nmt.files.atomic import atomic_directory
-from nmt.files.run_directory import OUR_EXPORT, check_output
+from nmt.files.run_directory import OUR_EXPORT, SHORTLIST, VOCABULARY_MAP, check_output
 from nmt.model.model_files import ModelFiles, readable
 from nmt.model.positions import sinusoidal_positions
 from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizers
@@ -61,11 +61,14 @@ def export(files: ModelFiles, output: Path, quantization: str = "float32", *, fo
     made = {key: value for key, value in files.provenance.items() if key not in ("data", "settings")}
     with readable(files.weights):
         weights = load_file(files.weights)
+    shortlist = files.weights.with_name(SHORTLIST)
     origin = {"nmt": {"version": nmt.__version__, "quantization": quantization, "made": made}}
     contents = model_files(files.config, weights, files.tokenizers, quantization, origin)
     with atomic_directory(output) as temporary:
         for name, content in contents.items():
             (temporary / name).write_bytes(content)
+        if shortlist.exists():
+            (temporary / VOCABULARY_MAP).write_bytes(shortlist.read_bytes())
         files.tokenizers.save(temporary)
 
 

@@ -2,9 +2,9 @@
 
 run/
 tokenizer.model             a joint SentencePiece model, or tokenizer.source.model + tokenizer.target.model
-data/                       prepared data: data.json, train/, valid/, and the text of the held-out sets
+data/                       prepared data: data.json, train/, valid/, the text of the held-out sets, and a shortlist
 checkpoints/step-000500/    training state
-model/                      the best model, self-contained: config.json, model.safetensors, tokenizers
+model/                      the best model, self-contained: config.json, model.safetensors, tokenizers, shortlist
 eval/                       the translation of the test set and its scores
 metrics.jsonl               the training log
 config.toml                 the settings of the last `nmt train`
@@ -22,7 +22,8 @@ from nmt.files.atomic import is_stream
 JOINT_TOKENIZER = "tokenizer.model"
 SOURCE_TOKENIZER, TARGET_TOKENIZER = "tokenizer.source.model", "tokenizer.target.model"
 DATA_DESCRIPTION, MODEL_CONFIG, WEIGHTS = "data.json", "config.json", "model.safetensors"
-EXPORTED_MODEL = "model.bin"  # of CTranslate2
+EXPORTED_MODEL, VOCABULARY_MAP = "model.bin", "vmap.txt"  # of CTranslate2
+SHORTLIST = "shortlist.txt"  # in data and models
 OPTIMIZER, STATE, MANIFEST = "optimizer.safetensors", "state.json", "manifest.json"
 SIDES = ("source", "target")
 TRAIN, VALID, TEST = "train", "valid", "test"  # the sets of prepared data; the last two are held out
@@ -34,6 +35,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.data = path / "data"
+        self.shortlist = self.data / SHORTLIST
         self.model = path / "model"
         self.checkpoints = path / "checkpoints"
         self.metrics = path / "metrics.jsonl"
@@ -83,7 +85,7 @@ def is_data(directory: Path) -> bool:
 
 _RUN, _NAMES = (
     r"(data(.shards)?|model|checkpoints|tensorboard)(/.*)?|eval(/test.*)?|metrics.jsonl|config.toml|.lock|tokenizer[.\w]*model",
-    r"(data|config|\w+_vocabulary).json|(model|tokenizer|valid|test)\.\w+(.model)?|(train|valid)(/\w+.\w+.npy)?|\.[^/]*",
+    r"(data|config|\w+_vocabulary).json|(model|tokenizer|valid|test|shortlist|vmap)\.\w+(.model)?|(train|valid)(/\w+.\w+.npy)?|\.[^/]*",
 )
 """The parts of a run; and what is in data, models and exports, hidden files aside."""
 

@@ -17,7 +17,7 @@ from nmt.errors import NmtError
 from nmt.files.atomic import atomic_directory
 from nmt.files.checksum import sha256
 from nmt.files.json import write_json
-from nmt.files.run_directory import MODEL_CONFIG, WEIGHTS
+from nmt.files.run_directory import MODEL_CONFIG, SHORTLIST, WEIGHTS
 from nmt.model.model_files import FORMAT, open_model, readable
 from nmt.model.transformer import Transformer
 from nmt.text.tokenizer import Tokenizers
@@ -37,10 +37,13 @@ def save_model(
     weights: Mapping[str, Tensor],
     tokenizers: Tokenizers,
     provenance: Mapping[str, Any],
+    shortlist: Path | None = None,
 ) -> None:
-    """Write a model directory atomically."""
+    """Write a model directory atomically, with a shortlist if there is such a file."""
     with atomic_directory(directory) as temporary:
         tokenizers.save(temporary)
+        if shortlist and shortlist.exists():
+            (temporary / SHORTLIST).write_bytes(shortlist.read_bytes())
         save_tensors(temporary / WEIGHTS, weights)
         parts = {path.name: sha256(path) for path in sorted(temporary.iterdir())}
         content = {"format": FORMAT, "nmt": nmt.__version__, "model": asdict(config), "made": provenance}
@@ -72,7 +75,7 @@ def replace_weights(source: Path, output: Path, weights: Mapping[str, Tensor], c
     loaded = load_model(source, torch.device("cpu"), torch.float32)
     check_shapes(dict(loaded.model.named_parameters()), weights, output)
     kept = {key: value for key, value in loaded.provenance.items() if key not in ("step", "validation", "averaged")}
-    save_model(output, loaded.model.config, weights, loaded.tokenizers, {**kept, **changes})
+    save_model(output, loaded.model.config, weights, loaded.tokenizers, {**kept, **changes}, source / SHORTLIST)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from nmt.config.training import TrainingConfig
+from nmt.data.shortlist import write_shortlist
 from nmt.errors import NmtError
-from nmt.files.run_directory import RunDirectory, checkpoint_name, list_checkpoints
+from nmt.files.run_directory import TRAIN, RunDirectory, checkpoint_name, list_checkpoints
 from nmt.model.model_directory import save_model
 from nmt.model.transformer import Transformer
 from nmt.training.checkpoint import TrainingState, average_weights, load_weights
@@ -115,7 +116,10 @@ class BestModel:
     def _publish(self, weights: torch.Tensor, state: TrainingState, numbers: Numbers, **details: object) -> None:
         """Make weights the run's model."""
         made = {**self.provenance, **details, "step": state.step, "validation": numbers}
-        save_model(self.run.model, self.model.config, self.master.named(weights), self.validator.tokenizers, made)
+        tokenizers, shortlist = self.validator.tokenizers, self.run.shortlist
+        if not shortlist.exists():
+            write_shortlist(shortlist, self.run.data / TRAIN, tokenizers)
+        save_model(self.run.model, self.model.config, self.master.named(weights), tokenizers, made, shortlist)
 
     def _log(self, kind: str, validation: Validation, state: TrainingState, reporter: Reporter, *, best: bool) -> None:
         samples = [sample._asdict() for sample in validation.samples]

@@ -117,7 +117,7 @@ def save_average(
         return
     setup, settings = Setup.open(run, torch.device("cpu"), torch.float32, Processes()), former_settings(run)
     made = {**setup.provenance(settings), **changes}
-    save_model(output, setup.model_config(settings), weights, setup.tokenizers, made)
+    save_model(output, setup.model_config(settings), weights, setup.tokenizers, made, setup.run.shortlist)
 
 
 def resume_recipe(former: Mapping[str, Value], given: Mapping[str, Value]) -> Recipe:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.data import shortlist
-from nmt.data.shortlist import frequent_targets, likely_targets
+from nmt.data.shortlist import frequent_targets, likely_targets, write_shortlist
 from nmt.data.token_store import TokenRows, TokenRowWriter
+from nmt.text.tokenizer import Tokenizers
 
 Pairs = list[tuple[list[int], list[int]]]
 
@@ -53,7 +54,10 @@ def test_likely_targets_are_the_most_probable_of_model_1(
     assert len(found) == 1 + max(table)
     for source, targets in enumerate(found):
         probable = sorted(table[source].values(), reverse=True)[:3]
-        assert [table[source][int(target)] for target in targets] == pytest.approx(probable)
+        assert [table[source][int(target)] for target in targets[:3]] == pytest.approx(probable)
+        for target in map(int, targets[3:]):  # those that no other source token makes more probable
+            assert table[source][target] == pytest.approx(max(row.get(target, 0) for row in table.values()))
+    assert {int(target) for targets in found for target in targets} == {t for _, target in pairs for t in target}
 
 
 def test_a_word_and_its_translation_find_each_other(tmp_path: Path) -> None:
@@ -63,6 +67,19 @@ def test_a_word_and_its_translation_find_each_other(tmp_path: Path) -> None:
     source, target = rows(tmp_path, [([das, haus], [the, house]), ([das, buch], [the, book]), ([ein, buch], [a, book])])
     found = [targets.tolist() for targets in likely_targets(source, target, count=1)]
     assert found == [[], [], [], [], [the], [a], [house], [book]]
+
+
+def test_a_file_has_a_line_for_each_source_piece_and_one_for_all(run_copy: Path, tokenizers: Tokenizers) -> None:
+    write_shortlist(run_copy / "shortlist.txt", run_copy / "data" / "train", tokenizers)
+    lines = (run_copy / "shortlist.txt").read_text("utf-8").splitlines()
+    table = {piece: row.split(" ") for piece, _, row in (line.partition("\t") for line in lines)}
+    assert len(table) == len(lines)
+    assert set(table) - {""} <= set(tokenizers.source.vocabulary())
+    _, target = (TokenRows(run_copy / "data" / "train", side) for side in ("source", "target"))
+    used = set(tokenizers.target.pieces(set(target.ids.tolist())))
+    listed = {piece for row in table.values() for piece in row}
+    assert used <= listed <= set(tokenizers.target.vocabulary())
+    assert {f"<0x{byte:02X}>" for byte in range(256)} <= set(table[""])
 
 
 def test_a_sample_has_every_source_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,5 +96,4 @@ def test_a_sample_has_every_source_token(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_frequent_targets_are_counted_in_the_whole_set(tmp_path: Path) -> None:
     _, target = rows(tmp_path, [([4], [9, 3]), ([4], [7, 9, 3]), ([4], [3])])
-    assert frequent_targets(target, 2).tolist() == [3, 9]
-    assert frequent_targets(target, 10).tolist() == [3, 9, 7]
+    assert frequent_targets(target).tolist() == [3, 9, 7]

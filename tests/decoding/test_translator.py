@@ -406,7 +406,17 @@ def test_a_worker_that_is_killed_is_an_error() -> None:
 
 def test_workers_do_not_outlive_a_program_that_is_killed(run: Path, tmp_path: Path) -> None:
     (tmp_path / "lines").write_text("ich sehe den Hund heute\n" * 20_000, encoding="utf-8")
-    options = ("--run", str(run), "--engine", "torch", "--threads", "2", "--buffer-lines", "20000", str(tmp_path / "lines"))
+    options = (
+        "--run",
+        str(run),
+        "--engine",
+        "torch",
+        "--threads",
+        "2",
+        "--buffer-lines",
+        "20000",
+        str(tmp_path / "lines"),
+    )
     command = [sys.executable, "-m", "nmt", "translate", *options]
     with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL) as process:
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
