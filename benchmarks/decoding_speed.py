@@ -3,10 +3,11 @@
     python benchmarks/decoding_speed.py --model run/model --text test.en --reference test.de --rounds 3
 
 The model is first exported to CTranslate2. Each system translates the whole text with --threads cores busy
-(CTranslate2: single-threaded workers, nmt: processes), then --single lines one at a time with one thread. Each round is
-a new program that reads and writes lines. Its clock starts after the model is loaded, so tokenization and warm-up
-(memory allocation, kernel selection) count for both. Figures are sentences/s: the median of the rounds, with the
-slowest and the fastest. The last column is the ratio to CTranslate2 in float32 or, for all other precisions, in int8.
+(single-threaded workers), then --single lines one at a time with one thread. Each round is a new program that reads and
+writes lines. Its clock starts after the model is loaded, so tokenization and warm-up (memory allocation, kernel
+selection) count for both. Figures are sentences/s: the median of the rounds, with the slowest and the fastest. The
+last column is the ratio to CTranslate2 alone in float32 or, for all other precisions, in int8; `int8+map` is
+CTranslate2 with nmt's shortlist. At last, whole commands translate 1 line, 100, and all, and figures are seconds.
 Memory is the peak of the whole program; memory shared between its processes counts once.
 """
 
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from programs import run
 
-CTRANSLATE2, NMT = ("float32", "int8"), ("float32", "bfloat16", "int8")
+CTRANSLATE2, NMT, TORCH = ("float32", "int8", "int8+map"), ("float32", "int8"), ("float32", "int8")
 
 THEIRS = """
 import json, sys, time, ctranslate2, sentencepiece
@@ -29,37 +30,35 @@ directory, text, precision, beam, threads, single = sys.argv[1:]
 pieces = sentencepiece.SentencePieceProcessor(model_file=directory + "/" + "{source}")
 target = sentencepiece.SentencePieceProcessor(model_file=directory + "/" + "{target}")
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
+precision, _, shortlist = precision.partition("+")
 engine = ctranslate2.Translator(directory, inter_threads=int(threads), intra_threads=1, compute_type=precision)
 start = time.perf_counter()
 if int(single):
     for line in lines[: int(single)]:
-        engine.translate_batch([pieces.encode(line, out_type=str)], beam_size=int(beam))
+        engine.translate_batch([pieces.encode(line, out_type=str)], beam_size=int(beam), use_vmap=bool(shortlist))
     print(json.dumps([int(single) / (time.perf_counter() - start), []]))
 else:
     rows = pieces.encode(lines, out_type=str)
-    found = engine.translate_batch(rows, beam_size=int(beam), max_batch_size={batch})
+    found = engine.translate_batch(rows, beam_size=int(beam), max_batch_size={batch}, use_vmap=bool(shortlist))
     found = [target.decode(one.hypotheses[0]) for one in found]
     print(json.dumps([len(lines) / (time.perf_counter() - start), found]))
 """
 
 OURS = """
 import json, sys, time
-from pathlib import Path
 from nmt import Translator
 from nmt.config.search import SearchConfig
-from nmt.runtime import keep_freed_memory
 directory, text, precision, beam, threads, single = sys.argv[1:]
-keep_freed_memory()
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
-translator = Translator.load(directory, precision=precision, threads=int(threads), device="cpu")
-search = SearchConfig(beam=int(beam), length_normalization="average", batch_tokens={batch}, loop_guard=False)
+translator = Translator.load(directory, engine="{engine}", precision=precision, threads=int(threads), device="cpu")
+search = SearchConfig(beam=int(beam), batch_tokens={batch})
 start = time.perf_counter()
 if int(single):
     for line in lines[: int(single)]:
         translator.translate([line], search=search)
     print(json.dumps([int(single) / (time.perf_counter() - start), []]))
 else:
-    found = [one.text for one in translator.stream(lines, search)]
+    found = [one.text for one in translator.stream(lines, search, token_scores=False)]
     print(json.dumps([len(lines) / (time.perf_counter() - start), found]))
 """
 
@@ -93,11 +92,40 @@ def main() -> None:
         )
         ours = OURS.replace("{batch}", str(given.batch_tokens))
         sides = [("ctranslate2", theirs, exported, precision) for precision in CTRANSLATE2]
-        sides += [("nmt", ours, given.model, precision) for precision in NMT]
+        sides += [("nmt", ours.replace("{engine}", "auto"), given.model, precision) for precision in NMT]
+        sides += [("nmt on torch", ours.replace("{engine}", "torch"), given.model, precision) for precision in TORCH]
         for beam, single in [(beam, 0) for beam in given.beams] + (
             [(given.beams[0], given.single)] if given.single else []
         ):
             compare(sides, beam, single, given)
+        compare_commands(theirs, exported, given)
+
+
+def compare_commands(theirs: str, exported: Path, given: argparse.Namespace) -> None:
+    """Run whole commands alternately, from the start of Python on, for texts of three lengths."""
+    lines, beam = given.text.read_text(encoding="utf-8").split("\n")[:-1], given.beams[0]
+    print(
+        f"\nbeam {beam}, whole commands, {given.threads} at work, seconds for 1, 100 and {len(lines):,} lines",
+        flush=True,
+    )
+    translate = [sys.executable, "-m", "nmt", "translate", "--model", given.model, "--beam", beam]
+    for precision in CTRANSLATE2[:2]:
+        rows: dict[str, list[str]] = {"ctranslate2": [], "nmt": []}
+        for count in (1, 100, len(lines)):
+            text = exported.with_name("text")
+            text.write_text("".join(line + "\n" for line in lines[:count]), encoding="utf-8")
+            commands = {
+                "ctranslate2": [sys.executable, "-c", theirs, exported, text, precision, beam, given.threads, 0],
+                "nmt": [*translate, "--precision", precision, "--threads", given.threads, text],
+            }
+            seconds: dict[str, list[float]] = {name: [] for name in commands}
+            for _ in range(given.rounds):
+                for name, command in commands.items():
+                    seconds[name].append(run(command).seconds)
+            for name, taken in seconds.items():
+                rows[name].append(f"{statistics.median(taken):5.2f} [{min(taken):.2f} to {max(taken):.2f}]")
+        for name, row in rows.items():
+            print(f"{name:12} {precision:9} {'   '.join(row)}", flush=True)
 
 
 def compare(sides: list[tuple[str, str, Path, str]], beam: int, single: int, given: argparse.Namespace) -> None:
