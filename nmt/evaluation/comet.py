@@ -6,16 +6,13 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-import torch
-
 from nmt.errors import NmtError
 from nmt.evaluation.metrics import Score
-from nmt.runtime import on_gpu
 
 _BATCH = 16  # sentences
 
 
-def comet_scores(checkpoint: Path, lines: Iterable[tuple[str, str, str]], device: torch.device) -> list[float]:
+def comet_scores(checkpoint: Path, lines: Iterable[tuple[str, str, str]], device: str) -> list[float]:
     """Score each source, translation and reference; NmtError where the package is missing or the model unreadable.
 
     The checkpoint is a pickle, which can run any code: use only models from a trusted source.
@@ -24,14 +21,16 @@ def comet_scores(checkpoint: Path, lines: Iterable[tuple[str, str, str]], device
     with warnings.catch_warnings(action="ignore"):  # by COMET's dependencies, about each other
         logging.disable(logging.INFO)  # which also holds advertisements
         try:
-            return _predict(checkpoint, samples, gpus=int(on_gpu(device)))
+            return _predict(checkpoint, samples, device)
         finally:
             logging.disable(logging.NOTSET)
 
 
-def _predict(checkpoint: Path, samples: Sequence[dict[str, str]], gpus: int) -> list[float]:
+def _predict(checkpoint: Path, samples: Sequence[dict[str, str]], device: str) -> list[float]:
     try:
         from comet import load_from_checkpoint
+
+        from nmt.runtime import choose_device, on_gpu
     except ImportError as error:
         raise NmtError(f"the metric comet requires an extra package: {error}", "pip install 'nmt[comet]'") from None
     if not checkpoint.is_file():
@@ -41,7 +40,9 @@ def _predict(checkpoint: Path, samples: Sequence[dict[str, str]], gpus: int) -> 
     except Exception as error:  # torch, lightning and transformers fail in many ways on other files
         message = (str(error).splitlines() or [type(error).__name__])[0]
         raise NmtError(f"{checkpoint}: not a readable COMET model: {message}") from None
-    output = model.predict(samples, batch_size=_BATCH, gpus=gpus, num_workers=0, progress_bar=False)
+    output = model.predict(
+        samples, batch_size=_BATCH, gpus=int(on_gpu(choose_device(device))), num_workers=0, progress_bar=False
+    )
     return [float(score) for score in output.scores]
 
 

@@ -9,7 +9,6 @@ from nmt.errors import UsageError
 from nmt.evaluation.comet import comet_score, comet_scores
 from nmt.evaluation.evaluation_set import EvaluationSet
 from nmt.evaluation.metrics import Score, check_metrics, score, sentence_scores, tokenizer_for
-from nmt.runtime import choose_device
 
 
 class Scorer(NamedTuple):
@@ -58,4 +57,4 @@ class Scorer(NamedTuple):
         assert self.comet_model is not None
         assert self.test.sources is not None
         triples = zip(self.test.sources, lines, self.test.references[0], strict=True)
-        return comet_scores(self.comet_model, triples, choose_device(self.device))
+        return comet_scores(self.comet_model, triples, self.device)
