@@ -48,9 +48,10 @@ def ctranslate2(
     lines = list(islice((line for line in read_text(sample) if line.strip()), PROOF_LINES))
     search = SearchConfig(length_normalization="average", loop_guard=False)  # as both understand it
     engines = [("torch", source), ("ctranslate2", output)]
-    both = [Translator.load(directory, engine=engine).translate(lines, search=search) for engine, directory in engines]
-    same = sum(own.text == their.text for own, their in zip(*both, strict=True))
-    log(f"both translate {same} of {counted(len(lines), 'line')} of {sample} alike ({same / max(1, len(lines)):.1%})")
+    results = [Translator.load(path, engine=engine).translate(lines, search=search) for engine, path in engines]
+    same = sum(own.text == their.text for own, their in zip(*results, strict=True))
+    share = f"{same / max(1, len(lines)):.1%}"
+    log(f"both engines translate {same} of {counted(len(lines), 'line')} of {sample} alike ({share})")
 
 
 command(export_app, "ctranslate2")(ctranslate2)

@@ -81,7 +81,9 @@ CONFIG = typer.Option(
     rich_help_panel="Common",
 )
 QUIET = typer.Option("--quiet", "-q", help="Print only warnings and errors.", rich_help_panel="Common")
-DEBUG = typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel="Common")
+DEBUG = typer.Option(
+    "--debug", help="Print details, such as the engine, and the traceback of an error.", rich_help_panel="Common"
+)
 _COMMON = {
     "run": (Annotated[Path, RUN], Path("run")),
     "config": (Annotated[Path | None, CONFIG], None),
@@ -101,11 +103,11 @@ def command(
         own = [item for key, item in inspect.signature(function).parameters.items() if key not in ("common", "given")]
 
         def call(ctx: typer.Context, **values: Any) -> None:
-            with reported(debug=values.pop("debug")):
+            with reported(debug=(debug := values.pop("debug"))):
                 _check_utf8(values)
                 run, config = values.pop("run"), values.pop("config", None)
                 common = Common(RunDirectory(run), values.pop("quiet"))
-                set_up_logging(quiet=common.quiet)
+                set_up_logging(quiet=common.quiet, debug=debug)
                 if run.is_file():
                     raise UsageError(f"--run {run} is a file", "name a run directory")
                 if configs:

@@ -28,10 +28,10 @@ class _Stderr(logging.Handler):
             sys.stderr = open(os.devnull, "w", encoding="utf-8")
 
 
-def set_up_logging(*, quiet: bool) -> None:
-    """Send the library's messages to stderr; with --quiet only warnings and errors."""
+def set_up_logging(*, quiet: bool, debug: bool = False) -> None:
+    """Send the library's messages to stderr; with --debug all of them, with --quiet only warnings and errors."""
     logger.handlers[:] = [_Stderr()]
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO)
     logger.propagate = False
 
 

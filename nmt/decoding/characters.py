@@ -56,6 +56,13 @@ class Characters:
                 states = self.following[states, newest].clip(_COMPLETE)
         return states
 
+    def is_blank(self, tokens: Sequence[int]) -> bool:
+        """Whether tokens write no character, but for spaces."""
+        state = _START
+        for token in tokens:
+            state = int(self.following[state, token])
+        return state == _START
+
     def clean(self, text: str, tokens: Sequence[int]) -> str:
         """The text of tokens, without what cannot follow: other engines write it, and a maximum length cuts."""
         if "\ufffd" not in text and not CONTROL.search(text):

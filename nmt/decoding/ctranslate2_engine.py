@@ -7,7 +7,7 @@ exact anyway. It also changes the probabilities of all tokens, so that float32 w
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -25,7 +25,7 @@ from nmt.text.tokenizer import END, Tokenizers
 _HINT = "leave out --engine ctranslate2"
 
 PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
-"""Those of a model of nmt, with CTranslate2's names; an export has its own unless told otherwise."""
+"""Those of a model of nmt, with CTranslate2's names; an export has its own unless another is given."""
 
 
 class CTranslate2Engine:
@@ -72,7 +72,7 @@ class CTranslate2Engine:
         self,
         requests: Sequence[Request],
         config: SearchConfig,
-        text: TextRules = NO_TEXT,  # noqa: ARG002
+        text: TextRules = NO_TEXT,
         *,
         token_scores: bool = True,
     ) -> list[list[Hypothesis]]:
@@ -103,19 +103,27 @@ class CTranslate2Engine:
                 asynchronous=True,
             )
             pending.update(zip(rows, futures, strict=True))
-        n_best_lists = [self._n_best(pending[row].result(), config) for row in range(len(requests))]
+        n_best_lists = [self._n_best(pending[row].result(), config, text) for row in range(len(requests))]
         return self._with_token_scores(sources, n_best_lists) if token_scores else n_best_lists
 
-    def _n_best(self, result: Any, config: SearchConfig) -> list[Hypothesis]:
-        """All hypotheses of a result, best first, without log-probabilities of tokens."""
+    def _n_best(self, result: Any, config: SearchConfig, text: TextRules) -> list[Hypothesis]:
+        """The hypotheses of a result, best first, without log-probabilities of tokens; of equal texts the best."""
         hypotheses = []
         for pieces, average in zip(result.hypotheses, result.scores, strict=True):
             tokens = self.tokenizers.target.ids(pieces)
             log_prob = average * length_penalty(len(tokens), config.length_penalty, "average")
             score = log_prob / length_penalty(len(tokens), config.length_penalty, config.length_normalization)
-            text = [token for token in tokens if token != END]
-            hypotheses.append(Hypothesis(text, [], log_prob, score, END not in tokens))
-        return sorted(hypotheses, key=Hypothesis.order)[: config.returned]
+            written = [token for token in tokens if token != END]
+            hypotheses.append(Hypothesis(written, [], log_prob, score, END not in tokens))
+        best_first = sorted(hypotheses, key=Hypothesis.order)
+        if text.characters and config.min_length > 1:
+            best_first = [one for one in best_first if not text.characters.is_blank(one.tokens)] or best_first[:1]
+        if config.returned > 1:
+            texts = dict[Hashable, Hypothesis]()
+            for one in best_first:
+                texts.setdefault(text.text_of(one.tokens), one)
+            best_first = list(texts.values())
+        return best_first[: config.returned]
 
     def _with_token_scores(
         self, sources: Sequence[list[str]], n_best_lists: list[list[Hypothesis]]

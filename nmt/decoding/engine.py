@@ -46,11 +46,11 @@ class Hypothesis(NamedTuple):
         return self.truncated, -self.score
 
 
-def length_penalty(length: int, alpha: float, normalization: str = "wu") -> float:
+def length_penalty(length: int, alpha: float, normalization: str = "average") -> float:
     """lp(Y) of a hypothesis of this length, end of sentence included.
 
-    >>> length_penalty(1, 0.6), length_penalty(7, 1.0), length_penalty(7, 1.0, "average")
-    (1.0, 2.0, 7.0)
+    >>> length_penalty(7, 1.0), length_penalty(1, 0.6, "wu"), length_penalty(7, 1.0, "wu")
+    (7.0, 1.0, 2.0)
     """
     base = (5 + length) / 6 if normalization == "wu" else length
     return float(base**alpha)

@@ -54,7 +54,7 @@ def open_engine(directories: Sequence[Path], options: EngineOptions) -> OpenEngi
     if options.engine == "ctranslate2":
         return _open_ctranslate2(directories, options)
     if reason := _why_torch(directories, options):
-        logger.debug("engine: torch, because of %s", reason)
+        logger.debug("inference engine: torch, because of %s", reason)
         return _load_torch(directories, options)
     files = open_model(directories[0])
     engine = AutoEngine(directories[0], files, options)
@@ -84,8 +84,9 @@ class AutoEngine:
     def choose(self, config: SearchConfig, *, alignments: bool) -> Engine:
         """Return the engine for a search."""
         if unsupported := unsupported_by_ctranslate2(config, alignments=alignments):
-            logger.debug("engine: torch, because of %s", ", ".join(unsupported))
+            logger.debug("inference engine: torch, because of %s", ", ".join(unsupported))
             return self.torch
+        logger.debug("inference engine: CTranslate2")
         return self
 
     def on_torch(self) -> "TorchEngine":
@@ -106,8 +107,8 @@ class AutoEngine:
             rows = [row for row, request in enumerate(requests) if bool(request.required) == constrained]
             if rows:
                 engine: Engine = self.torch if constrained else self.ctranslate2
-                found = engine.search([requests[row] for row in rows], config, text, token_scores=token_scores)
-                n_best_lists.update(zip(rows, found, strict=True))
+                results = engine.search([requests[row] for row in rows], config, text, token_scores=token_scores)
+                n_best_lists.update(zip(rows, results, strict=True))
         return [n_best_lists[row] for row in range(len(requests))]
 
     def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:

@@ -5,7 +5,7 @@ A batch is decoded by one thread, several batches at a time, so that the number 
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -67,8 +67,12 @@ class TorchEngine:
         token_scores: bool = True,  # noqa: ARG002
     ) -> list[list[Hypothesis]]:
         """The n-best list of each request."""
-        with one_thread() if processes(self.processes) > 1 else nullcontext():
+        with self._threads():
             return self._search(requests, config, text)
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """One thread in each of several processes; those of a fork would wait for ever for those of its parent."""
+        return one_thread() if processes(self.processes) > 1 else nullcontext()
 
     def _search(self, requests: Sequence[Request], config: SearchConfig, text: TextRules) -> list[list[Hypothesis]]:
         source = padded([request.source for request in requests], self.device)
@@ -83,6 +87,10 @@ class TorchEngine:
     @torch.inference_mode()
     def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:
         """Attention in `alignment_layer`, the mean over heads and models: [target, source] of each pair."""
+        with self._threads():
+            return self._attention(sources, targets)
+
+    def _attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:
         source, target = padded(sources, self.device), padded([[BEGIN, *row] for row in targets], self.device)
         mask = source != PAD
         total = torch.zeros(())

@@ -29,10 +29,10 @@ def comet_scores(checkpoint: Path, lines: Iterable[tuple[str, str, str]], device
 def _predict(checkpoint: Path, samples: Sequence[dict[str, str]], device: str) -> list[float]:
     try:
         from comet import load_from_checkpoint
-
-        from nmt.runtime import choose_device, on_gpu
     except ImportError as error:
         raise NmtError(f"the metric comet requires an extra package: {error}", "pip install 'nmt[comet]'") from None
+    from nmt.runtime import choose_device, on_gpu
+
     if not checkpoint.is_file():
         raise NmtError(f"{checkpoint}: no such file", "give --comet-model the checkpoint, MODEL/checkpoints/model.ckpt")
     try:
@@ -40,9 +40,8 @@ def _predict(checkpoint: Path, samples: Sequence[dict[str, str]], device: str) -
     except Exception as error:  # torch, lightning and transformers fail in many ways on other files
         message = (str(error).splitlines() or [type(error).__name__])[0]
         raise NmtError(f"{checkpoint}: not a readable COMET model: {message}") from None
-    output = model.predict(
-        samples, batch_size=_BATCH, gpus=int(on_gpu(choose_device(device))), num_workers=0, progress_bar=False
-    )
+    gpus = int(on_gpu(choose_device(device)))
+    output = model.predict(samples, batch_size=_BATCH, gpus=gpus, num_workers=0, progress_bar=False)
     return [float(score) for score in output.scores]
 
 

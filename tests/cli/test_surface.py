@@ -29,7 +29,7 @@ SEARCH = (
     "--beam --length-penalty --max-length --n-best --batch-tokens --split-sentences --no-split-sentences "
     "--length-normalization --max-ratio --min-length --min-ratio --coverage-penalty --no-repeat-ngram "
     "--repetition-penalty --forbid --loop-guard --no-loop-guard --beam-groups --diversity --mbr --candidates --sample "
-    "--no-sample --temperature --top-k --top-p --seed"
+    "--no-sample --temperature --top-k --top-p --seed --shortlist --no-shortlist"
 )
 MODEL = (
     "--dim --feed-forward --heads --encoder-layers --decoder-layers --norm --tied --no-tied --max-length --dropout "

@@ -54,7 +54,7 @@ def test_the_coverage_penalty_is_that_of_wu_et_al() -> None:
         coverage = sum(math.log(min(sum(column), 1.0)) for column in zip(*attention, strict=True))
         return total(table, tokens) / ((5 + len(tokens)) / 6) + 0.7 * coverage
 
-    check_exhaustively(score, coverage_penalty=0.7)
+    check_exhaustively(score, coverage_penalty=0.7, length_normalization="wu")
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -120,7 +120,7 @@ def test_an_n_best_list_holds_each_text_once_in_its_best_hypothesis(alpha: float
     for seed in range(12):
         best = dict[str, float]()
         for _, tokens in all_sentences(table := Table(seed), 4, total):
-            score = total(table, [*tokens, END]) / ((6 + len(tokens)) / 6) ** alpha
+            score = total(table, [*tokens, END]) / (1 + len(tokens)) ** alpha
             best[text_of(tokens)] = max(best.get(text_of(tokens), -math.inf), score)
         options = dict(beam_size=4**4, n_best=5, length_penalty=alpha)
         (n_best,) = search([table], [4], TextRules(text_of=text_of), **options)
@@ -290,4 +290,4 @@ def test_a_truncated_hypothesis_is_marked_and_has_the_maximum_length() -> None:
 
 
 def test_the_length_penalty_is_that_of_wu_et_al() -> None:
-    assert length_penalty(10, 0.6) == pytest.approx(math.exp(0.6 * (math.log(15) - math.log(6))))
+    assert length_penalty(10, 0.6, "wu") == pytest.approx(math.exp(0.6 * (math.log(15) - math.log(6))))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from nmt.errors import NmtError, UsageError
 
 pytest.importorskip("ctranslate2")
 
+GOLDEN = Path(__file__).parents[1] / "golden"
 LINES = ["ich sehe den Hund", "du suche einen Baum heute", "wir höre den großen Vogel gestern", "ich", ""] * 3
 
 
@@ -140,8 +142,8 @@ def test_only_lines_with_terms_are_searched_by_torch(run: Path) -> None:
     assert "dog" in mixed[1].text.split()
 
 
-def test_scores_of_tokens_are_left_out_where_nobody_needs_them(both: tuple[Translator, Translator]) -> None:
-    translator, _ = both
+def test_scores_of_tokens_are_left_out_where_nobody_needs_them() -> None:
+    translator = Translator.load(GOLDEN / "model-0.1", engine="ctranslate2", threads=1)
     config = SearchConfig(n_best=5)
     fast, whole = ([*translator.stream(LINES[:4], config, token_scores=scored)] for scored in (False, True))
     fast, whole = ([one for line in lines for one in line.alternatives] for lines in (fast, whole))
@@ -151,7 +153,25 @@ def test_scores_of_tokens_are_left_out_where_nobody_needs_them(both: tuple[Trans
         assert (one.text, one.token_scores, len(scored.token_scores)) == (scored.text, [], len(scored.tokens))
         if not one.truncated:
             assert one.score == pytest.approx(scored.score, abs=1e-4)
-            assert one.log_prob == pytest.approx(scored.log_prob, abs=1e-3)
+            assert one.log_prob == pytest.approx(scored.log_prob, rel=1e-3)
+
+
+def test_an_n_best_list_of_ctranslate2_holds_each_text_once_and_no_empty_one() -> None:
+    """CTranslate2's search is replaced by what it could find: `the` in two pieces and in one, and white space alone."""
+    found = [["▁", "</s>"], ["▁t", "he", "</s>"], ["▁the", "</s>"], ["▁was", "</s>"]]
+    result = SimpleNamespace(hypotheses=found, scores=[-0.1, -0.2, -0.3, -0.4])
+    translator = Translator.load(GOLDEN / "model-0.1", engine="ctranslate2", threads=1)
+    translator.engine.model = SimpleNamespace(
+        translate_batch=lambda sources, **_: [SimpleNamespace(result=lambda: result) for _ in sources]
+    )
+
+    def texts(**options: Any) -> list[str]:
+        search = translator.stream(["a"], SearchConfig(**options), token_scores=False)
+        return [one.text for translation in search for one in translation.alternatives]
+
+    assert texts(n_best=5) == ["the", "was"]
+    assert texts() == ["the"]
+    assert texts(n_best=5, min_length=1) == ["", "the", "was"]
 
 
 # ------------------------------------------------------------------------------------------------------ cold starts

@@ -4,6 +4,7 @@ import itertools
 import math
 import re
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ from nmt.decoding.text_rules import ForbiddenWords, TextRules
 
 PIECES = ["<pad>", "<unk>", "<s>", "</s>", "▁a", "b", "▁b", "▁ab"]
 WORDS = [0, 1, 2, 4]  # all tokens of the small vocabulary but END
+
+Penalty = Callable[[int], float]
+BASES: dict[str, Penalty] = {"wu": lambda length: (5 + length) / 6, "average": float}
 
 tables = st.builds(Table, st.integers(0, 10**6), st.sampled_from([-2.0, 0.0, 2.0]))
 terms = st.lists(st.lists(st.sampled_from(WORDS), min_size=1, max_size=2), max_size=2)
@@ -167,7 +171,7 @@ def split_by_end(extensions: list[Path]) -> tuple[list[Path], list[Path]]:
 
 
 def textbook_beam_search(
-    table: Table, max_length: int, width: int, n_best: int, alpha: float, groups: int = 1, diversity: float = 0.0
+    table: Table, max_length: int, width: int, n_best: int, penalty: Penalty, groups: int = 1, diversity: float = 0.0
 ) -> list[list[int]]:
     """(Diverse) beam search as it is taught: extend all, keep the best, until a group has `width` finished ones.
 
@@ -176,7 +180,7 @@ def textbook_beam_search(
     """
 
     def rank(path: Path) -> float:
-        return -path[0] / ((5 + len(path[1])) / 6) ** alpha
+        return -path[0] / penalty(len(path[1]))
 
     beams: list[list[Path]] = [[(0.0, [])] for _ in range(groups)]
     finished: list[list[Path]] = [[] for _ in range(groups)]
@@ -210,15 +214,20 @@ def complete(hypotheses: list[Hypothesis]) -> list[list[int]]:
     max_length=st.integers(1, 7),
     width=st.integers(1, 6),
     alpha=st.sampled_from([0.0, 0.6, 1.0, 2.0]),
+    normalization=st.sampled_from(list(BASES)),
     data=st.data(),
 )
 def test_a_narrow_beam_is_textbook_beam_search(
-    table: Table, max_length: int, width: int, alpha: float, data: st.DataObject
+    table: Table, max_length: int, width: int, alpha: float, normalization: str, data: st.DataObject
 ) -> None:
     """Stopping early loses nothing: the n-best list is that of a search that never stops before the beam is full."""
     n_best = data.draw(st.integers(1, width))
-    (hypotheses,) = search([table], [max_length], beam_size=width, n_best=n_best, length_penalty=alpha)
-    assert complete(hypotheses) == textbook_beam_search(table, max_length, width, n_best, alpha)
+    options = dict(length_penalty=alpha, length_normalization=normalization)
+    (hypotheses,) = search([table], [max_length], beam_size=width, n_best=n_best, **options)
+    expected = textbook_beam_search(
+        table, max_length, width, n_best, lambda length: BASES[normalization](length) ** alpha
+    )
+    assert complete(hypotheses) == expected
 
 
 class CountingStep(TableStep):
@@ -231,22 +240,28 @@ class CountingStep(TableStep):
         return super().__call__(tokens)
 
 
-@given(table=tables, max_length=st.integers(1, 7), width=st.integers(1, 5), data=st.data())
+@given(
+    table=tables,
+    max_length=st.integers(1, 7),
+    width=st.integers(1, 5),
+    normalization=st.sampled_from(list(BASES)),
+    data=st.data(),
+)
 def test_search_stops_when_nothing_can_reach_the_n_best_list(
-    table: Table, max_length: int, width: int, data: st.DataObject
+    table: Table, max_length: int, width: int, normalization: str, data: st.DataObject
 ) -> None:
     """By hand: when what continues, at the largest length penalty, scores no better than the last of the list."""
-    n_best = data.draw(st.integers(1, width))
+    n_best, base = data.draw(st.integers(1, width)), BASES[normalization]
     beam, scores, positions = [(0.0, [])], list[float](), 0
     while positions < max_length and len(scores) < width:
         extensions, positions = extensions_of(table, beam), positions + 1
         ended = split_by_end(extensions[: 2 * width if positions == max_length and width > 1 else width])[0]
-        scores = sorted([*scores, *(total / ((5 + len(tokens)) / 6) for total, tokens in ended)], reverse=True)
+        scores = sorted([*scores, *(total / base(len(tokens)) for total, tokens in ended)], reverse=True)
         beam = split_by_end(extensions)[1][:width]
-        if len(scores) >= n_best and beam[0][0] / ((5 + max_length) / 6) <= scores[n_best - 1]:
+        if len(scores) >= n_best and beam[0][0] / base(max_length) <= scores[n_best - 1]:
             break
     step = CountingStep([table])
-    search(step, [max_length], beam_size=width, n_best=n_best)
+    search(step, [max_length], beam_size=width, n_best=n_best, length_normalization=normalization)
     assert step.positions == positions
 
 
@@ -263,7 +278,7 @@ def test_groups_of_a_beam_are_textbook_diverse_beam_search(
     """Each token that the groups before took costs `diversity` in the choice, and nothing in the score."""
     options = dict(beam_size=groups * width, n_best=groups * width, beam_groups=groups, diversity=diversity)
     (hypotheses,) = search([table], [max_length], length_penalty=0.0, **options)
-    expected = textbook_beam_search(table, max_length, width, groups * width, 0.0, groups, diversity)
+    expected = textbook_beam_search(table, max_length, width, groups * width, lambda _: 1, groups, diversity)
     assert complete(hypotheses) == expected
 
 

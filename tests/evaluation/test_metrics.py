@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import sacrebleu.tokenizers.tokenizer_spm
-import torch
 from sacrebleu.metrics import BLEU, CHRF, TER
 
 from nmt.config.evaluation import EvalConfig
@@ -181,8 +180,8 @@ def test_comet_takes_its_place_among_the_metrics(monkeypatch: pytest.MonkeyPatch
     """The package is replaced: it gets source, translation and reference of each line, and the corpus gets the mean."""
     calls = list[tuple[object, ...]]()
 
-    def comet_scores(checkpoint: Path, lines: Sequence[tuple[str, ...]], device: torch.device) -> list[float]:
-        calls.append((checkpoint, list(lines), device.type))
+    def comet_scores(checkpoint: Path, lines: Sequence[tuple[str, ...]], device: str) -> list[float]:
+        calls.append((checkpoint, list(lines), device))
         return [0.5, 0.25, 0.75]
 
     monkeypatch.setattr(scorer_module, "comet_scores", comet_scores)

@@ -15,7 +15,7 @@ from nmt.model.transformer import Transformer
 
 LINES = "ich sehe den Hund.\n\nwir hören heute einen Vogel und du suchst den kleinen Baum.\ndu\n".encode()
 OBJECTS = b"".join(json.dumps({"text": line.decode()}).encode() + b"\n" for line in LINES.splitlines())
-FLOAT32 = ["--precision", "float32", "--max-length", 11]
+FLOAT32 = ["--precision", "float32", "--engine", "torch"]
 NUMBER = re.compile(rb"-?\d+\.\d+(?:e[-+]?\d+)?")
 
 
@@ -100,7 +100,7 @@ def test_scores_evaluation_and_attention_are_those_of_the_cpu(
     source, target = run_copy / "data" / "test.source", run_copy / "data" / "test.target"
     for arguments in (
         ["score", source, target, "--run", run_copy, "--json"],
-        ["eval", "--run", run_copy, "--json", "--max-length", 9],
+        ["eval", "--run", run_copy, "--json", "--max-length", 9, "--coverage-penalty", 0.1],
         ["attention", "ich sehe den Hund.", "--run", run_copy, "--json"],
     ):
         on_gpu, on_cpu = (command(*arguments, "--device", device, "--precision", "float32") for device in (gpu, "cpu"))
