@@ -43,7 +43,7 @@ def attention(
     if not text.strip():
         raise UsageError("the text is blank", "give a sentence")
     page = html and writable_page(html, force=force)
-    translator = open_translator([model or common.run.model], given.build(RuntimeConfig))
+    translator = open_translator([model or common.run.model], given.build(RuntimeConfig), engine="torch")
     shape = translator.model.config
     layers = shape.encoder_layers if kind == "encoder" else shape.decoder_layers
     number, which = _within(layer, layers, "layer") or layers, _within(head, shape.heads, "head")

@@ -41,7 +41,7 @@ def score(
     from nmt.decoding.score import score_pairs
     from nmt.text.corpus import corpora, read_pairs
 
-    translator = open_translator([model or common.run.model], runtime)
+    translator = open_translator([model or common.run.model], runtime, engine="torch")
     if len(corpus := corpora(files, reading.format)) != 1:
         raise UsageError(f"got {len(files)} files", "give a source and a target file, or one file with both")
     pairs = ((pair.source, pair.target) for pair in read_pairs(corpus[0], reading))

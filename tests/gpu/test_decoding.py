@@ -15,7 +15,7 @@ from nmt.model.transformer import Transformer
 
 LINES = "ich sehe den Hund.\n\nwir hören heute einen Vogel und du suchst den kleinen Baum.\ndu\n".encode()
 OBJECTS = b"".join(json.dumps({"text": line.decode()}).encode() + b"\n" for line in LINES.splitlines())
-FLOAT32 = ["--precision", "float32", "--engine", "torch"]
+FLOAT32 = ["--precision", "float32", "--engine", "torch", "--max-length", 11]
 NUMBER = re.compile(rb"-?\d+\.\d+(?:e[-+]?\d+)?")
 
 
