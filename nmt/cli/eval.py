@@ -182,7 +182,7 @@ def _print_alignment_errors(
 
     pairs = test.pairs("--alignment")
     gold = read_alignments(alignment, pairs)
-    translator = open_translator([directory], given.build(RuntimeConfig))
+    translator = open_translator([directory], given.build(RuntimeConfig), engine="torch")
     with counting("sentence pairs aligned", quiet=common.quiet) as progress:
         errors = alignment_errors(translator, pairs, gold, progress)
     if as_json:
