@@ -78,8 +78,12 @@ def languages_in(directory: Path | None) -> Languages:
     """The languages of a model, or of a run's model or prepared data; None: unknown."""
     run = RunDirectory(directory or Path())
     paths = (run.path / MODEL_CONFIG, run.model / MODEL_CONFIG, run.data / DATA_DESCRIPTION)
-    content = next((read_json(path) for path in paths if directory and path.exists()), {})
-    languages = content.get("made", content).get("languages") or {}
+    path = next((path for path in paths if directory and path.exists()), None)
+    if not path:
+        return None, None
+    content = read_json(path) if path.name == DATA_DESCRIPTION else _read_origin(path.parent)
+    languages = content.get("languages") or {}
+    check_shape(languages, {}, f"{path}: languages", "the file is damaged")
     return languages.get("source"), languages.get("target")
 
 
@@ -87,6 +91,14 @@ def warn_of_other_data(model: Path, data: Path) -> None:
     """Warn if a model was trained on other data than that of a data directory."""
     if not is_model(model) or not is_data(data):
         return
-    trained_on = read_json(model / MODEL_CONFIG).get("made", {}).get("data")
+    trained_on = _read_origin(model).get("data")
     if trained_on not in (None, read_description(data)["sha256"]):
         logger.warning("%s was trained on other data than %s: it may have seen sentences of its test set", model, data)
+
+
+def _read_origin(model: Path) -> dict[str, Any]:
+    """What the config.json of a model says about its origin."""
+    content = read_json(model / MODEL_CONFIG)
+    check_shape(content, {"made": dict}, str(model / MODEL_CONFIG), "the file is damaged")
+    made: dict[str, Any] = content["made"]
+    return made

@@ -135,7 +135,7 @@ def _load_torch(directories: Sequence[Path], options: EngineOptions) -> OpenEngi
     from nmt.decoding.torch_engine import load_torch_engine
 
     engine, first = load_torch_engine(directories, options.precision, options.device, options.threads, options.average)
-    return OpenEngine(engine, first.tokenizers, first.provenance.get("languages", {}).get("source"))
+    return OpenEngine(engine, first.tokenizers, (first.provenance.get("languages") or {}).get("source"))
 
 
 def _why_torch(directories: Sequence[Path], options: EngineOptions) -> str:

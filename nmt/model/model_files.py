@@ -71,6 +71,7 @@ def read_model_config(directory: Path) -> dict[str, Any]:
         raise NmtError(f"{path}: model format {content.get('format')}, not {FORMAT}", "it is not from this nmt")
     shape = {"nmt": str, "model": dict, "made": dict, "sha256": dict}
     check_shape(content, shape, str(path), "copy the directory again")
+    check_shape(content["made"].get("languages") or {}, {}, f"{path}: languages", "copy the directory again")
     return content
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nmt.data.description import corpora_of, fingerprint, read_description, warn_of_other_data
+from nmt.data.description import corpora_of, fingerprint, languages_in, read_description, warn_of_other_data
 from nmt.errors import NmtError
 
 VALID: dict[str, Any] = {
@@ -98,3 +98,16 @@ def test_a_model_of_other_data_is_warned_of(
         warn_of_other_data(model, data)
     assert bool(caplog.messages) == warned
     assert all("was trained on other data than" in message for message in caplog.messages)
+
+
+@pytest.mark.parametrize("made", ["x", [], {"languages": "de"}, {"languages": [1]}, None])
+def test_a_damaged_origin_of_a_model_is_one_message(tmp_path: Path, made: object) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"made": made}), encoding="utf-8")
+    with pytest.raises(NmtError, match="config.json: (made|languages) is not a JSON object"):
+        languages_in(tmp_path)
+
+
+@pytest.mark.parametrize("made", [{}, {"languages": None}, {"languages": {}}])
+def test_languages_of_a_model_may_be_unknown(tmp_path: Path, made: object) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"made": made}), encoding="utf-8")
+    assert languages_in(tmp_path) == (None, None)
