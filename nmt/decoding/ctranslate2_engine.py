@@ -117,11 +117,11 @@ class CTranslate2Engine:
             hypotheses.append(Hypothesis(written, [], log_prob, score, END not in tokens))
         best_first = sorted(hypotheses, key=Hypothesis.order)
         if text.characters and config.min_length > 1:
-            best_first = [one for one in best_first if not text.characters.is_blank(one.tokens)] or best_first[:1]
+            best_first = [row for row in best_first if not text.characters.is_blank(row.tokens)] or best_first[:1]
         if config.returned > 1:
             texts = dict[Hashable, Hypothesis]()
-            for one in best_first:
-                texts.setdefault(text.text_of(one.tokens), one)
+            for row in best_first:
+                texts.setdefault(text.text_of(row.tokens), row)
             best_first = list(texts.values())
         return best_first[: config.returned]
 

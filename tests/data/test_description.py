@@ -103,7 +103,7 @@ def test_a_model_of_other_data_is_warned_of(
 @pytest.mark.parametrize("made", ["x", [], {"languages": "de"}, {"languages": [1]}, None])
 def test_a_damaged_origin_of_a_model_is_one_message(tmp_path: Path, made: object) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"made": made}), encoding="utf-8")
-    with pytest.raises(NmtError, match="config.json: (made|languages) is not a JSON object"):
+    with pytest.raises(NmtError, match=r"config\.json: (made|languages)"):
         languages_in(tmp_path)
 
 
