@@ -4,7 +4,8 @@
 
 The model is first exported to CTranslate2. Each system translates the whole text with --threads cores busy
 (single-threaded workers), then --single lines one at a time with one thread. Each round is a new program that reads and
-writes lines. Its clock starts after the model is loaded, so tokenization and warm-up (memory allocation, kernel
+writes lines; CTranslate2 has the fastest of several batch sizes. The clock starts after the model is loaded, so
+tokenization and warm-up (memory allocation, kernel
 selection) count for both. Figures are sentences/s: the median of the rounds, with the slowest and the fastest. The
 last column is the ratio to CTranslate2 alone in float32 or, for all other precisions, in int8; `int8+map` is
 CTranslate2 with nmt's shortlist. At last, whole commands translate 1 line, 100, and all, and figures are seconds.
@@ -26,7 +27,7 @@ CTRANSLATE2, NMT, TORCH = ("float32", "int8", "int8+map"), ("float32", "int8"), 
 
 THEIRS = """
 import json, sys, time, ctranslate2, sentencepiece
-directory, text, precision, beam, threads, single = sys.argv[1:]
+directory, text, precision, beam, threads, single, batch = sys.argv[1:]
 pieces = sentencepiece.SentencePieceProcessor(model_file=directory + "/" + "{source}")
 target = sentencepiece.SentencePieceProcessor(model_file=directory + "/" + "{target}")
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
@@ -39,7 +40,7 @@ if int(single):
     print(json.dumps([int(single) / (time.perf_counter() - start), []]))
 else:
     rows = pieces.encode(lines, out_type=str)
-    found = engine.translate_batch(rows, beam_size=int(beam), max_batch_size={batch}, use_vmap=bool(shortlist))
+    found = engine.translate_batch(rows, beam_size=int(beam), max_batch_size=int(batch), use_vmap=bool(shortlist))
     found = [target.decode(one.hypotheses[0]) for one in found]
     print(json.dumps([len(lines) / (time.perf_counter() - start), found]))
 """
@@ -48,7 +49,7 @@ OURS = """
 import json, sys, time
 from nmt import Translator
 from nmt.config.search import SearchConfig
-directory, text, precision, beam, threads, single = sys.argv[1:]
+directory, text, precision, beam, threads, single, _ = sys.argv[1:]
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
 translator = Translator.load(directory, engine="{engine}", precision=precision, threads=int(threads), device="cpu")
 search = SearchConfig(beam=int(beam), batch_tokens={batch})
@@ -79,7 +80,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--beams", type=int, nargs="+", default=[5, 1])
     parser.add_argument("--single", type=int, default=100, help="number of lines translated one at a time (0: none)")
-    parser.add_argument("--batch", type=int, default=64, help="batch size of CTranslate2 in sentences")
+    parser.add_argument(
+        "--batches", type=int, nargs="+", default=[16, 32, 64], help="batch sizes of CTranslate2 to try"
+    )
     parser.add_argument("--batch-tokens", type=int, help="batch size of nmt in tokens (--batch-tokens)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -87,9 +90,7 @@ def main() -> None:
         export = ["export", "ctranslate2", "--model", given.model, "--output", exported, "--sample", given.text]
         subprocess.run([sys.executable, "-m", "nmt", *map(str, export)], check=True)
         names = sorted(path.name for path in exported.glob("tokenizer*.model"))
-        theirs = (
-            THEIRS.replace("{source}", names[0]).replace("{target}", names[-1]).replace("{batch}", str(given.batch))
-        )
+        theirs = THEIRS.replace("{source}", names[0]).replace("{target}", names[-1])
         ours = OURS.replace("{batch}", str(given.batch_tokens))
         sides = [("ctranslate2", theirs, exported, precision) for precision in CTRANSLATE2]
         sides += [("nmt", ours.replace("{engine}", "auto"), given.model, precision) for precision in NMT]
@@ -115,7 +116,7 @@ def compare_commands(theirs: str, exported: Path, given: argparse.Namespace) -> 
             text = exported.with_name("text")
             text.write_text("".join(line + "\n" for line in lines[:count]), encoding="utf-8")
             commands = {
-                "ctranslate2": [sys.executable, "-c", theirs, exported, text, precision, beam, given.threads, 0],
+                "ctranslate2": [sys.executable, "-c", theirs, exported, text, precision, beam, given.threads, 0, 16],
                 "nmt": [*translate, "--precision", precision, "--threads", given.threads, text],
             }
             seconds: dict[str, list[float]] = {name: [] for name in commands}
@@ -134,10 +135,16 @@ def compare(sides: list[tuple[str, str, Path, str]], beam: int, single: int, giv
     rates: dict[tuple[str, str], list[float]] = {}
     memory: dict[tuple[str, str], int] = {}
     texts: dict[tuple[str, str], list[str]] = {}
+    batches = dict[tuple[str, str], int]()  # of CTranslate2 the fastest of those that were given
+    for name, program, directory, precision in sides:
+        tried = given.batches if name == "ctranslate2" and not single else given.batches[:1]
+        arguments = [directory, given.text, precision, beam, threads, single]
+        speeds = {batch: measure(program, [*arguments, batch])[0] for batch in tried} if len(tried) > 1 else {}
+        batches[name, precision] = max(speeds, key=speeds.__getitem__, default=tried[0])
     for _ in range(given.rounds):
         for name, program, directory, precision in sides:
             arguments = [directory, given.text, precision, beam, threads, single]
-            rate, peak, found = measure(program, arguments)
+            rate, peak, found = measure(program, [*arguments, batches[name, precision]])
             rates.setdefault((name, precision), []).append(rate)
             memory[name, precision] = max(peak, memory.get((name, precision), 0))
             texts[name, precision] = found
@@ -150,6 +157,7 @@ def compare(sides: list[tuple[str, str, Path, str]], beam: int, single: int, giv
         middle = statistics.median(found)
         line = f"{name:12} {precision:9} {middle:7.1f} [{min(found):.1f} to {max(found):.1f}] sentences/s"
         line += f"  {memory[name, precision] / 1e6:5.0f} MB  {middle / best:5.2f}"
+        line += f"  batch {batches[name, precision]}" if name == "ctranslate2" and not single else ""
         if given.reference and not single:
             import sacrebleu
 

@@ -4,18 +4,18 @@ import sys
 import time
 from pathlib import Path
 from shlex import join
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.text import Text
 
 import nmt
 from nmt.cli.options import Common
-from nmt.cli.views.console import Page
 from nmt.errors import NmtError, counted
 from nmt.files.lines import read_text
 from nmt.files.run_directory import DATA_DESCRIPTION, RunDirectory, is_data
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", min=0, show_default="one per core")]
 SAMPLES = 6  # sentences of the test set that are shown
@@ -37,6 +37,11 @@ def demo(common: Common, context: typer.Context, threads: Threads = None) -> Non
 
     The run directory stays, for nmt translate --run nmt-demo.
     """
+    from rich.console import Console
+    from rich.text import Text
+
+    from nmt.cli.views.console import Page
+
     started = time.monotonic()
     corpus = corpus_directory()
     _refuse_foreign_run(common.run, corpus)
@@ -106,8 +111,10 @@ def _chapters(corpus: Path, run: Path, threads: list[str]) -> list[tuple[str, li
     ]
 
 
-def _show_samples(run: RunDirectory, console: Console) -> str:
+def _show_samples(run: RunDirectory, console: "Console") -> str:
     """Print some test sentences with their translations; return a short one of them."""
+    from rich.text import Text
+
     files = run.held_out("test", "source"), run.translation, run.held_out("test", "target")
     lines = list(zip(*map(read_text, files), strict=True))
     console.print("\nSome sentences of the test set:")

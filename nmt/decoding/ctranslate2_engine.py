@@ -24,6 +24,10 @@ from nmt.text.tokenizer import END, Tokenizers
 
 _HINT = "leave out --engine ctranslate2"
 
+BATCHES = 32  # for each thread at a time, so that none waits for another
+
+_ROWS = 80  # hypotheses in a batch on a CPU: of more, the states leave its cache, and the shortlist gets long
+
 PRECISIONS = {"auto": "float32", "float32": "float32", "int8": "int8"}
 """Those of a model of nmt, with CTranslate2's names; an export has its own unless another is given."""
 
@@ -36,7 +40,8 @@ class CTranslate2Engine:
     ) -> None:
         """`model` is a ctranslate2.Translator, which may have a vocabulary map."""
         self.model, self.tokenizers, self.max_length, self.has_shortlist = model, tokenizers, max_length, has_shortlist
-        self.gpu, self.processes, self.batches = model.device != "cpu", 1, model.num_translators
+        self.gpu, self.processes, self.batches = model.device != "cpu", 1, BATCHES * model.num_translators
+        (self.end,) = tokenizers.target.pieces([END])
 
     @classmethod
     def of_model(cls, files: ModelFiles, precision: str, threads: int) -> "CTranslate2Engine":
@@ -79,15 +84,36 @@ class CTranslate2Engine:
         """All hypotheses of each request, best first."""
         if any(request.required for request in requests):
             raise UsageError("CTranslate2 does not support constraints and --glossary", _HINT)
-        source, target = self.tokenizers
+        source, _ = self.tokenizers
         sources = [source.pieces(request.source[:-1]) for request in requests]
+        bounds = [(request.min_length, request.max_length) for request in requests]
+        loosest = dict(sorted(bounds))  # maximum length, by minimum length
+        results = self._translate(requests, sources, [(low, loosest[low]) for low, _ in bounds], config)
+        long = [row for row, result in enumerate(results) if max(map(len, result.hypotheses)) > bounds[row][1]]
+        again = [requests[row] for row in long], [sources[row] for row in long], [bounds[row] for row in long]
+        for row, result in zip(long, self._translate(*again, config), strict=True):
+            results[row] = result
+        n_best_lists = [self._n_best(result, config, text) for result in results]
+        return self._with_token_scores(sources, n_best_lists) if token_scores else n_best_lists
+
+    def _translate(
+        self,
+        requests: Sequence[Request],
+        sources: Sequence[list[str]],
+        bounds: Sequence[tuple[int, int]],
+        config: SearchConfig,
+    ) -> list[Any]:
+        """The results of CTranslate2, which has one minimum and maximum length for all sentences of a call."""
         rows_of, pending = defaultdict[tuple[int, int], list[int]](list), dict[int, Any]()
-        for row, request in enumerate(requests):
-            rows_of[request.min_length, request.max_length].append(row)
+        for row, limits in enumerate(bounds):
+            rows_of[limits].append(row)
+        batch = {"max_batch_size": config.source_tokens(gpu=self.gpu), "batch_type": "tokens"}
+        if not (self.gpu or config.batch_tokens):
+            batch = {"max_batch_size": max(8, _ROWS // config.beam), "batch_type": "examples"}
         for (min_length, max_length), rows in rows_of.items():
             futures = self.model.translate_batch(
                 [sources[row] for row in rows],
-                target_prefix=[target.pieces(requests[row].prefix) or None for row in rows],
+                target_prefix=[self.tokenizers.target.pieces(requests[row].prefix) or None for row in rows],
                 beam_size=config.beam,
                 num_hypotheses=config.beam,
                 length_penalty=config.length_penalty,
@@ -96,34 +122,31 @@ class CTranslate2Engine:
                 min_decoding_length=min_length - 1,  # without END
                 max_input_length=0,
                 use_vmap=config.shortlist and self.has_shortlist,
-                max_batch_size=config.source_tokens(gpu=self.gpu),
-                batch_type="tokens",
+                **batch,
                 return_end_token=True,
                 return_scores=True,
                 asynchronous=True,
             )
             pending.update(zip(rows, futures, strict=True))
-        n_best_lists = [self._n_best(pending[row].result(), config, text) for row in range(len(requests))]
-        return self._with_token_scores(sources, n_best_lists) if token_scores else n_best_lists
+        return [pending[row].result() for row in range(len(requests))]
 
     def _n_best(self, result: Any, config: SearchConfig, text: TextRules) -> list[Hypothesis]:
         """The hypotheses of a result, best first, without log-probabilities of tokens; of equal texts the best."""
         hypotheses = []
         for pieces, average in zip(result.hypotheses, result.scores, strict=True):
+            log_prob = average * length_penalty(len(pieces), config.length_penalty, "average")
+            score = log_prob / length_penalty(len(pieces), config.length_penalty, config.length_normalization)
+            truncated = pieces[-1] != self.end
+            hypotheses.append((truncated, -score, log_prob, pieces if truncated else pieces[:-1]))
+        n_best = dict[Hashable, Hypothesis]()
+        for truncated, negative, log_prob, pieces in sorted(hypotheses):
             tokens = self.tokenizers.target.ids(pieces)
-            log_prob = average * length_penalty(len(tokens), config.length_penalty, "average")
-            score = log_prob / length_penalty(len(tokens), config.length_penalty, config.length_normalization)
-            written = [token for token in tokens if token != END]
-            hypotheses.append(Hypothesis(written, [], log_prob, score, END not in tokens))
-        best_first = sorted(hypotheses, key=Hypothesis.order)
-        if text.characters and config.min_length > 1:
-            best_first = [row for row in best_first if not text.characters.is_blank(row.tokens)] or best_first[:1]
-        if config.returned > 1:
-            texts = dict[Hashable, Hypothesis]()
-            for row in best_first:
-                texts.setdefault(text.text_of(row.tokens), row)
-            best_first = list(texts.values())
-        return best_first[: config.returned]
+            if config.min_length == 1 or not (text.characters and text.characters.is_blank(tokens)):
+                key = text.text_of(tokens) if config.returned > 1 else None
+                n_best.setdefault(key, Hypothesis(tokens, [], log_prob, -negative, truncated))
+            if len(n_best) == config.returned:
+                break
+        return list(n_best.values()) or [Hypothesis([], [], -math.inf, -math.inf, truncated=True)]
 
     def _with_token_scores(
         self, sources: Sequence[list[str]], n_best_lists: list[list[Hypothesis]]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from nmt.config.search import SearchConfig
-from nmt.decoding.ctranslate2_engine import PRECISIONS, CTranslate2Engine, unsupported_by_ctranslate2
+from nmt.decoding.ctranslate2_engine import BATCHES, PRECISIONS, CTranslate2Engine, unsupported_by_ctranslate2
 from nmt.decoding.engine import Array, Engine, Hypothesis, Request
 from nmt.decoding.text_rules import NO_TEXT, TextRules
 from nmt.errors import UsageError
@@ -68,7 +68,7 @@ class AutoEngine:
 
     def __init__(self, directory: Path, files: ModelFiles, options: EngineOptions) -> None:
         self.directory, self.files, self.options = directory, files, options
-        self.max_length, self.batches = files.config.max_length, options.threads
+        self.max_length, self.batches = files.config.max_length, BATCHES * options.threads
 
     @cached_property
     def ctranslate2(self) -> CTranslate2Engine:

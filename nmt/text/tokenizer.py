@@ -77,6 +77,8 @@ class Tokenizer:
 
     def encode(self, lines: Sequence[str], *, end: bool = False) -> list[list[int]]:
         """The tokens of each line, followed by END if `end`."""
+        if len(lines) == 1:  # SentencePiece starts threads for a list
+            return [self._processor.encode(lines[0], out_type=int, add_eos=end)]
         return self._processor.encode(list(lines), out_type=int, add_eos=end, num_threads=1)
 
     def encode_pieces(self, lines: Sequence[str]) -> list[list[str]]:

@@ -185,6 +185,7 @@ try:
 except SystemExit as stop:
     assert not stop.code, stop.code
 assert "torch" not in sys.modules
+assert "rich" not in sys.modules or sys.argv[1] != "translate"
 """
 
 
