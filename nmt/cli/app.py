@@ -15,6 +15,7 @@ from nmt.cli.compare import compare
 from nmt.cli.demo import demo
 from nmt.cli.eval import evaluate
 from nmt.cli.export import export_app
+from nmt.cli.import_model import import_model
 from nmt.cli.info import info
 from nmt.cli.options import command
 from nmt.cli.prepare import prepare
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, Callable[..., None] | typer.Typer]] = {
     "average": (TRAINING, average),
     "translate": (TRANSLATION, translate),
     "score": (TRANSLATION, score),
+    "import": (TRANSLATION, import_model),
     "export": (TRANSLATION, export_app),
     "eval": (EVALUATION, evaluate),
     "compare": (EVALUATION, compare),

@@ -54,4 +54,14 @@ def ctranslate2(
     log(f"both engines translate {same} of {counted(len(lines), 'line')} of {sample} alike ({share})")
 
 
+def transformers(common: Common, output: Output, model: Model = None, force: Force = False) -> None:
+    """Write a MarianMT model for Hugging Face transformers: post-norm, tied, with one vocabulary."""
+    from nmt.exchange.marian import export_marian
+    from nmt.model.model_files import open_model
+
+    export_marian(open_model(model or common.run.model), output, force=force)
+    log(f"wrote {output}: transformers.MarianMTModel.from_pretrained({str(output)!r})")
+
+
 command(export_app, "ctranslate2")(ctranslate2)
+command(export_app, "transformers")(transformers)

@@ -103,9 +103,9 @@ def tokenizer_report(
 
     tokenizers, config = Tokenizers.load(common.run.path), given.build(TokenizerConfig)
     sides = [("source", tokenizers.source), ("target", tokenizers.target)]
-    if tokenizers.shared:
+    if tokenizers.source == tokenizers.target:
         sides = [("both", tokenizers.source)]
-    texts = training_sample(files, config, separate=not tokenizers.shared)
+    texts = training_sample(files, config, separate=len(sides) > 1)
     reports = {name: vocabulary_report(tokenizer, text) for (name, tokenizer), text in zip(sides, texts, strict=True)}
     if as_json:
         write_line(json.dumps(reports))

@@ -25,6 +25,10 @@ class ModelConfig(Config):
         "Layer normalization after residual connections (post-norm, as in the paper) or before sub-layers (pre-norm)",
         choices=("post", "pre"),
     )
+    activation: str = _model(
+        "relu", "Activation function of the feed-forward layers", choices=("relu", "gelu", "swish")
+    )
+    projection_bias: bool = _model(False, "Bias of the output projection")
     tied: bool = _model(True, "Tied embeddings: the output projection shares the target embeddings")
     max_length: int = _model(
         256, "Maximum sentence length in tokens, end-of-sentence included; longer pairs are left out", "[2, 65536]"
@@ -56,7 +60,7 @@ class ModelConfig(Config):
 
 MODEL_SHAPE = frozenset(
     {"source_vocabulary", "target_vocabulary", "shared_vocabulary", "dim", "feed_forward", "heads"}
-    | {"encoder_layers", "decoder_layers", "norm", "tied"}
+    | {"encoder_layers", "decoder_layers", "norm", "tied", "activation", "projection_bias"}
 )
 """The fields of ModelConfig that decide which tensors there are and what they mean; the others may change in a run."""
 

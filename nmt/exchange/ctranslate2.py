@@ -22,7 +22,7 @@ from nmt.files.atomic import atomic_directory
 from nmt.files.run_directory import OUR_EXPORT, SHORTLIST, VOCABULARY_MAP, check_output
 from nmt.model.model_files import ModelFiles, readable
 from nmt.model.positions import sinusoidal_positions
-from nmt.text.tokenizer import BEGIN, END, UNKNOWN, Tokenizers
+from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizers
 
 Array = npt.NDArray[Any]
 
@@ -31,6 +31,7 @@ MAX_LENGTH = 256
 
 _BINARY_VERSION, _SPECIFICATION, _REVISION = 6, "TransformerSpec", 7
 _TYPES = ("float32", "int8", "int16", "int32", "float16", "uint16")  # by their numbers; the last is bfloat16
+_ACTIVATIONS = {"relu": 0, "swish": 2, "gelu": 3}
 _LAYERS = {
     "self_attention/linear_0": "self_attention.project_in",
     "self_attention/linear_1": "self_attention.project_out",
@@ -58,11 +59,10 @@ def import_ctranslate2() -> Any:
 def export(files: ModelFiles, output: Path, quantization: str = "float32", *, force: bool = False) -> None:
     """Write a CTranslate2 model and its SentencePiece models, atomically; unless `force`, only over an older export."""
     check_output(output, OUR_EXPORT, force=force)
-    made = {key: value for key, value in files.provenance.items() if key not in ("data", "settings")}
     with readable(files.weights):
         weights = load_file(files.weights)
     shortlist = files.weights.with_name(SHORTLIST)
-    origin = {"nmt": {"version": nmt.__version__, "quantization": quantization, "made": made}}
+    origin = {"nmt": {**origin_of(files), "quantization": quantization}}
     contents = model_files(files.config, weights, files.tokenizers, quantization, origin)
     with atomic_directory(output) as temporary:
         for name, content in contents.items():
@@ -70,6 +70,12 @@ def export(files: ModelFiles, output: Path, quantization: str = "float32", *, fo
         if shortlist.exists():
             (temporary / VOCABULARY_MAP).write_bytes(shortlist.read_bytes())
         files.tokenizers.save(temporary)
+
+
+def origin_of(files: ModelFiles) -> dict[str, Any]:
+    """What an export says about its origin, with the licence and the model card of one that was imported."""
+    made = {key: value for key, value in files.provenance.items() if key not in ("data", "settings")}
+    return {"version": nmt.__version__, "made": made}
 
 
 def model_files(
@@ -101,6 +107,10 @@ def _variables(config: ModelConfig, weights: Mapping[str, Array]) -> Iterator[tu
     yield shared, weights["source_embedding.weight" if config.shared_vocabulary else "target_embedding.weight"]
     yield "encoder/embeddings_0/weight", shared if config.shared_vocabulary else weights["source_embedding.weight"]
     yield "decoder/projection/weight", shared if config.tied else weights["projection.weight"]
+    if config.projection_bias:
+        bias = weights["projection.bias"].copy()
+        bias[[PAD, BEGIN]] = -100  # which other engines do not know to be impossible
+        yield "decoder/projection/bias", bias
     positions = sinusoidal_positions(max(config.max_length, 2 * MAX_LENGTH) + 1, config.dim)
     yield "decoder/position_encodings/encodings", positions
     yield "encoder/position_encodings/encodings", "decoder/position_encodings/encodings"
@@ -110,7 +120,7 @@ def _variables(config: ModelConfig, weights: Mapping[str, Array]) -> Iterator[tu
         yield f"{side}/num_heads", np.array(config.heads, np.int16)
         yield f"{side}/pre_norm", np.array(config.norm == "pre", np.int8)
         yield f"{side}/scale_embeddings", np.array(1, np.int8)
-        yield f"{side}/activation", np.array(0, np.int8)  # ReLU
+        yield f"{side}/activation", np.array(_ACTIVATIONS[config.activation], np.int8)
         if config.norm == "pre":
             yield from _parameters(f"{side}/layer_norm", f"{side}_norm", weights)
         for layer in range(layers):

@@ -85,7 +85,7 @@ def is_data(directory: Path) -> bool:
 
 _RUN, _NAMES = (
     r"(data(.shards)?|model|checkpoints|tensorboard)(/.*)?|eval(/test.*)?|metrics.jsonl|config.toml|.lock|tokenizer[.\w]*model",
-    r"(data|config|\w+_vocabulary).json|(model|tokenizer|valid|test|shortlist|vmap)\.\w+(.model)?|(train|valid)(/\w+.\w+.npy)?|\.[^/]*",
+    r"(data|config|vocab|\w+_vocabulary|\w+_config).json|(source|target).spm|README.md|(model|tokenizer|valid|test|shortlist|vmap)\.\w+(.model)?|(train|valid)(/\w+.\w+.npy)?|\.[^/]*",
 )
 """The parts of a run; and what is in data, models and exports, hidden files aside."""
 
@@ -103,8 +103,8 @@ def _has_only_our_names(directory: Path) -> bool:
     return ours and (is_model(directory) or not RunDirectory(directory).has_tokenizer())
 
 
-OUR_DATA, OUR_MODEL, OUR_EXPORT = (
-    partial(is_output, marker) for marker in (f"{TRAIN}/source.ids.npy", WEIGHTS, EXPORTED_MODEL)
+OUR_DATA, OUR_MODEL, OUR_EXPORT, OUR_MARIAN = (
+    partial(is_output, marker) for marker in (f"{TRAIN}/source.ids.npy", WEIGHTS, EXPORTED_MODEL, "source.spm")
 )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nmt.config.model import ModelConfig
@@ -11,19 +13,22 @@ from nmt.model.attention import KEY, QUERY, MultiHeadAttention
 from nmt.model.cache import LayerCache
 from nmt.model.kernels.dropout import Dropout
 
+ACTIVATIONS = {"relu": torch.relu, "gelu": F.gelu, "swish": F.silu}
+
 
 class FeedForward(nn.Module):
-    """FFN(x) = max(0, x W_1 + b_1) W_2 + b_2 at each position separately (equation 2)."""
+    """FFN(x) = max(0, x W_1 + b_1) W_2 + b_2 at each position separately (equation 2), or with another activation."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.expand = nn.Linear(config.dim, config.feed_forward)
         self.contract = nn.Linear(config.feed_forward, config.dim)
+        self.activation = ACTIVATIONS[config.activation]
         self.dropout = Dropout(config.activation_dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """[batch, time, dim] -> [batch, time, dim]."""
-        return self.contract(self.dropout(self.expand(x).relu()))
+        return self.contract(self.dropout(self.activation(self.expand(x))))
 
 
 class Residual(nn.Module):

@@ -43,7 +43,7 @@ class Transformer(nn.Module):
         pre = config.norm == "pre"  # the output of a pre-norm layer is a bare sum, so the last one is normalized
         self.encoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
         self.decoder_norm = nn.LayerNorm(config.dim) if pre else nn.Identity()
-        self.projection = nn.Linear(config.dim, config.target_vocabulary, bias=False)
+        self.projection = nn.Linear(config.dim, config.target_vocabulary, bias=config.projection_bias)
         if config.tied:
             self.projection.weight = self.target_embedding.weight
         self.place_positions(torch.device("cpu"), torch.float32)
@@ -68,9 +68,11 @@ class Transformer(nn.Module):
 
     def _initialize(self) -> None:
         for module in self.modules():
-            if isinstance(module, nn.Linear) and module is not self.projection:
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)
+            if isinstance(module, nn.Linear):
+                if module is not self.projection:
+                    nn.init.xavier_uniform_(module.weight)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
         for module in self.modules():
             if isinstance(module, MultiHeadAttention):
                 for matrix in module.project_in.weight.chunk(3):  # W^Q, W^K and W^V are three matrices
@@ -141,7 +143,11 @@ class Transformer(nn.Module):
             source, source_mask, target_input, target_output = (torch.cat([side, side]) for side in batch[:4])
             tokens *= 2
         hidden = self.decode(target_input, self.encode(source, source_mask), source_mask)
-        return label_smoothed_loss(hidden, self.projection.weight, target_output, tokens, smoothing, r_drop)
+        weight = self.projection.weight
+        if self.projection.bias is not None:  # a column more, of a dimension that is always 1
+            weight = torch.cat([weight, self.projection.bias[:, None]], dim=1)
+            hidden = F.pad(hidden, (0, 1), value=1.0)
+        return label_smoothed_loss(hidden, weight, target_output, tokens, smoothing, r_drop)
 
     # ----------------------------------------------------------------------------------------- one position at a time
 

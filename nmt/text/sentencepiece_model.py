@@ -3,7 +3,9 @@
 The protobuf package would read them, but its code in the sentencepiece package needs the very version it was made with.
 """
 
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from nmt.errors import NmtError
@@ -13,7 +15,8 @@ CONTROL = ("<pad>", "<unk>", "<s>", "</s>")
 
 _PIECE, _TRAINING, _NORMALIZATION = 1, 2, 3  # fields of a model
 _TEXT, _SCORE, _TYPE = 1, 2, 3  # fields of a piece
-_NORMAL, _UNKNOWN, _CONTROL = 1, 2, 3  # types of pieces
+NORMAL, _UNKNOWN, _CONTROL, USER_DEFINED, UNUSED = 1, 2, 3, 4, 5  # kinds of pieces
+NOT_LEARNED = (_UNKNOWN, _CONTROL, UNUSED)
 _IDS, _NAMES = (43, 40, 41, 42), (48, 45, 46, 47)  # fields of the training settings, in the order of CONTROL
 _PIECES, _BEGIN, _PIECE_END = 2, 4, 5  # fields of a segmented text, and of its pieces
 _RULES_FILE = 6  # field of the normalization: the file that its rules were read from
@@ -78,36 +81,60 @@ def without_rules_file(model: bytes) -> bytes:
     return b"".join(parts)
 
 
+class Piece(NamedTuple):
+    """A piece of a vocabulary."""
+
+    text: str
+    score: float = 0.0
+    kind: int = NORMAL
+
+
+def read_pieces(model: bytes) -> list[Piece]:
+    """The pieces of a model in order; IndexError, KeyError or ValueError where it is damaged."""
+    pieces = []
+    for field in fields(model):
+        if field.number == _PIECE:
+            piece = {item.number: item.value for item in fields(bytes(field.value))}
+            (score,) = struct.unpack("<f", bytes(piece.get(_SCORE, bytes(4))))
+            pieces.append(Piece(bytes(piece[_TEXT]).decode(), score, int(piece.get(_TYPE, NORMAL))))
+    return pieces
+
+
+def with_pieces(model: bytes, pieces: Iterable[Piece]) -> bytes:
+    """A model with these pieces in place of its own, behind the control symbols of nmt with the tokens 0 to 3."""
+    control = (Piece(symbol, kind=_UNKNOWN if symbol == "<unk>" else _CONTROL) for symbol in CONTROL)
+    parts = [encode_field(_PIECE, _encode_piece(piece)) for piece in chain(control, pieces)]
+    for field in fields(model):
+        if field.number == _TRAINING and isinstance(field.value, bytes):
+            settings = [item.encoded for item in fields(field.value) if item.number not in _IDS + _NAMES]
+            settings += [encode_field(number, token) for token, number in enumerate(_IDS)]
+            settings += [encode_field(number, symbol.encode()) for number, symbol in zip(_NAMES, CONTROL, strict=True)]
+            parts.append(encode_field(_TRAINING, b"".join(settings)))
+        elif field.number != _PIECE:
+            parts.append(field.encoded)
+    return b"".join(parts)
+
+
 def with_control_symbols_first(model: bytes, name: str) -> bytes:
     """A model whose control symbols are those of nmt, with tokens 0 to 3; it segments text as before.
 
     Other pieces keep their order, so only their tokens change. Raises NmtError, which begins with `name`, where an
     ordinary piece is spelled as a control symbol.
     """
-    control, pieces, others = [], [], []
-    for symbol in CONTROL:
-        kind = _UNKNOWN if symbol == "<unk>" else _CONTROL
-        control.append(encode_field(_PIECE, encode_field(_TEXT, symbol.encode()) + encode_field(_TYPE, kind)))
-    names = _names(model)
-    for field in fields(model):
-        if field.number == _PIECE and isinstance(field.value, bytes):
-            piece = {item.number: item.value for item in fields(field.value)}
-            is_named, own_kind = piece[_TEXT] in names, piece.get(_TYPE, _NORMAL)
-            if own_kind == _UNKNOWN or (own_kind != _NORMAL and is_named):
-                continue
-            if is_named:
-                raise NmtError(
-                    f"{name}: the piece {piece[_TEXT]!r} is an ordinary one", "nmt needs it as a control symbol"
-                )
-            pieces.append(field.encoded)
-        elif field.number == _TRAINING and isinstance(field.value, bytes):
-            settings = [item.encoded for item in fields(field.value) if item.number not in _IDS + _NAMES]
-            settings += [encode_field(number, token) for token, number in enumerate(_IDS)]
-            settings += [encode_field(number, symbol.encode()) for number, symbol in zip(_NAMES, CONTROL, strict=True)]
-            others.append(encode_field(_TRAINING, b"".join(settings)))
-        else:
-            others.append(field.encoded)
-    return b"".join([*control, *pieces, *others])
+    names, pieces = _names(model), []
+    for piece in read_pieces(model):
+        is_named = piece.text.encode() in names
+        if piece.kind == _UNKNOWN or (piece.kind != NORMAL and is_named):
+            continue
+        if is_named:
+            raise NmtError(f"{name}: the piece {piece.text!r} is an ordinary one", "nmt needs it as a control symbol")
+        pieces.append(piece)
+    return with_pieces(model, pieces)
+
+
+def _encode_piece(piece: Piece) -> bytes:
+    score = bytes([_SCORE << 3 | 5]) + struct.pack("<f", piece.score)
+    return encode_field(_TEXT, piece.text.encode()) + score + encode_field(_TYPE, piece.kind)
 
 
 def _names(model: bytes) -> set[bytes | int]:

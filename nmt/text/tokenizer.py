@@ -122,8 +122,8 @@ class Tokenizer:
         return {model.id_to_piece(token): token for token in tokens if not any(is_kind(token) for is_kind in special)}
 
     def symbol(self, tag: str) -> str:
-        """The user-defined symbol that a tag names, such as `<2en>` for `2en` or `en`; empty if there is none."""
-        names = (f"<2{tag}>", f"<{tag}>", tag)
+        """The user-defined symbol that a tag names, such as `<2en>` or `>>en<<` for `en`; empty if there is none."""
+        names = (f"<2{tag}>", f"<{tag}>", f">>{tag}<<", tag)
         tokens = zip(names, self.ids(names), strict=True)
         return next((name for name, token in tokens if token > END and not self._processor.get_score(token)), "")
 
@@ -140,8 +140,8 @@ class Tokenizers(NamedTuple):
 
     @property
     def shared(self) -> bool:
-        """Whether source and target have one vocabulary."""
-        return self.source == self.target
+        """Whether source and target have one vocabulary, even where each has its own way to segment text."""
+        return self.source == self.target or self.source.vocabulary() == self.target.vocabulary()
 
     def fingerprint(self) -> dict[str, str]:
         """The SHA-256 of each model."""
@@ -162,7 +162,7 @@ class Tokenizers(NamedTuple):
 
     def save(self, directory: Path) -> None:
         """Write the models where `load` reads them, and remove others."""
-        names = (JOINT_TOKENIZER,) if self.shared else (SOURCE_TOKENIZER, TARGET_TOKENIZER)
+        names = (JOINT_TOKENIZER,) if self.source == self.target else (SOURCE_TOKENIZER, TARGET_TOKENIZER)
         for name, tokenizer in zip(names, self, strict=False):
             with atomic_write(directory / name) as stream:
                 stream.write(tokenizer.model)

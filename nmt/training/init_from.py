@@ -18,6 +18,7 @@ from nmt.text.tokenizer import Tokenizer, Tokenizers
 logger = logging.getLogger("nmt")
 
 SOURCE, TARGET, PROJECTION = "source_embedding.weight", "target_embedding.weight", "projection.weight"
+BIAS = "projection.bias"
 """The parameters with a row for each piece of a vocabulary."""
 
 
@@ -48,14 +49,16 @@ def transfer(own: Mapping[str, Tensor], tokenizers: Tokenizers, loaded: LoadedMo
     A piece that the other vocabulary lacks keeps its row of `own`.
     """
     theirs = dict(loaded.model.named_parameters())
-    weights = {name: theirs[name].detach() for name in own if name not in (SOURCE, TARGET, PROJECTION)}
+    weights = {name: theirs[name].detach() for name in own if name not in (SOURCE, TARGET, PROJECTION, BIAS)}
     source = (loaded.tokenizers.source, theirs[SOURCE])
     target = (loaded.tokenizers.target, theirs.get(TARGET, theirs[SOURCE]))
     projection = (loaded.tokenizers.target, theirs.get(PROJECTION, target[1]))
+    bias = (loaded.tokenizers.target, theirs.get(BIAS, target[1]))
     for name, tokenizer, origins in (
         (SOURCE, tokenizers.source, [target, source] if tokenizers.shared else [source]),
         (TARGET, tokenizers.target, [target]),
         (PROJECTION, tokenizers.target, [projection]),
+        (BIAS, tokenizers.target, [bias]),
     ):
         if name in own:
             weights[name] = own[name].detach().to("cpu", copy=True)

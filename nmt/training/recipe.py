@@ -102,7 +102,7 @@ def former_settings(run: RunDirectory) -> dict[str, Value]:
     if not run.settings.exists():
         raise NmtError(f"{run.settings} is missing: a run can only be resumed with its original settings", hint)
     settings = read_settings(run.settings, "train", CONFIGS)
-    if missing := (MODEL_SHAPE & settings_of(ModelConfig).keys()) - settings.keys():
+    if missing := (MODEL_SHAPE & settings_of(ModelConfig).keys()) - {"activation", "projection_bias"} - settings.keys():
         names = ", ".join(sorted(missing))
         raise NmtError(f"{run.settings}: {names} missing: a run can only be resumed with its original settings", hint)
     return {**defaults(CONFIGS), **settings}

@@ -17,7 +17,8 @@ from nmt.data.description import corpora_of, fingerprint, read_description
 from nmt.data.shuffle import CorpusRows, mix
 from nmt.data.token_store import TokenRows
 from nmt.errors import NmtError, UsageError, counted
-from nmt.files.run_directory import SIDES, TRAIN, RunDirectory
+from nmt.files.run_directory import SIDES, TRAIN, RunDirectory, is_model
+from nmt.model.model_files import read_model_config
 from nmt.runtime import choose_device, choose_dtype, gpu_of_rank, on_gpu, use_device, use_threads
 from nmt.text.tokenizer import Tokenizers
 from nmt.training.checkpoint import load_newest
@@ -73,7 +74,11 @@ class Setup(NamedTuple):
     def provenance(self, settings: Mapping[str, Value]) -> dict[str, Any]:
         """What a model directory says about its origin, besides step and scores."""
         languages, hashes = self.description["languages"], self.description["sha256"]
-        return {"languages": languages, "data": hashes, "settings": dict(settings)}
+        origin = {"languages": languages, "data": hashes, "settings": dict(settings)}
+        for model in (self.run.model, Path(str(settings.get("init_from") or ""))):
+            if is_model(model) and (imported := read_model_config(model)["made"].get("imported")):
+                origin["imported"] = imported  # its licence holds for what is made of it
+        return origin
 
     def steps_per_epoch(self, settings: Mapping[str, Value]) -> float:
         """The steps of an epoch: exact for one window of pairs, else 1 % more than its first window suggests."""
