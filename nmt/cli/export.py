@@ -17,6 +17,11 @@ Output = Annotated[Path, typer.Option(help="Directory to write; replaces an olde
 Quantization = Annotated[
     Literal["float32", "int8", "int16", "float16", "bfloat16"], typer.Option(help="Quantization of the weights.")
 ]
+Package = Annotated[Path, typer.Option(help="File to write, such as de-en.argosmodel; replaces an older export.")]
+SourceLanguage = Annotated[str | None, typer.Option(help="Source language code.", show_default="the model's")]
+TargetLanguage = Annotated[str | None, typer.Option(help="Target language code.", show_default="the model's")]
+SourceName = Annotated[str | None, typer.Option(help="Name of the source language.", show_default="its code")]
+TargetName = Annotated[str | None, typer.Option(help="Name of the target language.", show_default="its code")]
 Sample = Annotated[
     Path | None,
     typer.Option(help="Lines that both engines translate, to compare them.", show_default="RUN/data/valid.source"),
@@ -63,5 +68,26 @@ def transformers(common: Common, output: Output, model: Model = None, force: For
     log(f"wrote {output}: transformers.MarianMTModel.from_pretrained({str(output)!r})")
 
 
+def argos(
+    common: Common,
+    output: Package,
+    model: Model = None,
+    quantization: Quantization = "int8",
+    source_language: SourceLanguage = None,
+    target_language: TargetLanguage = None,
+    source_name: SourceName = None,
+    target_name: TargetName = None,
+    force: Force = False,
+) -> None:
+    """Write a package for Argos Translate and LibreTranslate."""
+    from nmt.exchange.argos import export_argos
+    from nmt.model.model_files import open_model
+
+    languages, names = (source_language, target_language), (source_name, target_name)
+    export_argos(open_model(model or common.run.model), output, languages, names, quantization, force=force)
+    log(f"wrote {output}: argospm install {output}")
+
+
+command(export_app, "argos")(argos)
 command(export_app, "ctranslate2")(ctranslate2)
 command(export_app, "transformers")(transformers)

@@ -78,6 +78,17 @@ def origin_of(files: ModelFiles) -> dict[str, Any]:
     return {"version": nmt.__version__, "made": made}
 
 
+def model_card(files: ModelFiles) -> str:
+    """The model card of an export: that of the model it comes from, or a short one."""
+    imported = files.provenance.get("imported") or {}
+    if card := imported.get("model_card"):
+        return str(card)
+    languages = files.provenance.get("languages") or {}
+    direction = " to ".join(str(languages.get(side) or "unknown") for side in ("source", "target"))
+    front = "library_name: transformers\npipeline_tag: translation"
+    return f"---\n{front}\n---\n\nTrained with nmt {nmt.__version__}: {direction}.\n"
+
+
 def model_files(
     config: ModelConfig,
     weights: Mapping[str, Array],

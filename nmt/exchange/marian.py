@@ -14,11 +14,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-import nmt
 from nmt.config.model import ModelConfig
 from nmt.config.setting import build
 from nmt.errors import NmtError
-from nmt.exchange.ctranslate2 import origin_of
+from nmt.exchange.ctranslate2 import model_card, origin_of
 from nmt.files.atomic import atomic_directory, write_text
 from nmt.files.json import check_shape, read_json, write_json
 from nmt.files.run_directory import OUR_MARIAN, check_output
@@ -116,7 +115,7 @@ def read_marian(directory: Path) -> ForeignModel:
     try:
         sides = [read_pieces(model) for model in models]
     except (IndexError, KeyError, ValueError) as error:
-        raise NmtError(f"{directory}: {' or '.join(TOKENIZERS)} is no SentencePiece model: {error}") from None
+        raise NmtError(f"{directory}: {' or '.join(TOKENIZERS)} cannot be read by SentencePiece: {error}") from None
     vocabulary = _read_vocabulary(settings, directory, sides)
     tokenizers = [
         _tokenizer(model, pieces, vocabulary, directory / name)
@@ -336,14 +335,3 @@ def _descriptions(files: ModelFiles, vocabulary: Sequence[str]) -> dict[str, Any
         TOKENIZER_CONFIG: tokenizer,
         VOCABULARY: {piece: token for token, piece in enumerate(vocabulary)},
     }
-
-
-def model_card(files: ModelFiles) -> str:
-    """The model card of an export: that of the model it comes from, or a short one."""
-    imported = files.provenance.get("imported") or {}
-    if card := imported.get("model_card"):
-        return str(card)
-    languages = files.provenance.get("languages") or {}
-    direction = " to ".join(str(languages.get(side) or "unknown") for side in ("source", "target"))
-    front = "library_name: transformers\npipeline_tag: translation"
-    return f"---\n{front}\n---\n\nTrained with nmt {nmt.__version__}: {direction}.\n"

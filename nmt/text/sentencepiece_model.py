@@ -101,7 +101,7 @@ def read_pieces(model: bytes) -> list[Piece]:
 
 
 def with_pieces(model: bytes, pieces: Iterable[Piece]) -> bytes:
-    """A model with these pieces in place of its own, behind the control symbols of nmt with the tokens 0 to 3."""
+    """A model with these pieces, not its own, after the control symbols of nmt, which have the tokens 0 to 3."""
     control = (Piece(symbol, kind=_UNKNOWN if symbol == "<unk>" else _CONTROL) for symbol in CONTROL)
     parts = [encode_field(_PIECE, _encode_piece(piece)) for piece in chain(control, pieces)]
     for field in fields(model):

@@ -44,7 +44,7 @@ _LOWER_CASE = re.compile(rf"(?<=\.\s)[{''.join(filter(str.islower, map(chr, rang
 
 _ELISION = re.compile(r"[.!?…]\s['’]\w$")  # Het is koud. 't Is winter.
 _ORDINAL = re.compile(r"(?<![\w.])\d\d?\.\s*.$")
-_LANGUAGES_WITHOUT_ORDINALS = {"ar", "en", "es", "fa", "fr", "it", "nl", "pt", "ro", "ru", "sv", "uk"}
+LANGUAGES_WITHOUT_ORDINALS = {"ar", "en", "es", "fa", "fr", "it", "nl", "pt", "ro", "ru", "sv", "uk"}
 """Languages that do not write ordinal numbers with a full stop, as German does: 17. Jahrhundert."""
 
 _MORE_ENDS = re.compile(
@@ -94,7 +94,7 @@ def split_sentences(line: str, language: str | None = None) -> list[str]:
     """
     plain = re.sub(r"\s", " ", line)  # other white space makes sentencex panic
     language = base_language(language)
-    no_end = [_NO_END] if language in _LANGUAGES_WITHOUT_ORDINALS else [_NO_END, _ORDINAL]
+    no_end = [_NO_END] if language in LANGUAGES_WITHOUT_ORDINALS else [_NO_END, _ORDINAL]
     has_capitals = next(filter(str.isalpha, plain), "").isupper()
     ends = {*_sentencex_ends(plain, language or "en"), *(match.end() for match in _MORE_ENDS.finditer(plain))}
     ends = {end - bool(_ELISION.search(plain, max(0, end - 3), end + 1)) for end in ends}

@@ -22,7 +22,10 @@ WITHOUT_SETTINGS = (
     "average",
     "info",
     "demo",
+    "import",
+    "export argos",
     "export ctranslate2",
+    "export transformers",
 )  # so --config has no meaning
 RUNTIME = "--device --precision --threads"
 SEARCH = (
@@ -32,6 +35,7 @@ SEARCH = (
     "--no-sample --temperature --top-k --top-p --seed --shortlist --no-shortlist"
 )
 MODEL = (
+    "--activation --projection-bias --no-projection-bias "
     "--dim --feed-forward --heads --encoder-layers --decoder-layers --norm --tied --no-tied --max-length --dropout "
     "--attention-dropout --activation-dropout --embedding-dropout"
 )
@@ -62,6 +66,10 @@ SURFACE = {
     "check": f"{SETS} {READING} {CLEANING} --json",
     "train": f"{TRAINING} {MODEL} {RUNTIME}",
     "export ctranslate2": "--output --model --quantization --sample --force",
+    "import": "foreign --output --force",
+    "export argos": "--output --model --quantization --source-language --target-language --source-name --target-name "
+    "--force",
+    "export transformers": "--output --model --force",
     "translate": "file --model --average --engine --scores --align --json --prefix --tag --glossary --strict "
     f"--buffer-lines --line-buffered {SEARCH} {RUNTIME}",
     "score": f"{READING} files --model --tokens --json --length-penalty --length-normalization --batch-tokens "
@@ -140,7 +148,9 @@ def test_former_options_are_still_taken_but_not_shown(command: Program, name: st
 def test_help_lists_the_commands_in_the_order_of_use(command: Program) -> None:
     text = command("--help").stdout.decode()
     listed = [line.split()[1] for line in text.splitlines() if re.match("│ [a-z]", line)]
-    order = "demo tokenizer check prepare train report average translate score export eval compare attention info"
+    order = (
+        "demo tokenizer check prepare train report average translate score import export eval compare attention info"
+    )
     assert listed == order.split()
     assert {name.split()[0] for name in COMMANDS} == set(listed)
 

@@ -1,0 +1,83 @@
+"""Packages for Argos Translate and LibreTranslate, which is built on it: a model with all that it needs there.
+
+Argos has rules of its own. It splits paragraphs into sentences by a model in the package, segments and joins the text
+of both sides with one SentencePiece model, divides scores by length ** 0.2, and writes a space for `_`.
+"""
+
+import json
+import zipfile
+from pathlib import Path
+
+from safetensors.numpy import load_file
+
+from nmt.errors import NmtError, UsageError
+from nmt.exchange.ctranslate2 import model_card, model_files, origin_of
+from nmt.exchange.sentence_splitter import sentence_splitter
+from nmt.files.atomic import atomic_write
+from nmt.files.run_directory import check_output
+from nmt.model.model_files import ModelFiles, readable
+from nmt.text.pair import Languages
+from nmt.text.tokenizer import Tokenizers
+
+_COMMENT = b"written by nmt"
+_VERSION = "1.0"
+
+
+def is_package(path: Path) -> bool:
+    """Whether a file is a package that nmt wrote."""
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return archive.comment == _COMMENT
+
+
+def export_argos(
+    files: ModelFiles,
+    output: Path,
+    languages: Languages = (None, None),
+    names: tuple[str | None, str | None] = (None, None),
+    quantization: str = "int8",
+    *,
+    force: bool = False,
+) -> None:
+    """Write an .argosmodel; languages that are not given are those of the model, and so are their names.
+
+    Raises UsageError where a language is not known, and NmtError for a model that Argos cannot run.
+    """
+    check_output(output, is_package, force=force)
+    known = files.provenance.get("languages") or {}
+    source, target = (given or known.get(side) for given, side in zip(languages, ("source", "target"), strict=True))
+    if not (source and target):
+        raise UsageError("the model does not say its languages", "give --source-language and --target-language")
+    _check_decoding(files.tokenizers)
+    with readable(files.weights):
+        weights = load_file(files.weights)
+    origin = {"nmt": {**origin_of(files), "quantization": quantization}}
+    contents = model_files(files.config, weights, files.tokenizers, quantization, origin)
+    source_name, target_name = names[0] or source, names[1] or target
+    metadata = {"package_version": _VERSION, "argos_version": "1.9", "type": "translate", "links": []}
+    metadata |= {"from_code": source, "from_name": source_name, "to_code": target, "to_name": target_name}
+    entries = {f"model/{name}": content for name, content in contents.items()}
+    entries |= {"metadata.json": json.dumps(metadata).encode(), "README.md": model_card(files).encode()}
+    entries |= {"sentencepiece.model": files.tokenizers.source.model}
+    entries |= {f"minisbd/{source}.onnx": sentence_splitter(source)}
+    folder = f"translate-{source}_{target}-{_VERSION.replace('.', '_')}"
+    with atomic_write(output) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = _COMMENT
+        for name, content in entries.items():
+            entry = zipfile.ZipInfo(f"{folder}/{name}")  # of 1980, so that equal packages have equal bytes
+            entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+            archive.writestr(entry, content)
+
+
+def _check_decoding(tokenizers: Tokenizers) -> None:
+    """Raise NmtError where the source's SentencePiece model does not read pieces of the target as its own does."""
+    source, target = tokenizers
+    if source == target:
+        return
+    for piece in target.vocabulary():
+        if source.decode_pieces([piece, piece]) != target.decode_pieces([piece, piece]):
+            problem = (
+                f"Argos has one SentencePiece model for both sides, and that of the source does not read {piece!r}"
+            )
+            raise NmtError(problem, "train a joint tokenizer (without --separate)")
