@@ -83,13 +83,18 @@ class Translator:
         n_best: int = 1,
         batch_tokens: int | None = None,
         search: SearchConfig | None = None,
+        token_scores: bool = False,
     ) -> list[Translation]:
-        """Translate each line, in order; `search` replaces the other settings. UsageError for one out of bounds."""
+        """Translate each line, in order; `search` replaces the other settings. UsageError for one out of bounds.
+
+        Tokens may lack scores, which take time on some engines, unless `token_scores`.
+        """
         if isinstance(lines, str):
             raise UsageError("translate takes a list of lines, not a string", "use translate([line])")
         settings: dict[str, Value] = dict(beam=beam_size, length_penalty=length_penalty, max_length=max_length)
         settings |= dict(n_best=n_best, batch_tokens=batch_tokens)
-        return list(self.stream(lines, build(SearchConfig, asdict(search) if search else settings)))
+        config = build(SearchConfig, asdict(search) if search else settings)
+        return list(self.stream(lines, config, token_scores=token_scores))
 
     def stream(
         self,

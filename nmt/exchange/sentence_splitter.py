@@ -39,7 +39,7 @@ _IR, _OPSET = 8, 13
 def sentence_splitter(language: str) -> bytes:
     """The model file of a language, which may write ordinal numbers with a full stop.
 
-    >>> len(sentence_splitter("de")) < 20_000
+    >>> len(sentence_splitter("de")) < 40_000
     True
     """
     kind_of = {char: kind for kind, chars in _KINDS.items() for char in chars}

@@ -87,7 +87,10 @@ class Tokenizer:
 
     def decode(self, tokens: Sequence[Sequence[int]]) -> list[str]:
         """The text of each row of tokens, on one line, without control symbols."""
-        lines = self._processor.decode([list(row) for row in tokens])
+        if len(tokens) == 1:  # as in `encode`
+            lines = [self._processor.decode(list(tokens[0]))]
+        else:
+            lines = self._processor.decode([list(row) for row in tokens])
         return [line.replace("\n", " ").rstrip(" ") for line in lines]  # byte pieces can spell a newline
 
     def decode_pieces(self, pieces: Sequence[str]) -> str:

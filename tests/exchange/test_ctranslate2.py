@@ -84,7 +84,7 @@ def test_every_kind_of_model_computes_the_same(
     engine = CTranslate2Engine.of_export(tmp_path / "exported", "float32", "cpu", 1)
     config = SearchConfig(beam=3, n_best=2, length_normalization="average", max_length=15, loop_guard=False)
     ours = Translator.load(model, engine="torch", threads=1).translate(LINES, search=config)
-    theirs = Translator(engine, tokenizers).translate(LINES, search=config)
+    theirs = Translator(engine, tokenizers).translate(LINES, search=config, token_scores=True)
     for own, exported in zip(ours, theirs, strict=True):
         assert own.text == exported.text
         assert own.best.token_scores == pytest.approx(exported.best.token_scores, abs=1e-3)
