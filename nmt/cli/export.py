@@ -85,7 +85,7 @@ def argos(
 
     languages, names = (source_language, target_language), (source_name, target_name)
     export_argos(open_model(model or common.run.model), output, languages, names, quantization, force=force)
-    log(f"wrote {output}: argospm install {output}")
+    log(f"wrote {output}: argostranslate.package.install_from_path({str(output)!r})")
 
 
 command(export_app, "argos")(argos)
