@@ -1,8 +1,11 @@
 """`nmt export`: models for other engines."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,6 +13,9 @@ from nmt.cli.options import Common, Force, Model, command
 from nmt.cli.output import log, warn
 from nmt.config.search import SearchConfig
 from nmt.errors import counted
+
+if TYPE_CHECKING:
+    from nmt.decoding.translation import Translation
 
 export_app = typer.Typer(name="export", help="Convert a model for another inference engine.", no_args_is_help=True)
 
@@ -40,32 +46,55 @@ def ctranslate2(
     """Write a CTranslate2 model with its SentencePiece models, and compare the translations of a sample."""
     from nmt.decoding.translator import Translator
     from nmt.exchange.ctranslate2 import export
-    from nmt.files.lines import read_text
     from nmt.model.model_files import open_model
 
     source = model or common.run.model
     export(open_model(source), output, quantization, force=force)
     log(f"wrote {output}: nmt translate --engine ctranslate2 --model {output}")
+    search = SearchConfig(length_normalization="average", loop_guard=False)  # as both understand it
+    exported = partial(Translator.load, output, engine="ctranslate2")
+    _compare(common, source, sample, search, lambda lines: exported().translate(lines, search=search))
+
+
+def transformers(
+    common: Common, output: Output, model: Model = None, sample: Sample = None, force: Force = False
+) -> None:
+    """Write a MarianMT model for Hugging Face transformers: post-norm, tied, with one vocabulary.
+
+    Where transformers is installed, its greedy translations of a sample are compared with those of nmt.
+    """
+    from nmt.exchange.marian import export_marian, translate_with_transformers
+    from nmt.model.model_files import open_model
+
+    source = model or common.run.model
+    export_marian(open_model(source), output, force=force)
+    log(f"wrote {output}: transformers.MarianMTModel.from_pretrained({str(output)!r})")
+    if find_spec("transformers"):
+        search = SearchConfig(beam=1, loop_guard=False, min_length=1)
+        _compare(common, source, sample, search, lambda lines: translate_with_transformers(output, lines))
+
+
+def _compare(
+    common: Common,
+    source: Path,
+    sample: Path | None,
+    search: SearchConfig,
+    translate: Callable[[list[str]], Sequence["Translation | str"]],
+) -> None:
+    """Report how many lines of a sample nmt's own engine and another one translate alike."""
+    from nmt.decoding.translator import Translator
+    from nmt.files.lines import read_text
+
     sample = sample or common.run.held_out("valid", "source")
     if not sample.exists():
         warn(f"{sample} does not exist, so nothing was compared; give a file with --sample")
         return
     lines = list(islice((line for line in read_text(sample) if line.strip()), PROOF_LINES))
-    search = SearchConfig(length_normalization="average", loop_guard=False)  # as both understand it
-    engines = [("torch", source), ("ctranslate2", output)]
-    results = [Translator.load(path, engine=engine).translate(lines, search=search) for engine, path in engines]
-    same = sum(own.text == their.text for own, their in zip(*results, strict=True))
+    ours = Translator.load(source, engine="torch").translate(lines, search=search)
+    theirs = [text if isinstance(text, str) else text.text for text in translate(lines)]
+    same = sum(own.text == their for own, their in zip(ours, theirs, strict=True))
     share = f"{same / max(1, len(lines)):.1%}"
     log(f"both engines translate {same} of {counted(len(lines), 'line')} of {sample} alike ({share})")
-
-
-def transformers(common: Common, output: Output, model: Model = None, force: Force = False) -> None:
-    """Write a MarianMT model for Hugging Face transformers: post-norm, tied, with one vocabulary."""
-    from nmt.exchange.marian import export_marian
-    from nmt.model.model_files import open_model
-
-    export_marian(open_model(model or common.run.model), output, force=force)
-    log(f"wrote {output}: transformers.MarianMTModel.from_pretrained({str(output)!r})")
 
 
 def argos(

@@ -335,3 +335,15 @@ def _descriptions(files: ModelFiles, vocabulary: Sequence[str]) -> dict[str, Any
         TOKENIZER_CONFIG: tokenizer,
         VOCABULARY: {piece: token for token, piece in enumerate(vocabulary)},
     }
+
+
+def translate_with_transformers(directory: Path, lines: Sequence[str]) -> list[str]:
+    """The greedy translations of an export by transformers itself, which must be installed."""
+    from transformers import MarianMTModel, MarianTokenizer
+
+    model, tokenizer = MarianMTModel.from_pretrained(directory).eval(), MarianTokenizer.from_pretrained(directory)
+    texts = list[str]()
+    for line in lines:  # one by one, because padding changes the last digits
+        output = model.generate(**tokenizer([line], return_tensors="pt"), num_beams=1, do_sample=False)
+        texts += tokenizer.batch_decode(output, skip_special_tokens=True)
+    return texts

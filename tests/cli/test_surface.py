@@ -69,7 +69,7 @@ SURFACE = {
     "import": "foreign --output --force",
     "export argos": "--output --model --quantization --source-language --target-language --source-name --target-name "
     "--force",
-    "export transformers": "--output --model --force",
+    "export transformers": "--output --model --sample --force",
     "translate": "file --model --average --engine --scores --align --json --prefix --tag --glossary --strict "
     f"--buffer-lines --line-buffered {SEARCH} {RUNTIME}",
     "score": f"{READING} files --model --tokens --json --length-penalty --length-normalization --batch-tokens "

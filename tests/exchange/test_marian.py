@@ -4,6 +4,7 @@ import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -208,6 +209,15 @@ def test_transformers_translates_an_export_as_nmt_does(trained: Path, corpus: Co
     pairs = [(line.text, text) for line, text in zip(translations, expected, strict=True) if not line.best.truncated]
     assert len(pairs) > 50 or not open_model(trained).config.projection_bias
     assert [own for own, _ in pairs] == [text for _, text in pairs]
+
+
+def test_the_command_compares_its_export_where_transformers_is_installed(
+    command: Program, trained: Path, corpus: Corpus, tmp_path: Path
+) -> None:
+    options = ["--model", trained, "--output", tmp_path / "out", "--sample", corpus.valid[0]]
+    done = command("export", "transformers", *options)
+    assert done.returncode == 0, done.stderr
+    assert ("both engines translate" in done.stderr) == bool(find_spec("transformers"))
 
 
 def test_ctranslate2s_own_converter_reads_an_export(imported: Path, corpus: Corpus, tmp_path: Path) -> None:
