@@ -144,6 +144,7 @@ LATE_IMPORTS = {
     "nmt",  # the Translator, which brings torch
     "nmt.evaluation.comet",  # the rest are extras, which may be missing
     "nmt.exchange.ctranslate2",
+    "nmt.exchange.marian_export",
     "nmt.decoding.engines",  # torch, which takes over a second, only where it is needed
     "nmt.files.lines",
     "nmt.text.clean",

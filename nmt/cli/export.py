@@ -63,7 +63,7 @@ def transformers(
 
     Where transformers is installed, its greedy translations of a sample are compared with those of nmt.
     """
-    from nmt.exchange.marian import export_marian, translate_with_transformers
+    from nmt.exchange.marian_export import export_marian, translate_with_transformers
     from nmt.model.model_files import open_model
 
     source = model or common.run.model

@@ -52,6 +52,7 @@ def open_engine(directories: Sequence[Path], options: EngineOptions) -> OpenEngi
     Raises NmtError for invalid directories, ensemble members with different tokenizers, and missing devices.
     """
     if options.engine == "ctranslate2":
+        logger.debug("inference engine: CTranslate2")
         return _open_ctranslate2(directories, options)
     if reason := _why_torch(directories, options):
         logger.debug("inference engine: torch, because of %s", reason)

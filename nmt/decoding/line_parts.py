@@ -12,7 +12,7 @@ from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import UNALIGNED, Alignment, first_words, words_at
 from nmt.decoding.engine import Request
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
-from nmt.errors import UsageError
+from nmt.errors import UsageError, counted
 from nmt.text.sentences import LONGEST_WORD, layout_of, separate_parts, split_to_fit
 from nmt.text.tokenizer import END, Tokenizers
 from nmt.text.words import casefold_words, contains_words
@@ -66,7 +66,9 @@ class LineSplitter:
             parts.append(LinePart(gap, self._request(part, tag, tokens), text))
         copied = sum(len(part.gap) for part in parts if len(part.gap) > LONGEST_WORD)
         if copied or len(parts) > _MANY_PARTS:
-            how = f"translated in {len(parts):,} parts" + f", {copied:,} without white space copied" * (copied > 0)
+            how = f"translated in {counted(len(parts), 'part')}" + f", {copied:,} without white space copied" * (
+                copied > 0
+            )
             logger.warning("line %d has %s characters: %s", number, f"{len(line.text):,}", how)
         return parts
 

@@ -5,6 +5,7 @@ of both sides with one SentencePiece model, divides scores by length ** 0.2, and
 """
 
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from nmt.model.model_files import ModelFiles, readable
 from nmt.text.pair import Languages
 from nmt.text.tokenizer import Tokenizers
 
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
 _COMMENT = b"written by nmt"
 _VERSION = "1.0"
 
@@ -49,6 +51,8 @@ def export_argos(
     source, target = (given or known.get(side) for given, side in zip(languages, ("source", "target"), strict=True))
     if not (source and target):
         raise UsageError("the model does not say its languages", "give --source-language and --target-language")
+    if source == target or not all(map(_LANGUAGE.fullmatch, (source, target))):
+        raise UsageError(f"{source!r} and {target!r} are not two language codes", "such as de and en, or pt-BR")
     _check_decoding(files.tokenizers)
     with readable(files.weights):
         weights = load_file(files.weights)

@@ -11,28 +11,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from nmt.config.model import ModelConfig
 from nmt.config.setting import build
 from nmt.errors import NmtError
-from nmt.exchange.ctranslate2 import model_card, origin_of
-from nmt.files.atomic import atomic_directory, write_text
-from nmt.files.json import check_shape, read_json, write_json
-from nmt.files.run_directory import OUR_MARIAN, check_output
+from nmt.files.json import check_shape, read_json
 from nmt.model.model_directory import check_shapes, load_tensors
-from nmt.model.model_files import ModelFiles
 from nmt.model.transformer import Transformer
 from nmt.text.sentencepiece_model import CONTROL, NOT_LEARNED, UNUSED, USER_DEFINED, Piece, read_pieces, with_pieces
-from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, Tokenizers
+from nmt.text.tokenizer import PAD, Tokenizer, Tokenizers
 
 CONFIG, WEIGHTS, VOCABULARY, CARD = "config.json", "model.safetensors", "vocab.json", "README.md"
 TOKENIZERS = ("source.spm", "target.spm")
 TOKENIZER_CONFIG, GENERATION_CONFIG = "tokenizer_config.json", "generation_config.json"
 
-_EMBEDDINGS = ("model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight")
-_BIAS = "final_logits_bias"
+EMBEDDINGS = ("model.shared.weight", "model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight")
+BIAS = "final_logits_bias"
 _LAYERS = {
     "self_attn.{}_proj": "self_attention.project_in",
     "self_attn.out_proj": "self_attention.project_out",
@@ -47,7 +42,7 @@ _LAYERS = {
 """Parts of a layer, there and in nmt; {} stands for q, k and v, which are one matrix in nmt."""
 
 _READS = ("project_in", "expand")  # layers whose inputs have the dimensions of the model; of others the outputs have
-_SETTINGS = {
+SETTINGS = {
     "d_model": "dim",
     "encoder_ffn_dim": "feed_forward",
     "encoder_attention_heads": "heads",
@@ -60,8 +55,8 @@ _SETTINGS = {
     "activation_dropout": "activation_dropout",
 }
 _NUMBERS = ("d_model", "pad_token_id", "decoder_start_token_id", "eos_token_id", "decoder_ffn_dim")
-_TOKENS = ("pad_token_id", "decoder_start_token_id", "eos_token_id")
-_FIXED = {
+TOKENS = ("pad_token_id", "decoder_start_token_id", "eos_token_id")
+FIXED = {
     "scale_embedding": True,
     "share_encoder_decoder_embeddings": True,
     "tie_word_embeddings": True,
@@ -81,7 +76,8 @@ _NEVER = -100.0
 _UNKNOWN_PENALTY = 10.0  # of SentencePiece's unigram models
 _LAST = -1e9  # the score of unused pieces: in BPE, merges go by it
 _LANGUAGE = re.compile(r">>\S+<<")  # the tag of a target language
-_LARGEST, _LONGEST_CARD = 1 << 20, 1 << 16  # pieces; characters of a model card
+_LONGEST_CARD = 1 << 16  # characters of a model card
+_LFS = b"version https://git-lfs"
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".npz")
 _CONVERT = "from transformers import MarianMTModel as M; M.from_pretrained('{0}').save_pretrained('{0}')"
 
@@ -112,24 +108,22 @@ def read_marian(directory: Path) -> ForeignModel:
     settings = read_json(directory / CONFIG)
     values = _model_settings(settings, directory)
     models = [(directory / name).read_bytes() for name in TOKENIZERS]
-    try:
-        sides = [read_pieces(model) for model in models]
-    except (IndexError, KeyError, ValueError) as error:
-        raise NmtError(f"{directory}: {' or '.join(TOKENIZERS)} cannot be read by SentencePiece: {error}") from None
+    sides = [_pieces(model, directory / name) for name, model in zip(TOKENIZERS, models, strict=True)]
     vocabulary = _read_vocabulary(settings, directory, sides)
     tokenizers = [
         _tokenizer(model, pieces, vocabulary, directory / name)
         for name, model, pieces in zip(TOKENIZERS, models, sides, strict=True)
     ]
-    tensors, size = load_tensors(directory / WEIGHTS), len(vocabulary.pieces)
-    bias = _read_bias(tensors, vocabulary)
-    config = build(
-        ModelConfig,
-        {**values, "projection_bias": bias is not None},
-        source_vocabulary=size,
-        target_vocabulary=size,
-        shared_vocabulary=True,
-    )
+    tensors = _read_tensors(directory / WEIGHTS, 1 + max(vocabulary.rows))
+    bias, size = _read_bias(tensors, vocabulary), len(vocabulary.pieces)
+    sizes = {"source_vocabulary": size, "target_vocabulary": size, "shared_vocabulary": True}
+    try:
+        config = build(ModelConfig, {**values, "projection_bias": bias is not None}, **sizes)
+    except NmtError as error:
+        raise NmtError(f"{directory / CONFIG}: nmt has no such models: {error.problem}") from None
+    if unused := tensors.keys() - {*_used(config)}:
+        problem = f"{directory / WEIGHTS}: holds tensors that {CONFIG} does not speak of, such as {min(unused)}"
+        raise NmtError(problem, "the files are not of one model")
     try:
         weights = dict(_read_weights(tensors, config, vocabulary))
     except (KeyError, IndexError, RuntimeError) as error:
@@ -141,6 +135,34 @@ def read_marian(directory: Path) -> ForeignModel:
     return ForeignModel(config, weights, Tokenizers(tokenizers[0], tokenizers[1]), _origin(directory))
 
 
+def _pieces(model: bytes, path: Path) -> list[Piece]:
+    try:
+        return read_pieces(model)
+    except (IndexError, KeyError, ValueError) as error:
+        raise NmtError(f"{path}: not a SentencePiece model: {error}", "check that the file is complete") from None
+
+
+def _read_tensors(path: Path, rows: int) -> dict[str, Tensor]:
+    """The tensors of a model whose embeddings have this many rows, all of them finite numbers, in float32."""
+    tensors = load_tensors(path)
+    for name, tensor in tensors.items():
+        if not (tensor.is_floating_point() and tensor.isfinite().all()):
+            raise NmtError(f"{path}: {name} has values other than finite numbers", "the file is damaged")
+    sizes = {name: len(tensors[name]) for name in (*EMBEDDINGS, "lm_head.weight") if name in tensors}
+    sizes |= {name: tensor.numel() for name, tensor in tensors.items() if name == BIAS}
+    if not sizes or any(size != rows for size in sizes.values()):
+        raise NmtError(f"{path}: its embeddings do not have the {rows:,} rows of {VOCABULARY}: {sizes}")
+    return {name: tensor.float() for name, tensor in tensors.items()}
+
+
+def _used(config: ModelConfig) -> Iterator[str]:
+    """The names of all tensors that a model of this shape may have."""
+    yield from (*EMBEDDINGS, "lm_head.weight", BIAS)
+    yield from (f"model.{side}.embed_positions.weight" for side in ("encoder", "decoder"))
+    for theirs, _, letters in layer_names(config):
+        yield from (f"{theirs.format(letter)}.{kind}" for letter in letters for kind in ("weight", "bias"))
+
+
 def _check_files(directory: Path) -> None:
     """Raise NmtError where a file of the format is missing, with what to do about it."""
     if directory.suffix in _PICKLES or (directory.is_file() and directory.suffix != ".json"):
@@ -148,12 +170,20 @@ def _check_files(directory: Path) -> None:
         raise NmtError(problem, "other formats are not read, least of all pickles, which can run any code")
     if not (directory / CONFIG).is_file():
         raise NmtError(f"{directory}: no {CONFIG}", "give a directory with a MarianMT model, such as OPUS-MT has")
+    if not (directory / WEIGHTS).is_file() and any(directory.glob("*.safetensors.index.json")):
+        problem = f"{directory}: its weights are in several files"
+        raise NmtError(problem, f'join them: python -c "{_CONVERT.format(directory)}"')
+    if not (directory / WEIGHTS).is_file() and any(directory.glob("*.npz")):
+        raise NmtError(f"{directory}: a model of Marian itself", "convert it to MarianMT with transformers")
     if not (directory / WEIGHTS).is_file() and any(directory.glob("*.bin")):
         problem = f"{directory}: its weights are a pickle, which can run any code, and is not read"
         raise NmtError(problem, f'where you trust it: python -c "{_CONVERT.format(directory)}"')
     for name in (WEIGHTS, VOCABULARY, *TOKENIZERS):
         if not (directory / name).is_file():
             raise NmtError(f"{directory}: no {name}", "download or copy the directory whole")
+        with (directory / name).open("rb") as file:
+            if file.read(len(_LFS)) == _LFS:
+                raise NmtError(f"{directory / name}: only a pointer to the file", "get the file itself: git lfs pull")
 
 
 def _model_settings(settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
@@ -164,7 +194,7 @@ def _model_settings(settings: Mapping[str, Any], directory: Path) -> dict[str, A
     check_shape(settings, dict.fromkeys(_NUMBERS, int), where, "the file is damaged")
     activation = str(settings.get("activation_function"))
     settings = {**settings, "activation_function": _ACTIVATIONS.get(activation, activation)}
-    different = [f"{key} {settings.get(key, _DEFAULTS.get(key, value))}" for key, value in _FIXED.items()
+    different = [f"{key} {settings.get(key, _DEFAULTS.get(key, value))}" for key, value in FIXED.items()
                  if settings.get(key, _DEFAULTS.get(key, value)) != value]  # fmt: skip
     different += [
         f"{ours} of encoder and decoder" for ours, theirs in (("heads", "attention_heads"), ("feed-forward", "ffn_dim"))
@@ -172,16 +202,21 @@ def _model_settings(settings: Mapping[str, Any], directory: Path) -> dict[str, A
     ]  # fmt: skip
     if different:
         raise NmtError(f"{where}: nmt has no models with {', '.join(different)}", "MarianMT models of OPUS-MT fit")
-    return {ours: settings[theirs] for theirs, ours in _SETTINGS.items() if theirs in settings}
+    return {ours: settings[theirs] for theirs, ours in SETTINGS.items() if theirs in settings}
 
 
 def _read_vocabulary(settings: Mapping[str, Any], directory: Path, sides: Sequence[Sequence[Piece]]) -> _Vocabulary:
     token_of, where = read_json(directory / VOCABULARY), f"{directory / VOCABULARY}"
     check_shape(token_of, dict.fromkeys(["<unk>", *token_of], int), where, "the file is damaged")
-    pad, begin, end = (settings[key] for key in _TOKENS)
-    control, size = [pad, token_of["<unk>"], begin, end], max(*token_of.values(), pad, begin, end) + 1
-    if min(*token_of.values(), *control) < 0 or size > _LARGEST or len({*control[:2], end}) < 3:
-        raise NmtError(f"{where}: its tokens and those of {CONFIG} do not fit", "the files are damaged")
+    pad, begin, end = (settings[key] for key in TOKENS)
+    control, size = [pad, token_of["<unk>"], begin, end], len({*token_of.values(), pad, begin, end})
+    expected = [token_of.get("<pad>"), token_of.get("<s>") if begin != pad else pad, token_of.get("</s>")]
+    if [pad, begin, end] != expected or len({pad, token_of["<unk>"], end}) < 3:
+        raise NmtError(f"{where}: <pad>, <s> and </s> are not the tokens of {CONFIG}", "the files are not of one model")
+    if {*token_of.values()} != {*range(size)} or len(token_of) != size or "" in token_of:
+        raise NmtError(f"{where}: its tokens are not 0 to {size - 1}, each of one piece", "the file is damaged")
+    if settings.get("vocab_size", size) != size:
+        raise NmtError(f"{where}: {size:,} pieces, but vocab_size is {settings['vocab_size']} in {CONFIG}")
     names = {token: piece for piece, token in token_of.items() if piece not in CONTROL}
     rest = [token for token in range(size) if token not in control]
     pieces = [*CONTROL, *(names.get(token, f"<unused{token}>") for token in rest)]
@@ -212,18 +247,18 @@ def _piece_of_other_side(text: str, rare: float) -> Piece:
 def _read_bias(tensors: Mapping[str, Tensor], vocabulary: _Vocabulary) -> Tensor | None:
     """The bias of the projection, if one is needed."""
     size = max(vocabulary.rows) + 1
-    bias = tensors.get(_BIAS, torch.zeros(1, size)).flatten()
-    if len(bias) < size or not (bias.any() or vocabulary.never):
+    bias = tensors.get(BIAS, torch.zeros(1, size)).flatten()
+    if not (bias.any() or vocabulary.never):
         return None
     bias = bias[vocabulary.rows].clone()
     bias[vocabulary.never] = _NEVER
     return bias
 
 
-def _alternating(dim: int) -> Tensor:
+def alternating(dim: int) -> Tensor:
     """The dimensions of Marian in the order of nmt: a sine, its cosine, the next sine.
 
-    >>> _alternating(6).tolist()
+    >>> alternating(6).tolist()
     [0, 3, 1, 4, 2, 5]
     """
     return torch.arange(dim).view(2, -1).T.flatten()
@@ -232,16 +267,16 @@ def _alternating(dim: int) -> Tensor:
 def _read_weights(
     tensors: Mapping[str, Tensor], config: ModelConfig, vocabulary: _Vocabulary
 ) -> Iterator[tuple[str, Tensor]]:
-    order = _alternating(config.dim)
-    embedding = next(tensors[name] for name in (*_EMBEDDINGS, "lm_head.weight") if name in tensors)
+    order = alternating(config.dim)
+    embedding = next(tensors[name] for name in (*EMBEDDINGS, "lm_head.weight") if name in tensors)
     yield "source_embedding.weight", embedding[vocabulary.rows][:, order].contiguous()
-    for theirs, ours, letters in _layer_names(config):
+    for theirs, ours, letters in layer_names(config):
         for kind in ("weight", "bias"):
             value = torch.cat([tensors[f"{theirs.format(letter)}.{kind}"] for letter in letters])
-            yield f"{ours}.{kind}", _permuted(value, f"{ours}.{kind}", order)
+            yield f"{ours}.{kind}", permuted(value, f"{ours}.{kind}", order)
 
 
-def _layer_names(config: ModelConfig) -> Iterator[tuple[str, str, str]]:
+def layer_names(config: ModelConfig) -> Iterator[tuple[str, str, str]]:
     """The parts of all layers, there and in nmt, and the letters that stand for {}."""
     for side, layers in (("encoder", config.encoder_layers), ("decoder", config.decoder_layers)):
         for layer in range(layers):
@@ -251,7 +286,7 @@ def _layer_names(config: ModelConfig) -> Iterator[tuple[str, str, str]]:
                     yield f"model.{side}.layers.{layer}.{theirs}", f"{side}.{layer}.{ours}", letters
 
 
-def _permuted(value: Tensor, ours: str, order: Tensor) -> Tensor:
+def permuted(value: Tensor, ours: str, order: Tensor) -> Tensor:
     """A parameter with the dimensions of the model in another order: its inputs, or its outputs."""
     part, _, kind = ours.rpartition(".")
     if not part.endswith(_READS):
@@ -268,82 +303,3 @@ def _origin(directory: Path) -> dict[str, Any]:
     license_ = re.search(r"^license:\s*(.+?)\s*$", card, re.MULTILINE)
     origin = {"name": directory.resolve().name, "license": license_[1] if license_ else None, "model_card": card}
     return {"languages": languages, "imported": origin}
-
-
-def export_marian(files: ModelFiles, output: Path, *, force: bool = False) -> None:
-    """Write a MarianMT directory, atomically; NmtError for a model that the format cannot express."""
-    check_output(output, OUR_MARIAN, force=force)
-    with atomic_directory(output) as temporary:
-        _write(files, temporary)
-
-
-def _write(files: ModelFiles, directory: Path) -> None:
-    config, vocabulary = files.config, files.tokenizers.target.vocabulary()
-    reasons = {
-        "pre-norm layers (--norm pre)": config.norm == "pre",
-        "an output projection of its own (--no-tied)": not config.tied,
-        "separate vocabularies (tokenizer train --separate)": not config.shared_vocabulary,
-    }
-    if present := [reason for reason, holds in reasons.items() if holds]:
-        raise NmtError(f"MarianMT has no models with {', '.join(present)}", "export it for CTranslate2 instead")
-    weights, order = load_tensors(files.weights), _alternating(config.dim).argsort()
-    embedding = weights["source_embedding.weight"]
-    rows = list(range(len(vocabulary)))
-    if not embedding[BEGIN].any():  # as in Marian, where <pad> is the last token and begins a sentence
-        rows = [END, UNKNOWN, *rows[len(CONTROL) :], BEGIN]
-    tensors = {_EMBEDDINGS[0]: embedding[rows][:, order]}
-    tensors[_BIAS] = weights.get("projection.bias", torch.zeros(len(vocabulary)))[None, rows]
-    for theirs, ours, letters in _layer_names(config):
-        for kind in ("weight", "bias"):
-            value = _permuted(weights[f"{ours}.{kind}"], f"{ours}.{kind}", order)
-            for letter, part in zip(letters, value.chunk(len(letters)), strict=True):
-                tensors[f"{theirs.format(letter)}.{kind}"] = part
-    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
-    save_file(contiguous, directory / WEIGHTS, metadata={"format": "pt"})
-    for name, content in _descriptions(files, [vocabulary[row] for row in rows]).items():
-        write_json(directory / name, content)
-    for name, tokenizer in zip(TOKENIZERS, files.tokenizers, strict=True):
-        (directory / name).write_bytes(tokenizer.model)
-    write_text(directory / CARD, model_card(files))
-
-
-def _descriptions(files: ModelFiles, vocabulary: Sequence[str]) -> dict[str, Any]:
-    """The JSON files of a MarianMT directory."""
-    config, languages = files.config, files.provenance.get("languages") or {}
-    pad, unknown, begin, end = CONTROL
-    if pad not in vocabulary:
-        vocabulary = [pad if piece == begin else piece for piece in vocabulary]
-        begin = pad
-    tokens = dict(zip(_TOKENS, map(vocabulary.index, (pad, begin, end)), strict=True))
-    shape = {theirs: getattr(config, ours) for theirs, ours in _SETTINGS.items()}
-    shape |= {"decoder_ffn_dim": config.feed_forward, "decoder_attention_heads": config.heads, **_FIXED, **tokens}
-    names = {"architectures": ["MarianMTModel"], "model_type": "marian", "is_encoder_decoder": True}
-    size = {"vocab_size": len(vocabulary), "decoder_vocab_size": len(vocabulary)}
-    search = {
-        "num_beams": 5,
-        "max_length": config.max_length,
-        "bad_words_ids": [[PAD], [BEGIN]],
-        "forced_eos_token_id": END,
-    }
-    pad, unknown, _, end = CONTROL
-    tokenizer = {"tokenizer_class": "MarianTokenizer", "model_max_length": config.max_length, "separate_vocabs": False}
-    tokenizer |= {"pad_token": pad, "unk_token": unknown, "eos_token": end}
-    tokenizer |= {f"{side}_lang": languages.get(side) for side in ("source", "target")}
-    return {
-        CONFIG: {**names, **size, **shape, "dtype": "float32", "nmt": origin_of(files)},
-        GENERATION_CONFIG: {**search, **tokens},
-        TOKENIZER_CONFIG: tokenizer,
-        VOCABULARY: {piece: token for token, piece in enumerate(vocabulary)},
-    }
-
-
-def translate_with_transformers(directory: Path, lines: Sequence[str]) -> list[str]:
-    """The greedy translations of an export by transformers itself, which must be installed."""
-    from transformers import MarianMTModel, MarianTokenizer
-
-    model, tokenizer = MarianMTModel.from_pretrained(directory).eval(), MarianTokenizer.from_pretrained(directory)
-    texts = list[str]()
-    for line in lines:  # one by one, because padding changes the last digits
-        output = model.generate(**tokenizer([line], return_tensors="pt"), num_beams=1, do_sample=False)
-        texts += tokenizer.batch_decode(output, skip_special_tokens=True)
-    return texts

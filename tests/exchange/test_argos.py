@@ -78,6 +78,12 @@ def test_languages_must_be_known(command: Program, tmp_path: Path) -> None:
     assert is_package(tmp_path / "y")
 
 
+@pytest.mark.parametrize("languages", [("../x", "de"), ("en", "en"), ("a\nb", "de"), ("german", "en")])
+def test_languages_must_be_codes(tmp_path: Path, languages: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="are not two language codes"):
+        export_argos(open_model(MODEL), tmp_path / "x", languages)
+
+
 # ------------------------------------------------------------------------------------------------- sentence splitter
 
 SENTENCES = [

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -19,7 +20,8 @@ from nmt.config.corpus import TokenizerConfig
 from nmt.config.model import ModelConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import NmtError
-from nmt.exchange.marian import export_marian, read_marian
+from nmt.exchange.marian import read_marian
+from nmt.exchange.marian_export import export_marian
 from nmt.model.model_directory import load_model, save_model
 from nmt.model.model_files import open_model
 from nmt.model.transformer import Transformer
@@ -240,12 +242,16 @@ def test_ctranslate2s_own_converter_reads_an_export(imported: Path, corpus: Corp
 
 
 def test_an_imported_model_translates_is_evaluated_and_fine_tuned(
-    command: Program, foreign: Path, corpus: Corpus, tmp_path: Path
+    command: Program, foreign: Path, corpus: Corpus, run_copy: Path, tmp_path: Path
 ) -> None:
-    model, run = tmp_path / "model", tmp_path / "run"
+    model, run = tmp_path / "model", tmp_path / "mine"
     done = command("import", foreign, "--output", model)
     assert done.returncode == 0, done.stderr
     assert "licence: cc-by-4.0" in done.stderr
+    assert command("import", foreign, "--output", model).returncode == 0  # an older import is replaced
+    shutil.copytree(run_copy / "model", tmp_path / "trained")
+    done = command("import", foreign, "--output", tmp_path / "trained")
+    assert (done.returncode, "something else is there" in done.stderr) == (1, True)
     source = "".join(f"{line}\n" for line in LINES).encode()
     for engine in ("torch", "ctranslate2"):
         done = command("translate", "--model", model, "--engine", engine, "--max-length", 20, stdin=source)
@@ -276,7 +282,11 @@ def test_an_imported_model_translates_is_evaluated_and_fine_tuned(
         ({"decoder_attention_heads": 1}, "heads of encoder and decoder"),
         ({"activation_function": "tanh"}, "--activation tanh"),
         ({"d_model": "x"}, "d_model: unexpected value"),
-        ({"pad_token_id": 10**9}, "do not fit"),
+        ({"pad_token_id": 10**9}, "are not the tokens of config.json"),
+        ({"eos_token_id": 5}, "are not the tokens of config.json"),
+        ({"vocab_size": 10**18}, "but vocab_size is 1000000000000000000"),
+        ({"encoder_layers": 1}, "such as model.encoder.layers.1"),
+        ({"dropout": 5}, "config.json: nmt has no such models: --dropout 5"),
         ({"encoder_layers": 3}, "a tensor is missing"),
         ({"d_model": 64}, "has another shape"),
     ],
