@@ -118,8 +118,10 @@ def home(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
         "ARGOS_CHUNK_TYPE": "MINISBD",
         "ARGOS_BEAM_SIZE": "1",
     }
-    install = f"from argostranslate import package; package.install_from_path({str(package)!r})"
-    subprocess.run([sys.executable, "-c", install], env=environment, check=True, timeout=120)
+    back = folder / "en-ko.argosmodel"  # with two packages, LibreTranslate does not look for more at its start
+    export_argos(open_model(MODEL), back, ("en", "ko"))
+    install = "import sys; from argostranslate import package; list(map(package.install_from_path, sys.argv[1:]))"
+    subprocess.run([sys.executable, "-c", install, package, back], env=environment, check=True, timeout=120)
     return environment
 
 
