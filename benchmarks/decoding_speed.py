@@ -53,6 +53,7 @@ directory, text, precision, beam, threads, single, _ = sys.argv[1:]
 lines = open(text, encoding="utf-8").read().split("\\n")[:-1]
 translator = Translator.load(directory, engine="{engine}", precision=precision, threads=int(threads), device="cpu")
 search = SearchConfig(beam=int(beam), batch_tokens={batch})
+getattr(translator.engine, "ctranslate2", None)  # loaded now, not at the first line
 start = time.perf_counter()
 if int(single):
     for line in lines[: int(single)]:
