@@ -1,11 +1,10 @@
 """`nmt export`: models for other engines."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,9 +12,6 @@ from nmt.cli.options import Common, Force, Model, command
 from nmt.cli.output import log, warn
 from nmt.config.search import SearchConfig
 from nmt.errors import counted
-
-if TYPE_CHECKING:
-    from nmt.decoding.translation import Translation
 
 export_app = typer.Typer(name="export", help="Convert a model for another inference engine.", no_args_is_help=True)
 
@@ -52,8 +48,12 @@ def ctranslate2(
     export(open_model(source), output, quantization, force=force)
     log(f"wrote {output}: nmt translate --engine ctranslate2 --model {output}")
     search = SearchConfig(length_normalization="average", loop_guard=False)  # as both understand it
-    exported = partial(Translator.load, output, engine="ctranslate2")
-    _compare(common, source, sample, search, lambda lines: exported().translate(lines, search=search))
+
+    def translate(lines: list[str]) -> list[str]:
+        translations = Translator.load(output, engine="ctranslate2").translate(lines, search=search)
+        return [translation.text for translation in translations]
+
+    _compare(common, source, sample, search, translate)
 
 
 def transformers(
@@ -79,7 +79,7 @@ def _compare(
     source: Path,
     sample: Path | None,
     search: SearchConfig,
-    translate: Callable[[list[str]], Sequence["Translation | str"]],
+    translate: Callable[[list[str]], list[str]],
 ) -> None:
     """Report how many lines of a sample nmt's own engine and another one translate alike."""
     from nmt.decoding.translator import Translator
@@ -91,8 +91,7 @@ def _compare(
         return
     lines = list(islice((line for line in read_text(sample) if line.strip()), PROOF_LINES))
     ours = Translator.load(source, engine="torch").translate(lines, search=search)
-    theirs = [text if isinstance(text, str) else text.text for text in translate(lines)]
-    same = sum(own.text == their for own, their in zip(ours, theirs, strict=True))
+    same = sum(own.text == their for own, their in zip(ours, translate(lines), strict=True))
     share = f"{same / max(1, len(lines)):.1%}"
     log(f"both engines translate {same} of {counted(len(lines), 'line')} of {sample} alike ({share})")
 

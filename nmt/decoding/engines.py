@@ -15,7 +15,7 @@ from nmt.decoding.engine import Array, Engine, Hypothesis, Request
 from nmt.decoding.text_rules import NO_TEXT, TextRules
 from nmt.errors import UsageError
 from nmt.files.run_directory import EXPORTED_MODEL
-from nmt.model.model_files import ModelFiles, open_model
+from nmt.model.model_files import ModelFiles, languages_of, open_model
 from nmt.text.tokenizer import Tokenizers
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _load_torch(directories: Sequence[Path], options: EngineOptions) -> OpenEngi
     from nmt.decoding.torch_engine import load_torch_engine
 
     engine, first = load_torch_engine(directories, options.precision, options.device, options.threads, options.average)
-    return OpenEngine(engine, first.tokenizers, (first.provenance.get("languages") or {}).get("source"))
+    return OpenEngine(engine, first.tokenizers, languages_of(first.provenance)[0])
 
 
 def _why_torch(directories: Sequence[Path], options: EngineOptions) -> str:

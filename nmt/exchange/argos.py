@@ -9,14 +9,12 @@ import re
 import zipfile
 from pathlib import Path
 
-from safetensors.numpy import load_file
-
 from nmt.errors import NmtError, UsageError
-from nmt.exchange.ctranslate2 import model_card, model_files, origin_of
+from nmt.exchange.ctranslate2 import converted, model_card
 from nmt.exchange.sentence_splitter import sentence_splitter
 from nmt.files.atomic import atomic_write
 from nmt.files.run_directory import check_output
-from nmt.model.model_files import ModelFiles, readable
+from nmt.model.model_files import ModelFiles, languages_of
 from nmt.text.pair import Languages
 from nmt.text.tokenizer import Tokenizers
 
@@ -47,17 +45,14 @@ def export_argos(
     Raises UsageError where a language is not known, and NmtError for a model that Argos cannot run.
     """
     check_output(output, is_package, force=force)
-    known = files.provenance.get("languages") or {}
-    source, target = (given or known.get(side) for given, side in zip(languages, ("source", "target"), strict=True))
+    known = languages_of(files.provenance)
+    source, target = languages[0] or known[0], languages[1] or known[1]
     if not (source and target):
         raise UsageError("the model does not say its languages", "give --source-language and --target-language")
     if source == target or not all(map(_LANGUAGE.fullmatch, (source, target))):
         raise UsageError(f"{source!r} and {target!r} are not two language codes", "such as de and en, or pt-BR")
     _check_decoding(files.tokenizers)
-    with readable(files.weights):
-        weights = load_file(files.weights)
-    origin = {"nmt": {**origin_of(files), "quantization": quantization}}
-    contents = model_files(files.config, weights, files.tokenizers, quantization, origin)
+    contents = converted(files, quantization)
     source_name, target_name = names[0] or source, names[1] or target
     metadata = {"package_version": _VERSION, "argos_version": "1.9", "type": "translate", "links": []}
     metadata |= {"from_code": source, "from_name": source_name, "to_code": target, "to_name": target_name}

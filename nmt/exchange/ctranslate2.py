@@ -20,7 +20,7 @@ from nmt.config.model import ModelConfig
 from nmt.errors import NmtError
 from nmt.files.atomic import atomic_directory
 from nmt.files.run_directory import OUR_EXPORT, SHORTLIST, VOCABULARY_MAP, check_output
-from nmt.model.model_files import ModelFiles, readable
+from nmt.model.model_files import ModelFiles, languages_of, readable
 from nmt.model.positions import sinusoidal_positions
 from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizers
 
@@ -59,17 +59,22 @@ def import_ctranslate2() -> Any:
 def export(files: ModelFiles, output: Path, quantization: str = "float32", *, force: bool = False) -> None:
     """Write a CTranslate2 model and its SentencePiece models, atomically; unless `force`, only over an older export."""
     check_output(output, OUR_EXPORT, force=force)
-    with readable(files.weights):
-        weights = load_file(files.weights)
     shortlist = files.weights.with_name(SHORTLIST)
-    origin = {"nmt": {**origin_of(files), "quantization": quantization}}
-    contents = model_files(files.config, weights, files.tokenizers, quantization, origin)
+    contents = converted(files, quantization)
     with atomic_directory(output) as temporary:
         for name, content in contents.items():
             (temporary / name).write_bytes(content)
         if shortlist.exists():
             (temporary / VOCABULARY_MAP).write_bytes(shortlist.read_bytes())
         files.tokenizers.save(temporary)
+
+
+def converted(files: ModelFiles, quantization: str) -> dict[str, bytes]:
+    """The files of a model as CTranslate2 reads them, by name, with what is known of its origin."""
+    with readable(files.weights):
+        weights = load_file(files.weights)
+    origin = {"nmt": {**origin_of(files), "quantization": quantization}}
+    return model_files(files.config, weights, files.tokenizers, quantization, origin)
 
 
 def origin_of(files: ModelFiles) -> dict[str, Any]:
@@ -83,8 +88,7 @@ def model_card(files: ModelFiles) -> str:
     imported = files.provenance.get("imported") or {}
     if card := imported.get("model_card"):
         return str(card)
-    languages = files.provenance.get("languages") or {}
-    direction = " to ".join(str(languages.get(side) or "unknown") for side in ("source", "target"))
+    direction = " to ".join(language or "unknown" for language in languages_of(files.provenance))
     front = "library_name: transformers\npipeline_tag: translation"
     return f"---\n{front}\n---\n\nTrained with nmt {nmt.__version__}: {direction}.\n"
 

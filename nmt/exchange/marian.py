@@ -54,8 +54,8 @@ SETTINGS = {
     "attention_dropout": "attention_dropout",
     "activation_dropout": "activation_dropout",
 }
-_NUMBERS = ("d_model", "pad_token_id", "decoder_start_token_id", "eos_token_id", "decoder_ffn_dim")
 TOKENS = ("pad_token_id", "decoder_start_token_id", "eos_token_id")
+_NUMBERS = ("d_model", "decoder_ffn_dim", *TOKENS)
 FIXED = {
     "scale_embedding": True,
     "share_encoder_decoder_embeddings": True,
@@ -78,7 +78,6 @@ _LAST = -1e9  # the score of unused pieces: in BPE, merges go by it
 _LANGUAGE = re.compile(r">>\S+<<")  # the tag of a target language
 _LONGEST_CARD = 1 << 16  # characters of a model card
 _LFS = b"version https://git-lfs"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".npz")
 _CONVERT = "from transformers import MarianMTModel as M; M.from_pretrained('{0}').save_pretrained('{0}')"
 
 
@@ -165,25 +164,31 @@ def _used(config: ModelConfig) -> Iterator[str]:
 
 def _check_files(directory: Path) -> None:
     """Raise NmtError where a file of the format is missing, with what to do about it."""
-    if directory.suffix in _PICKLES or (directory.is_file() and directory.suffix != ".json"):
+    if directory.is_file():
         problem = f"{directory}: not a directory with a MarianMT model of Hugging Face transformers"
         raise NmtError(problem, "other formats are not read, least of all pickles, which can run any code")
     if not (directory / CONFIG).is_file():
         raise NmtError(f"{directory}: no {CONFIG}", "give a directory with a MarianMT model, such as OPUS-MT has")
-    if not (directory / WEIGHTS).is_file() and any(directory.glob("*.safetensors.index.json")):
-        problem = f"{directory}: its weights are in several files"
-        raise NmtError(problem, f'join them: python -c "{_CONVERT.format(directory)}"')
-    if not (directory / WEIGHTS).is_file() and any(directory.glob("*.npz")):
-        raise NmtError(f"{directory}: a model of Marian itself", "convert it to MarianMT with transformers")
-    if not (directory / WEIGHTS).is_file() and any(directory.glob("*.bin")):
-        problem = f"{directory}: its weights are a pickle, which can run any code, and is not read"
-        raise NmtError(problem, f'where you trust it: python -c "{_CONVERT.format(directory)}"')
+    if not (directory / WEIGHTS).is_file():
+        _explain_other_weights(directory)
     for name in (WEIGHTS, VOCABULARY, *TOKENIZERS):
         if not (directory / name).is_file():
             raise NmtError(f"{directory}: no {name}", "download or copy the directory whole")
         with (directory / name).open("rb") as file:
             if file.read(len(_LFS)) == _LFS:
                 raise NmtError(f"{directory / name}: only a pointer to the file", "get the file itself: git lfs pull")
+
+
+def _explain_other_weights(directory: Path) -> None:
+    """Raise NmtError where a directory has its weights in another form, with the way to convert them."""
+    convert = f'python -c "{_CONVERT.format(directory)}"'
+    if any(directory.glob("*.safetensors.index.json")):
+        raise NmtError(f"{directory}: its weights are in several files", f"join them: {convert}")
+    if any(directory.glob("*.npz")):
+        raise NmtError(f"{directory}: a model of Marian itself", "convert it to MarianMT with transformers")
+    if any(directory.glob("*.bin")):
+        problem = f"{directory}: its weights are a pickle, which can run any code, and is not read"
+        raise NmtError(problem, f"where you trust it: {convert}")
 
 
 def _model_settings(settings: Mapping[str, Any], directory: Path) -> dict[str, Any]:
@@ -194,12 +199,11 @@ def _model_settings(settings: Mapping[str, Any], directory: Path) -> dict[str, A
     check_shape(settings, dict.fromkeys(_NUMBERS, int), where, "the file is damaged")
     activation = str(settings.get("activation_function"))
     settings = {**settings, "activation_function": _ACTIVATIONS.get(activation, activation)}
-    different = [f"{key} {settings.get(key, _DEFAULTS.get(key, value))}" for key, value in FIXED.items()
-                 if settings.get(key, _DEFAULTS.get(key, value)) != value]  # fmt: skip
-    different += [
-        f"{ours} of encoder and decoder" for ours, theirs in (("heads", "attention_heads"), ("feed-forward", "ffn_dim"))
-        if settings.get(f"encoder_{theirs}") != settings.get(f"decoder_{theirs}")
-    ]  # fmt: skip
+    present = {**FIXED, **_DEFAULTS, **settings}
+    different = [f"{key} {present[key]}" for key, value in FIXED.items() if present[key] != value]
+    for ours, theirs in (("heads", "attention_heads"), ("feed-forward", "ffn_dim")):
+        if settings.get(f"encoder_{theirs}") != settings.get(f"decoder_{theirs}"):
+            different.append(f"{ours} of encoder and decoder")
     if different:
         raise NmtError(f"{where}: nmt has no models with {', '.join(different)}", "MarianMT models of OPUS-MT fit")
     return {ours: settings[theirs] for theirs, ours in SETTINGS.items() if theirs in settings}
@@ -220,7 +224,7 @@ def _read_vocabulary(settings: Mapping[str, Any], directory: Path, sides: Sequen
     names = {token: piece for piece, token in token_of.items() if piece not in CONTROL}
     rest = [token for token in range(size) if token not in control]
     pieces = [*CONTROL, *(names.get(token, f"<unused{token}>") for token in rest)]
-    known = {*pieces, *CONTROL}
+    known = {*pieces}
     extra = dict.fromkeys(
         piece.text for side in sides for piece in side if piece.kind not in NOT_LEARNED and piece.text not in known
     )

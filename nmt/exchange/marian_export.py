@@ -30,7 +30,7 @@ from nmt.files.atomic import atomic_directory, write_text
 from nmt.files.json import write_json
 from nmt.files.run_directory import OUR_MARIAN, check_output
 from nmt.model.model_directory import load_tensors
-from nmt.model.model_files import ModelFiles
+from nmt.model.model_files import ModelFiles, languages_of
 from nmt.text.sentencepiece_model import CONTROL
 from nmt.text.tokenizer import BEGIN, END, UNKNOWN
 
@@ -74,7 +74,7 @@ def _write(files: ModelFiles, directory: Path) -> None:
 
 def _descriptions(files: ModelFiles, vocabulary: Sequence[str]) -> dict[str, Any]:
     """The JSON files of a MarianMT directory."""
-    config, languages = files.config, files.provenance.get("languages") or {}
+    config = files.config
     pad, unknown, begin, end = CONTROL
     if pad not in vocabulary:
         vocabulary = [pad if piece == begin else piece for piece in vocabulary]
@@ -92,7 +92,7 @@ def _descriptions(files: ModelFiles, vocabulary: Sequence[str]) -> dict[str, Any
     }
     tokenizer = {"tokenizer_class": "MarianTokenizer", "model_max_length": config.max_length, "separate_vocabs": False}
     tokenizer |= {"pad_token": pad, "unk_token": unknown, "eos_token": end}
-    tokenizer |= {f"{side}_lang": languages.get(side) for side in ("source", "target")}
+    tokenizer |= dict(zip(("source_lang", "target_lang"), languages_of(files.provenance), strict=True))
     return {
         CONFIG: {**names, **size, **shape, "dtype": "float32", "nmt": origin_of(files)},
         GENERATION_CONFIG: {**search, **tokens},

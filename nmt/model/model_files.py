@@ -20,6 +20,7 @@ from nmt.files.atomic import recover_directory
 from nmt.files.checksum import sha256
 from nmt.files.json import check_shape, read_json
 from nmt.files.run_directory import EXPORTED_MODEL, MODEL_CONFIG, WEIGHTS, RunDirectory, is_model
+from nmt.text.pair import Languages
 from nmt.text.tokenizer import Tokenizers
 
 FORMAT = 1
@@ -36,7 +37,13 @@ class ModelFiles(NamedTuple):
     @property
     def language(self) -> str | None:
         """The source language, if it is known."""
-        return (self.provenance.get("languages") or {}).get("source")
+        return languages_of(self.provenance)[0]
+
+
+def languages_of(provenance: Mapping[str, Any]) -> Languages:
+    """The languages of a model by its provenance; None: unknown."""
+    languages = provenance.get("languages") or {}
+    return languages.get("source"), languages.get("target")
 
 
 def open_model(directory: Path) -> ModelFiles:

@@ -75,7 +75,8 @@ class Setup(NamedTuple):
         """What a model directory says about its origin, besides step and scores."""
         languages, hashes = self.description["languages"], self.description["sha256"]
         origin = {"languages": languages, "data": hashes, "settings": dict(settings)}
-        for model in (self.run.model, Path(str(settings.get("init_from") or ""))):
+        start = settings.get("init_from")
+        for model in (self.run.model, *([Path(str(start))] if start else [])):
             if is_model(model) and (imported := read_model_config(model)["made"].get("imported")):
                 origin["imported"] = imported  # its licence holds for what is made of it
         return origin

@@ -411,6 +411,15 @@ def test_weights_that_do_not_fit_the_corpora_are_refused(
     assert problem in done.stderr
 
 
+def test_a_config_of_other_software_in_the_working_directory_does_not_matter(
+    run_copy: Path, command: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "marian"}', encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    done = command("train", "--run", run_copy, "--steps", 1, *QUICK)
+    assert done.returncode == 0, done.stderr
+
+
 def test_batches_that_fit_are_found_once_and_kept(run_copy: Path, command: Program) -> None:
     """A run that goes on on another machine must not read its data in other batches."""
     options = [*QUICK, "--batch-tokens", "auto", "--run", run_copy]

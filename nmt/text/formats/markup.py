@@ -51,7 +51,6 @@ def xml_encoding(start: bytes) -> str | None:
 def choose_sides(codes: Sequence[str | None], languages: Languages) -> tuple[int, int] | None:
     """The places of source and target in a unit; None fits any language, a code without a region any region.
 
-
     >>> choose_sides(("en-GB", "de", "en-US"), ("de", "en")), choose_sides(("en-GB", "en-US"), ("en-US", "en"))
     ((1, 0), (1, 0))
     """
