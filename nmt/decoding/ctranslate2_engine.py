@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 from safetensors.numpy import load_file
 
 from nmt.config.search import SearchConfig
@@ -63,9 +64,9 @@ class CTranslate2Engine:
         has_shortlist = (directory / VOCABULARY_MAP).exists() and model.compute_type.startswith("int8")
         return cls(model, Tokenizers.load(directory), has_shortlist=has_shortlist)
 
-    def choose(self, config: SearchConfig, *, alignments: bool) -> "CTranslate2Engine":
+    def choose(self, config: SearchConfig) -> "CTranslate2Engine":
         """Return this engine; UsageError for a search that it cannot do."""
-        if unsupported := unsupported_by_ctranslate2(config, alignments=alignments):
+        if unsupported := unsupported_by_ctranslate2(config):
             raise UsageError(f"CTranslate2 does not support {', '.join(unsupported)}", _HINT)
         return self
 
@@ -163,12 +164,24 @@ class CTranslate2Engine:
         score = hypothesis.score * (total / hypothesis.log_prob if hypothesis.log_prob else 1)
         return hypothesis._replace(token_log_probs=log_probs, log_prob=total, score=score)
 
-    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:  # noqa: ARG002
-        """Raise UsageError: CTranslate2 does not return attention for given targets."""
-        raise UsageError("--align requires nmt's own engine", _HINT)
+    def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:
+        """The attention of target tokens to source tokens: [target, source] of each pair; targets are forced."""
+        source, target = self.tokenizers
+        results = self.model.translate_batch(
+            [source.pieces(row[:-1]) for row in sources],
+            target_prefix=[target.pieces(token for token in row if token != END) or None for row in targets],
+            beam_size=1,
+            max_decoding_length=max(map(len, targets)) + 1,
+            max_input_length=0,
+            return_end_token=True,
+            return_attention=True,
+        )
+        pairs = zip((np.array(result.attention[0]) for result in results), targets, strict=True)
+        without_end = [weights[: len(row)] for weights, row in pairs]
+        return [np.hstack([weights, 1 - weights.sum(1, keepdims=True)]) for weights in without_end]
 
 
-def unsupported_by_ctranslate2(config: SearchConfig, *, alignments: bool) -> list[str]:
+def unsupported_by_ctranslate2(config: SearchConfig) -> list[str]:
     """The options of a search that CTranslate2 does not have, or means otherwise."""
     options = {
         "--forbid": bool(config.forbid),
@@ -176,7 +189,6 @@ def unsupported_by_ctranslate2(config: SearchConfig, *, alignments: bool) -> lis
         "--sample with nmt's --seed": config.sample,
         "--coverage-penalty": config.coverage_penalty > 0,
         "--repetition-penalty": config.repetition_penalty > 1,
-        "--align": alignments,
     }
     return [name for name, used in options.items() if used]
 

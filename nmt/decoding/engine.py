@@ -64,7 +64,7 @@ class Engine(Protocol):
     processes: int  # that are to search at the same time
     batches: int  # that it takes at a time, to decode them in parallel by itself
 
-    def choose(self, config: SearchConfig, *, alignments: bool) -> "Engine":
+    def choose(self, config: SearchConfig) -> "Engine":
         """The engine for a search; UsageError if there is none."""
 
     def on_torch(self) -> Any:

@@ -82,9 +82,9 @@ class AutoEngine:
         engine = _load_torch([self.directory], self.options).engine
         return engine.on_torch()
 
-    def choose(self, config: SearchConfig, *, alignments: bool) -> Engine:
+    def choose(self, config: SearchConfig) -> Engine:
         """Return the engine for a search."""
-        if unsupported := unsupported_by_ctranslate2(config, alignments=alignments):
+        if unsupported := unsupported_by_ctranslate2(config):
             logger.debug("inference engine: torch, because of %s", ", ".join(unsupported))
             return self.torch
         logger.debug("inference engine: CTranslate2")
@@ -114,7 +114,7 @@ class AutoEngine:
 
     def attention(self, sources: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> list[Array]:
         """The attention of target tokens to source tokens: [target, source] of each pair."""
-        return self.torch.attention(sources, targets)
+        return self.ctranslate2.attention(sources, targets)
 
 
 def _open_ctranslate2(directories: Sequence[Path], options: EngineOptions) -> OpenEngine:

@@ -49,7 +49,7 @@ class TorchEngine:
         self.processes = 1 if self.gpu else threads
         self.max_length = min(model.config.max_length for model in models)
 
-    def choose(self, config: SearchConfig, *, alignments: bool) -> "TorchEngine":  # noqa: ARG002
+    def choose(self, config: SearchConfig) -> "TorchEngine":  # noqa: ARG002
         """Return this engine, for every search."""
         return self
 

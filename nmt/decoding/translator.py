@@ -110,7 +110,7 @@ class Translator:
         splitter = LineSplitter(
             self.tokenizers, config, self.engine.max_length, self.language, glossary, alignments=alignments
         )
-        engine = self.engine.choose(config, alignments=alignments)
+        engine = self.engine.choose(config)
         search = SentenceSearch(engine, self.tokenizers, config, alignments=alignments, token_scores=token_scores)
         with Workers(search.on_json, engine.processes) as workers:
             first = 1

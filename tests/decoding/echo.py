@@ -24,7 +24,7 @@ class Echo:
         self.broken: list[int] = []  # a source that makes search fail
         self.requests: list[Request] = []
 
-    def choose(self, config: SearchConfig, *, alignments: bool) -> "Echo":
+    def choose(self, config: SearchConfig) -> "Echo":
         return self
 
     def on_torch(self) -> Any:

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Program, environment
 
@@ -51,13 +52,28 @@ def both(run: Path) -> tuple[Translator, Translator]:
 )
 def test_auto_takes_ctranslate2_for_what_it_can_do(run: Path, options: dict[str, Any], on_torch: bool) -> None:
     engine = Translator.load(run / "model", threads=1).engine
-    chosen = engine.choose(SearchConfig(**options), alignments=False)
+    chosen = engine.choose(SearchConfig(**options))
     assert isinstance(chosen, TorchEngine if on_torch else AutoEngine)
 
 
-def test_alignments_are_those_of_torch(run: Path) -> None:
-    engine = Translator.load(run / "model", threads=1).engine
-    assert isinstance(engine.choose(SearchConfig(), alignments=True), TorchEngine)
+def test_ctranslate2_attends_to_the_source_as_torch_does(both: tuple[Translator, Translator]) -> None:
+    config = SearchConfig(loop_guard=False, max_length=12)
+    sources = both[0].tokenizers.source.encode(LINES[:3], end=True)
+    found = both[1].translate(LINES[:3], search=config)
+    targets = [both[0].tokenizers.target.ids(translation.best.tokens) for translation in found]
+    theirs, ours = (translator.engine.attention(sources, targets) for translator in both)
+    for one, other in zip(theirs, ours, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_alignments_need_no_torch(both: tuple[Translator, Translator], run: Path) -> None:
+    auto = Translator.load(run / "model", threads=1)
+    config = SearchConfig(loop_guard=False, beam=1, max_length=4)
+    found, expected = (list(one.stream(LINES[:4], config, alignments=True)) for one in (auto, both[1]))
+    same = [(one, other) for one, other in zip(found, expected, strict=True) if one.text == other.text != ""]
+    assert same
+    assert all(one.best.alignment == other.best.alignment for one, other in same)
+    assert "torch" not in vars(auto.engine)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,6 @@ def exported(run: Path, tmp_path: Path) -> Path:
     ("options", "name"),
     [
         (("--forbid", "dog"), "--forbid"),
-        (("--align",), "--align"),
         (("--beam", 4, "--beam-groups", 2), "--beam-groups"),
         (("--sample",), "--sample"),
     ],
@@ -160,13 +159,11 @@ def test_all_unsupported_options_are_named_together(exported: Path) -> None:
     engine = CTranslate2Engine.of_export(exported, "float32", "cpu", 1)
     request = Request(source=[5, END], max_length=9, required=[[6]])
     with pytest.raises(UsageError) as error:
-        engine.choose(SearchConfig(beam_groups=5, sample=True), alignments=False)
+        engine.choose(SearchConfig(beam_groups=5, sample=True))
     for part in ("--beam-groups", "--sample"):
         assert part in str(error.value.problem)
     with pytest.raises(UsageError, match="constraints and --glossary"):
         engine.search([request], SearchConfig())
-    with pytest.raises(UsageError, match="--align requires nmt's own engine"):
-        engine.attention([[5, END]], [[6, END]])
 
 
 def test_a_directory_without_a_model_is_an_error(command: Program, run: Path) -> None:
