@@ -35,6 +35,9 @@ class SearchConfig(LengthPenaltyConfig):
     split_sentences: bool = setting(
         False, "Translate each sentence of a line separately; by default only in lines longer than the model's maximum"
     )
+    protect: bool = setting(
+        True, "Keep placeholders, tags and URLs, each exactly once, or leave the text around them untranslated"
+    )
     max_length: int | None = _length(
         None,
         "Maximum length of translations in tokens, end-of-sentence included (default: 2 * source length + 20)",

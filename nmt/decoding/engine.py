@@ -28,6 +28,7 @@ class Request:
     max_length: int
     min_length: int = 1
     prefix: Sequence[int] = ()  # first tokens of the translation
+    fine: bool = False  # whether these words also end at punctuation
     required: Sequence[Sequence[int]] = ()  # terms, as tokens, that the translation must contain
     seed: int = 0  # of its samples
 

@@ -38,7 +38,7 @@ def format_object(content: dict[str, Any] | None, translation: Translation, n_be
 
 
 def _fields(alternative: Alternative) -> dict[str, Any]:
-    names = ("score", "log_prob", "tokens", "token_scores", "alignment", "truncated", "loop", "unknown")
+    names = ("score", "log_prob", "tokens", "token_scores", "alignment", "truncated", "loop", "unknown", "untranslated")
     fields = {"translation": alternative.text, **{name: getattr(alternative, name) for name in names}}
     return {name: value for name, value in fields.items() if value is not None}
 

@@ -5,20 +5,25 @@ import logging
 import math
 import re
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import chain, repeat
+from typing import NamedTuple, get_args
 
 from nmt.config.search import SearchConfig
 from nmt.decoding.alignment import UNALIGNED, Alignment, first_words, words_at
 from nmt.decoding.engine import Request
+from nmt.decoding.tag_placement import TagPlacement, Words, coarse_words
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError, counted
-from nmt.text.sentences import LONGEST_WORD, layout_of, separate_parts, split_to_fit
+from nmt.text.inline_codes import Code, CodedText, Kind, find_codes, separate_edges
+from nmt.text.sentences import LONGEST_WORD, Part, layout_of, separate_parts, split_to_fit
 from nmt.text.tokenizer import END, Tokenizers
 from nmt.text.words import casefold_words, contains_words
 
 logger = logging.getLogger("nmt")
 
+_ALL_KINDS = frozenset[Kind](get_args(Kind))
 _MANY_PARTS = 100
 _MOST_CHARACTERS = 64  # of a token, on average: longer text is not encoded only to see that it does not fit
 _CELL = re.compile(r"[^\t]*\t|[^\t]+")
@@ -30,6 +35,12 @@ class LinePart(NamedTuple):
     gap: str  # what stands before it and stays: white space, a bullet, or what is not text
     request: Request | None  # None at the end of a line, after the last text
     text: str = ""
+    coded: CodedText | None = None  # the text, if it has inline codes to protect
+    line: Line = Line("")  # then also as a line of its own
+
+    def has_codes_of(self, translation: str) -> bool:
+        """Whether a translation has the inline codes of this part, each exactly once."""
+        return self.coded is None or self.coded.has_all(translation)
 
 
 class LineSplitter:
@@ -48,10 +59,11 @@ class LineSplitter:
         """`language` is that of the source, if it is known."""
         self.tokenizers, self.config, self.max_length, self.language = tokenizers, config, max_length, language
         self.glossary, self.alignments = glossary or Glossary({}), alignments
+        self.breaks = frozenset[Kind](["break"])  # the inline codes that divide a line
 
     def split(self, line: Line, number: int = 0) -> list[LinePart]:
-        """The parts of the line with this number: its cells, between tabs, and their sentences if they are too long or
-        `split_sentences` is set.
+        """The parts of the line with this number: its cells, between tabs or tags that break lines, and their sentences
+        if they are too long or `split_sentences` is set.
 
         Prefix and constraints belong to the first part, terms of the glossary to the parts that they are in, the tag to
         each. A blank line has no parts. Raises UsageError for impossible terms.
@@ -62,8 +74,13 @@ class LineSplitter:
             if not text:
                 parts.append(LinePart(gap, None))
                 continue
-            part = self.glossary.apply(Line(text) if parts else replace(line, text=text))
-            parts.append(LinePart(gap, self._request(part, tag, tokens), text))
+            coded = self._coded(text)
+            plain = coded.plain if coded else text
+            own = Line(text, tag=line.tag) if parts else replace(line, text=text)
+            request = self._request(
+                self.glossary.apply(replace(own, text=plain)), tag, tokens, bool(coded and coded.tags)
+            )
+            parts.append(LinePart(gap, request, text, coded, own))
         copied = sum(len(part.gap) for part in parts if len(part.gap) > LONGEST_WORD)
         if copied or len(parts) > _MANY_PARTS:
             how = f"translated in {counted(len(parts), 'part')}" + f", {copied:,} without white space copied" * (
@@ -72,40 +89,81 @@ class LineSplitter:
             logger.warning("line %d has %s characters: %s", number, f"{len(line.text):,}", how)
         return parts
 
+    def split_at_codes(self, line: Line) -> list[LinePart]:
+        """The parts of a line between its inline codes, each translated on its own; the codes stay."""
+        splitter = copy(self)
+        splitter.breaks = _ALL_KINDS
+        return splitter.split(line)
+
     def _texts(self, line: Line, limit: int) -> Iterator[tuple[str, str, list[int]]]:
         """Split a line: gap, text and at most `limit` tokens of each part, and what stays at its end."""
         rest = line.text.lstrip() if line.prefix else line.text  # the translation begins with its prefix
-        gap = "" if line.prefix else layout_of(rest)
-        for cell in _CELL.findall(rest, len(gap)):
-            text = cell.strip()
-            start = cell.find(text)
-            gap += cell[:start]
-            for part_gap, part, tokens in self._fit(text, limit):
-                if tokens:
-                    yield gap + part_gap, part, tokens
-                gap = "" if tokens else gap + part_gap + part
-            gap += cell[start + len(text) :]
-        if gap.strip() or ("\t" in gap and rest.strip()):
+        gap = ""
+        for lead, segment in self._segments(rest, self.breaks):
+            layout = "" if line.prefix else layout_of(segment)
+            gap += lead + layout
+            for cell in _CELL.findall(segment, len(layout)):
+                text = cell.strip()
+                start = cell.find(text)
+                gap += cell[:start]
+                for part_gap, part, tokens in self._fit(text, limit):
+                    if tokens:
+                        yield gap + part_gap, part, tokens
+                    gap = "" if tokens else gap + part_gap + part
+                gap += cell[start + len(text) :]
+        if gap.strip() or (re.search("[\t\n]", gap) and rest.strip()):
             yield gap, "", []
 
-    def _fit(self, text: str, limit: int) -> list[tuple[str, str, list[int]]]:
+    def _segments(self, text: str, breaks: frozenset[Kind]) -> Iterator[tuple[str, str]]:
+        """Split a text at inline codes of some kinds: what stays before each segment, and the segment."""
+        codes = find_codes(text) if self.config.protect else []
+        if not codes:
+            yield "", text
+            return
+        gap, start = "", 0
+        for code in [*(code for code in codes if code.kind in breaks), Code(len(text), len(text), "break")]:
+            lead, segment, trail = separate_edges(text[start : code.start])
+            if inner := segment.strip():
+                before, _, after = segment.partition(inner)
+                yield gap + lead + before, inner
+                gap = after + trail
+            else:
+                gap += lead + segment + trail
+            gap, start = gap + text[code.start : code.end], code.end
+        yield gap, ""
+
+    def _coded(self, text: str) -> CodedText | None:
+        """A text with the inline codes in it that are to be protected, if it has some."""
+        codes = find_codes(text) if self.config.protect and self.breaks != _ALL_KINDS else []
+        source = self.tokenizers.source
+        return CodedText(text, codes, lambda tag: bool(source.symbol(tag))) if codes else None
+
+    def _fit(self, text: str, limit: int) -> Iterator[tuple[str, str, list[int]]]:
         """Split text, if necessary: gap, text and tokens of each part; what is not text has no tokens."""
-        encode = self.tokenizers.source.encode
+
+        def encode(part: str) -> list[int]:
+            coded = self._coded(part)
+            return self.tokenizers.source.encode([coded.plain if coded else part])[0]
 
         def fits(part: str) -> bool:
-            return len(part) <= limit * _MOST_CHARACTERS and len(encode([part])[0]) <= limit
+            return len(part) <= limit * _MOST_CHARACTERS and len(encode(part)) <= limit
 
-        if not self.config.split_sentences and len(text) <= limit * _MOST_CHARACTERS:
-            tokens = encode([text])[0]
-            if len(tokens) <= limit:
-                return [("", text, tokens)]
-        parts = split_to_fit(text, fits, split=True, language=self.language)
-        return [
-            (gap, part, encode([part])[0][:limit] if len(part) <= LONGEST_WORD or fits(part) else [])
-            for gap, part in parts
-        ]
+        def parts_of(part: str) -> list[Part]:
+            if not self.config.split_sentences and fits(part):
+                return [Part("", part)] if part else []
+            return split_to_fit(part, fits, split=True, language=self.language)
 
-    def _request(self, part: Line, tag: list[int], tokens: list[int]) -> Request:
+        coded, parts = self._coded(text), parts_of(text)
+        if coded and not coded.is_whole([part for _, part in parts]):
+            parts = [
+                Part(lead + gap, part)
+                for lead, piece in self._segments(text, _ALL_KINDS)
+                for (gap, part), lead in zip(parts_of(piece) or [Part("", "")], chain([lead], repeat("")), strict=False)
+            ]
+        for gap, part in parts:
+            yield gap, part, encode(part)[:limit] if part and (len(part) <= LONGEST_WORD or fits(part)) else []
+
+    def _request(self, part: Line, tag: list[int], tokens: list[int], has_tags: bool) -> Request:
         config, encode, length = self.config, self.tokenizers.target.encode, len(tag) + len(tokens) + 1
         prefix = encode([part.prefix])[0] if part.prefix else []
         terms = [term for term in encode(list(part.terms)) if term] if part.terms else []
@@ -122,12 +180,40 @@ class LineSplitter:
             prefix=prefix,
             required=terms,
             seed=_sample_seed(part.text, config.seed) if config.sample else 0,
-            words=[*[UNALIGNED] * len(tag), *self._words(part.text)] if self.alignments else [],
+            words=[*[UNALIGNED] * len(tag), *self._words(part.text, fine=has_tags)]
+            if self.alignments or has_tags
+            else [],
+            fine=has_tags,
         )
 
-    def _words(self, text: str) -> list[int]:
+    def _words(self, text: str, *, fine: bool) -> list[int]:
         """The word of each token."""
-        return words_at(text, self.tokenizers.source.offsets(text))
+        offsets = self.tokenizers.source.offsets(text)
+        return Words.of(text, offsets).of_tokens if fine else words_at(text, offsets)
+
+    def restore(self, part: LinePart, alternatives: Sequence[Alternative]) -> list[Alternative]:
+        """The alternatives that have the inline codes of a part, with its tags, each code exactly once."""
+        if part.coded is None:
+            return list(alternatives)
+        tagged = (self._with_tags(part.coded, alternative) for alternative in alternatives)
+        return [alternative for alternative in tagged if alternative and part.has_codes_of(alternative.text)]
+
+    def _with_tags(self, coded: CodedText, alternative: Alternative) -> Alternative | None:
+        """A translation of a text without tags, with them; None where they cannot be placed."""
+        if not coded.tags:
+            return alternative
+        source, target = self.tokenizers
+        ends = target.decoded_offsets([token for token in target.ids(alternative.tokens) if token != END])
+        words = Words.of(coded.plain, source.offsets(coded.plain)).spans, Words.of(alternative.text, ends).spans
+        links = alternative.alignment or []
+        text = TagPlacement(*words, links, alternative.text).place(coded.tags)
+        if text is None:
+            return None
+        columns = coarse_words(coded.text, words[0]), coarse_words(text, words[1])
+        word_links = sorted({(columns[1][to], columns[0][start]) for start, to in links})
+        return replace(
+            alternative, text=text, alignment=[(start, to) for to, start in word_links] if self.alignments else None
+        )
 
     def join(self, parts: Sequence[LinePart], n_best_lists: Sequence[list[Alternative]]) -> Translation:
         """Join the best translations of a line's parts, the second best, and so on; failed parts are left blank.
@@ -152,6 +238,7 @@ class LineSplitter:
             truncated=any(alternative.truncated for alternative in alternatives),
             loop=any(alternative.loop for alternative in alternatives),
             unknown=any(alternative.unknown for alternative in alternatives),
+            untranslated=any(alternative.untranslated for alternative in alternatives),
             alignment=_join_alignments(parts, joined, alignments) if len(alignments) == len(alternatives) else None,
         )
 

@@ -42,6 +42,7 @@ class Alternative:
     truncated: bool = False  # whether it reached the maximum length unfinished
     loop: bool = False  # whether it was re-decoded because of degenerate repetition
     unknown: bool = False  # whether source or translation contain <unk>
+    untranslated: bool = False  # whether a part of the source stands for a translation that would lose inline codes
     alignment: Alignment | None = None  # if requested
 
 

@@ -5,7 +5,7 @@ that is too long for the model is translated sentence by sentence and joined; me
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,7 @@ from nmt.config.search import SearchConfig
 from nmt.config.setting import Value, build
 from nmt.decoding.engine import Engine
 from nmt.decoding.engines import EngineOptions, open_engine
-from nmt.decoding.line_parts import LineSplitter
+from nmt.decoding.line_parts import LinePart, LineSplitter
 from nmt.decoding.search import SentenceSearch, to_json
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation, without_surrogates
 from nmt.errors import UsageError
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from nmt.model.transformer import Transformer
 
 logger = logging.getLogger("nmt")
+
+_NumberedPart = tuple[int, LinePart]  # with the number of its line
+_NBest = list[Alternative] | None  # None: search failed
 
 BUFFER_LINES = 1000  # sorted by length and translated together, before the first translation appears
 
@@ -111,40 +114,83 @@ class Translator:
             self.tokenizers, config, self.engine.max_length, self.language, glossary, alignments=alignments
         )
         engine = self.engine.choose(config)
-        search = SentenceSearch(engine, self.tokenizers, config, alignments=alignments, token_scores=token_scores)
+        search = SentenceSearch(engine, self.tokenizers, config, token_scores=token_scores)
         with Workers(search.on_json, engine.processes) as workers:
             first = 1
             for buffer in batched(map(_as_line, lines), buffer_lines):
-                yield from self._translate(buffer, first, splitter, engine, workers)
+                yield from _BufferTranslation(splitter, engine, workers)(buffer, first)
                 first += len(buffer)
 
-    def _translate(
-        self, lines: list[Line], first: int, splitter: LineSplitter, engine: Engine, workers: Workers
-    ) -> list[Translation]:
+
+class _BufferTranslation:
+    """Translates the lines of a buffer: their parts in batches, and again those parts that lost inline codes."""
+
+    def __init__(self, splitter: LineSplitter, engine: Engine, workers: Workers) -> None:
+        self.splitter, self.engine, self.workers, self.config = splitter, engine, workers, splitter.config
+
+    def __call__(self, lines: Sequence[Line], first: int) -> list[Translation]:
         """Translate lines, of which the first has this number in the input."""
-        parts_of_lines = list(map(splitter.split, lines, count(first)))
-        flat = [
-            (number, part.request)
-            for number, parts in enumerate(parts_of_lines, start=first)
-            for part in parts
-            if part.request
-        ]
-        lengths = [len(request.source) for _, request in flat]
-        budget = splitter.config.source_tokens(gpu=engine.gpu) * engine.batches
-        budget = max(1, min(budget, -(-sum(lengths) // engine.processes)))
-        batches = list(length_batches(lengths, budget))
-        items = [[to_json(flat[index][1]) for index in batch] for batch in batches]
-        results: list[list[Alternative]] = [[] for _ in flat]
-        for batch, answers in zip(batches, workers.map(items), strict=True):
-            for index, answer in zip(batch, answers, strict=True):
-                if isinstance(answer, str):
-                    logger.error("line %d could not be translated and is left blank: %s", flat[index][0], answer)
-                else:
-                    results[index] = [Alternative(**record) for record in answer]
-        n_best_lists = iter(results)
+        parts_of_lines = list(map(self.splitter.split, lines, count(first)))
+        parts = [(number, part) for number, parts in enumerate(parts_of_lines, first) for part in parts if part.request]
+        n_best_lists = iter([n_best or [] for n_best in self._n_best(parts)])
         return [
-            splitter.join(parts, [next(n_best_lists) for part in parts if part.request]) for parts in parts_of_lines
+            self.splitter.join(parts, [next(n_best_lists) for part in parts if part.request])
+            for parts in parts_of_lines
         ]
+
+    def _n_best(self, parts: Sequence[_NumberedPart]) -> list[_NBest]:
+        """The n-best list of each part; where inline codes are lost, of more hypotheses, then piece by piece."""
+        config = self.config
+        n_best_lists = self._search(parts, config.n_best)
+        if config.n_best < config.hypotheses and not config.sample:
+            _replace_lost(parts, n_best_lists, lambda lost: self._search(lost, config.hypotheses))
+        _replace_lost(parts, n_best_lists, self._piecewise)
+        return [n_best and n_best[: config.n_best] for n_best in n_best_lists]
+
+    def _search(self, parts: Sequence[_NumberedPart], n_best: int) -> list[_NBest]:
+        """The alternatives that have the inline codes of each part; None where search failed."""
+        requests = [part.request for _, part in parts if part.request]
+        lengths = [len(request.source) for request in requests]
+        budget = self.config.source_tokens(gpu=self.engine.gpu) * self.engine.batches
+        budget = max(1, min(budget, -(-sum(lengths) // self.engine.processes)))
+        batches = list(length_batches(lengths, budget))
+        items = [[n_best, [to_json(requests[index]) for index in batch]] for batch in batches]
+        results: list[_NBest] = [None for _ in parts]
+        for batch, answers in zip(batches, self.workers.map(items), strict=True):
+            for index, answer in zip(batch, answers, strict=True):
+                number, part = parts[index]
+                if isinstance(answer, str):
+                    logger.error("line %d could not be translated and is left blank: %s", number, answer)
+                else:
+                    results[index] = self.splitter.restore(part, [Alternative(**record) for record in answer])
+        return results
+
+    def _piecewise(self, parts: Sequence[_NumberedPart]) -> list[_NBest]:
+        """The translation of each part piece by piece, between its inline codes; the source where even that fails."""
+        pieces_of_parts = [self.splitter.split_at_codes(part.line) for _, part in parts]
+        numbered = [
+            (number, piece)
+            for (number, _), pieces in zip(parts, pieces_of_parts, strict=True)
+            for piece in pieces
+            if piece.request
+        ]
+        n_best_lists = iter([n_best or [] for n_best in self._search(numbered, 1)])
+        results: list[_NBest] = []
+        for (_, part), pieces in zip(parts, pieces_of_parts, strict=True):
+            translation = self.splitter.join(pieces, [next(n_best_lists) for piece in pieces if piece.request])
+            kept = [translation.best] if part.has_codes_of(translation.text) else []
+            untranslated = Alternative(text=part.text, untranslated=True)
+            results.append(None if translation.failed else kept or [untranslated])
+        return results
+
+
+def _replace_lost(
+    parts: Sequence[_NumberedPart], results: list[_NBest], again: Callable[[list[_NumberedPart]], list[_NBest]]
+) -> None:
+    """Replace the n-best lists in which nothing is left."""
+    lost = [index for index, n_best in enumerate(results) if n_best == []]
+    for index, n_best in zip(lost, again([parts[index] for index in lost]) if lost else [], strict=True):
+        results[index] = n_best
 
 
 def _as_line(line: object) -> Line:

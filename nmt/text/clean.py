@@ -6,7 +6,6 @@ Rules see one pair at a time, in many processes. Duplicates are dropped where th
 import re
 import string
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from nmt.config.corpus import CleaningConfig
 from nmt.errors import NmtError, UsageError
 from nmt.text.control_characters import has_controls
+from nmt.text.inline_codes import placeholders
 from nmt.text.lengths import LengthFit
 from nmt.text.repair import excerpt_of_repair, normalize_unicode, plain_quotes, repair_encoding
 from nmt.text.scripts import base_language, script_of, share
@@ -24,18 +24,6 @@ RULES = (
 )  # fmt: skip
 """Outcomes of cleaning: arrays hold their indices, reports their names."""
 
-PLACEHOLDER = re.compile(
-    r"""\{[\w.:!]*\}            # {0}, {name}
-    | (?<![A-Za-z0-9_%])(?<!\d\s)%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@]  # %s, %1$d; not 50%s, 50 %s
-    | %\(\w+\)[sdf] | \$\{\w+\}  # %(name)s, ${name}
-    | </?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|small|span|strong|su[bp]|t[adhrt]|table|u|ul)
-      (?:\s+[\w:-]+=[^<>]*)?\s*/?>  # <b>, </b>, <br/>, <a href="x">; not <file>, which is translated
-    | <[A-Za-z][\w:-]*/>""",
-    re.VERBOSE,
-)
-"""Placeholders and tags, which a translation must preserve."""
-
-_VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=\{\d)[:!][^}]*|(?<=%)\d+\$|(?<=\w)\s[^<>]*(?=>)|\s*/(?=>)")
 _NUMBER = re.compile(r"\d+")
 _LETTER = re.compile(r"[^\W\d_]")
 _ASCII_LETTERS = string.ascii_letters.encode("ascii")
@@ -89,18 +77,6 @@ def near_duplicate_key(text: str) -> str:
 def _ascii_letters(text: str) -> bytes:
     """The ASCII letters of a text in lower case: fast, and equal for equal near-duplicate keys."""
     return text.casefold().encode("utf-8", "surrogatepass").translate(None, _NOT_ASCII_LETTERS)
-
-
-def placeholders(text: str) -> Counter[str]:
-    """Count the placeholders and tags of a text.
-
-    Names in braces are ignored, as {FILE} may be translated, and so are positions as in %2$s, formats as in {0:d}, and
-    the attributes of tags.
-
-    >>> dict(placeholders("{0} of %2$s, 100 % done, 50%s, <b>bold</b> if {a} < b > c"))
-    {'{0}': 1, '%s': 1, '<b>': 1, '</b>': 1, '{}': 1}
-    """
-    return Counter(_VARIABLE.sub("", placeholder) for placeholder in PLACEHOLDER.findall(text))
 
 
 class HeldOut:

@@ -26,8 +26,8 @@ from nmt.errors import NmtError, counted
 from nmt.files.atomic import atomic_write
 from nmt.files.lines import read_text
 from nmt.files.run_directory import JOINT_TOKENIZER, SIDES, SOURCE_TOKENIZER, TARGET_TOKENIZER
-from nmt.text.clean import PLACEHOLDER
 from nmt.text.corpus import Corpus, corpora, format_of, read_pairs, refuse_pipes
+from nmt.text.inline_codes import PLACEHOLDER, URL_START
 from nmt.text.normalization import composition_rules
 from nmt.text.sentencepiece_model import CONTROL, piece_offsets, with_control_symbols_first, without_rules_file
 
@@ -43,7 +43,6 @@ _AUTO_SIZES = ((10_000, 4_000), (100_000, 8_000), (1_000_000, 16_000))  # senten
 _LARGEST_AUTO = 32_000
 _BYTES = 4 + 256 + 2  # control symbols, bytes, the space, and a character that SentencePiece must be given
 _NO_CHARACTER = "\ue000"
-_URL = re.compile(r"https?://(?:www\.)?|www\.")
 _MOST_SYMBOLS, _OFTEN = 200, 10
 _TRAINING_THREADS = 4  # always the same, because the model depends on it
 
@@ -316,7 +315,7 @@ def _frequent_symbols(lines: Iterable[str]) -> list[str]:
     for line in lines:
         counts.update(PLACEHOLDER.findall(line))
         if "://" in line or "www." in line:
-            counts.update(_URL.findall(line))
+            counts.update(URL_START.findall(line))
     frequent = (symbol for symbol, count in counts.most_common(_MOST_SYMBOLS) if count >= _OFTEN)
     return [symbol for symbol in frequent if not re.search(r"\s", symbol)]
 

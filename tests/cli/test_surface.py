@@ -29,7 +29,8 @@ WITHOUT_SETTINGS = (
 )  # so --config has no meaning
 RUNTIME = "--device --precision --threads"
 SEARCH = (
-    "--beam --length-penalty --max-length --n-best --batch-tokens --split-sentences --no-split-sentences "
+    "--beam --protect --no-protect --length-penalty --max-length --n-best --batch-tokens "
+    "--split-sentences --no-split-sentences "
     "--length-normalization --max-ratio --min-length --min-ratio --coverage-penalty --no-repeat-ngram "
     "--repetition-penalty --forbid --loop-guard --no-loop-guard --beam-groups --diversity --mbr --candidates --sample "
     "--no-sample --temperature --top-k --top-p --seed --shortlist --no-shortlist"

@@ -12,7 +12,7 @@ from nmt.decoding.json_lines import as_line, format_object, read_objects
 from nmt.decoding.translation import Alternative, Line, Translation
 from nmt.errors import NmtError
 
-RESULTS = {"translation", "score", "log_prob", "tokens", "token_scores", "truncated", "loop", "unknown"}
+RESULTS = {"translation", "score", "log_prob", "tokens", "token_scores", "truncated", "loop", "unknown", "untranslated"}
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

@@ -364,8 +364,8 @@ def test_scores_of_tokens_add_up_and_belong_to_them(translator: Translator) -> N
 def test_unknown_source_or_target_text_is_flagged(
     tokenizers: Tokenizers, source: int, target: int, unknown: bool
 ) -> None:
-    search = SentenceSearch(Echo([[target]]), tokenizers, ONCE, alignments=False)
-    ((alternative,),) = search([Request(source=[source, END], max_length=9)])
+    search = SentenceSearch(Echo([[target]]), tokenizers, ONCE)
+    ((alternative,),) = search([Request(source=[source, END], max_length=9)], 1)
     assert alternative.unknown == unknown
 
 

@@ -1,0 +1,263 @@
+"""Inline codes: placeholders, tags, URLs and escapes in text, which a translation must have, each exactly once.
+
+Some stand for words, such as `%s`, and stay in the text that is translated. Tags are taken out, and placed in the
+translation by word alignment. What breaks a line divides the text: its parts are translated on their own.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+Kind = Literal["word", "open", "close", "point", "break"]
+
+PLACEHOLDER = re.compile(
+    r"""\{[\w.:!]*\}            # {0}, {name}
+    | (?<![A-Za-z0-9_%])(?<!\d\s)%(?:\d+\$)?[-+0#]?[\d.*]*(?:hh|h|ll|l|z)?[sdifuxXcgeEp@]  # %s, %1$d; not 50%s, 50 %s
+    | %\(\w+\)[sdf] | \$\{\w+\}  # %(name)s, ${name}
+    | </?(?:a|b|big|br|code|div|em|font|h[1-6]|hr|i|img|kbd|li|ol|p|pre|s|small|span|strong|su[bp]|t[adhrt]|table|u|ul)
+      (?:\s+[\w:-]+=[^<>]*)?\s*/?>  # <b>, </b>, <br/>, <a href="x">; not <file>, which is translated
+    | <[A-Za-z][\w:-]*/>""",
+    re.VERBOSE,
+)
+"""What is certainly a placeholder or a tag, whose loss makes a pair of training useless."""
+
+URL_START = re.compile(r"https?://(?:www\.)?|www\.")
+
+_VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=\{\d)[:!][^}]*|(?<=%)\d+\$|(?<=\w)\s[^<>]*(?=>)|\s*/(?=>)")
+
+PRIVATE = 0xF0000
+"""The first of the characters by which readers of documents stand for tags: three for each tag or pair of tags, which
+opens, closes, or does neither."""
+
+_VOID = {"img", "wbr"}
+_INLINE = re.compile(
+    "[abiusq]|em|tt|big|su[bp]|del|ins|kbd|var|bd[io]|code|span|font|cite|mark|samp|abbr|small|strong|\\d+"
+)
+"""Tags of HTML, and numbers of pairs in documents: where nothing closes one in a line, it is closed in another."""
+
+_BLOCK = "br|p|div|li|[uod]l|d[td]|t[dhr]|table|tbody|hr|h[1-6]|pre|blockquote|center|section|article"
+_CODE = re.compile(
+    rf"""(?P<break>[ \t\r]*\n\s*|\s*</?(?i:{_BLOCK})(?:\s[^<>]*)?/?>\s*)
+    | (?P<url>(?i:(?:https?|ftp|file)://|www\.)[^\s<>"{{}}]*[^\s<>"{{}}.,;:!?)\]'’”»])
+    | (?P<email>(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
+    | (?P<tag><(?P<end>/?)(?P<name>[A-Za-z][\w:.-]*)
+        (?:\s+[\w:.-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*(?P<empty>/?)>)
+    | (?P<private>[\U000f0000-\U000ffffd])
+    | (?P<icu>\{{\s*[\w.]+\s*,\s*(?:plural|select|selectordinal|choice)\s*,)
+    | %%
+    | (?<!\d)(?<!\d[ \u00a0])%(?:
+        (?:\d+\$)?[-+0\#']*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:hh|h|ll|l|L|q|j|z|t)?[sdiouxXcfFgGeEaAp@](?![A-Za-z])
+        | (?:\d+\$)?[sdu@]           # %sMB
+        | L?\d{{1,2}}(?![\w%]) | [A-Z]{{3,}}\b | n\b)  # %1, %PRODUCTNAME
+    | %\(\w+\)[-+0\#]?[\d.]*[a-zA-Z] | %[{{<]\w+[}}>]s?    # %(name)s, %{{name}}
+    | [\$\#]\{{[^{{}}\s]*\}} | \$\(\w+\) | \$\[\w+\] | \$[A-Z_]{{2,}}\b
+    | \{{\{{.*?\}}\}}
+    | \{{[\w.$@:!\[\]-]*\}} | \{{\s*\w+\s*[,:!][^{{}}]*\}}
+    | &(?:[a-zA-Z]\w*|\#\d+|\#x[0-9a-fA-F]+);
+    | \\(?:[abfnrtv0'"\\]|u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}})""",
+    re.VERBOSE,
+)
+_MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@\n\U000f0000-\U000ffffd]|://|www\.", re.IGNORECASE)
+_CLOSING = tuple(".,;:!?)]")
+_IN_ORDER = re.compile(r"%(?!%|\d+\$|L?\d+$|[A-Z]{3}|[({<])")
+"""Placeholders that are filled in their order, which must stay."""
+
+
+class Code(NamedTuple):
+    """An inline code and its place in a text."""
+
+    start: int
+    end: int
+    kind: Kind
+    name: str = ""  # of a tag
+
+
+def placeholders(text: str) -> Counter[str]:
+    """Count the placeholders and tags of a text.
+
+    Names in braces are ignored, as {FILE} may be translated, and so are positions as in %2$s, formats as in {0:d}, and
+    the attributes of tags.
+
+    >>> dict(placeholders("{0} of %2$s, 100 % done, 50%s, <b>bold</b> if {a} < b > c"))
+    {'{0}': 1, '%s': 1, '<b>': 1, '</b>': 1, '{}': 1}
+    """
+    return Counter(_VARIABLE.sub("", placeholder) for placeholder in PLACEHOLDER.findall(text))
+
+
+def find_codes(text: str) -> list[Code]:
+    """The inline codes of a text, in order. A tag such as `<file>` that nothing closes stands for a word.
+
+    >>> [text[code.start : code.end] for text in ["Use <b>%s</b> at 50 % or {0}"] for code in find_codes(text)]
+    ['<b>', '%s', '</b>', '{0}']
+    """
+    codes, position = list[Code](), 0
+    if not _MAY_HAVE_CODES.search(text):
+        return codes
+    while match := _CODE.search(text, position):
+        position = match.end()
+        kind: Kind = "word"
+        name = (match["name"] or "").lower()
+        if match["break"]:
+            kind = "break"
+        elif match["private"]:
+            place, role = divmod(ord(match[0]) - PRIVATE, 3)
+            kind, name = ("open", "close", "point")[role], str(place)
+        elif match["tag"]:
+            kind = "close" if match["end"] else "point" if match["empty"] or name in _VOID else "open"
+        elif match["icu"]:
+            position = _closing_brace(text, match.start())
+            if not position:
+                position = match.start() + 1
+                continue
+        codes.append(Code(match.start(), position, kind, name))
+    closed = {code.name for code in codes if code.kind == "close"}
+    return [
+        code._replace(kind="word")
+        if code.kind == "open" and code.name not in closed and not _INLINE.fullmatch(code.name)
+        else code
+        for code in codes
+    ]
+
+
+def _closing_brace(text: str, start: int) -> int:
+    """The end of what a brace opens; 0 if nothing closes it."""
+    depth = 0
+    for brace in re.finditer("[{}]", text[start:]):
+        depth += 1 if brace[0] == "{" else -1
+        if not depth:
+            return start + brace.end()
+    return 0
+
+
+def pairs_of(codes: Sequence[Code]) -> dict[int, int]:
+    """The indices of opening and closing tags that belong together, as far as they are nested."""
+    pairs, opened = dict[int, int](), list[int]()
+    for index, code in enumerate(codes):
+        if code.kind == "open":
+            opened.append(index)
+        elif code.kind == "close" and opened and codes[opened[-1]].name == code.name:
+            pairs[opened.pop()] = index
+    return pairs
+
+
+def is_nested(codes: Sequence[Code]) -> bool:
+    """Whether all opening and closing tags belong together."""
+    return 2 * len(pairs_of(codes)) == sum(code.kind in ("open", "close") for code in codes)
+
+
+def separate_edges(text: str) -> tuple[str, str, str]:
+    """Split a text into the tags at its start, what a model is to translate, and the tags at its end.
+
+    >>> separate_edges("<p><b>Note:</b> one</p>"), separate_edges("<x/> %d: <y/>")
+    (('<p>', '<b>Note:</b> one', '</p>'), ('<x/> %d: <y/>', '', ''))
+    """
+    tags = [code for code in find_codes(text) if code.kind != "word"]
+    pairs, first, last = pairs_of(tags), 0, len(tags)
+    closing = {second: opening for opening, second in pairs.items()}
+    start, end = 0, len(text)
+    while first < last:
+        at_start, at_end = not text[start : tags[first].start].strip(), not text[tags[last - 1].end : end].strip()
+        if at_start and at_end and pairs.get(first) == last - 1:
+            start, end = tags[first].end, tags[last - 1].start
+            first, last = first + 1, last - 1
+        elif at_start and first not in pairs:
+            start, first = tags[first].end, first + 1
+        elif at_end and last - 1 not in closing:
+            end, last = tags[last - 1].start, last - 1
+        else:
+            break
+    return (text[:start], text[start:end], text[end:]) if has_words(text) else (text, "", "")
+
+
+def has_words(text: str) -> bool:
+    """Whether there are letters beside the codes of a text.
+
+    >>> has_words("%d: %s"), has_words("%d km")
+    (False, True)
+    """
+    rest, last = "", 0
+    for code in find_codes(text):
+        rest += text[last : code.start]
+        last = code.end
+    return any(map(str.isalpha, rest + text[last:]))
+
+
+class Tag(NamedTuple):
+    """A tag, or a pair of tags, at its place in the text without tags; a pair holds the tags within it."""
+
+    start: int
+    end: int  # -1: not a pair
+    codes: tuple[str, str]
+    spaces: tuple[bool, bool]  # whether white space is before and after it
+    tags: "list[Tag]"
+
+
+class CodedText:
+    """A text with inline codes, none of which breaks a line."""
+
+    def __init__(self, text: str, codes: Sequence[Code], is_known: Callable[[str], bool]) -> None:
+        """`is_known` says whether a model can read a tag: if it can read all, they stay in the text."""
+        self.text = text
+        self.codes = Counter(text[code.start : code.end] for code in codes)
+        tags = [code for code in codes if code.kind != "word"]
+        self.is_nested = is_nested(tags)
+        known = all(is_known(text[code.start : code.end]) for code in tags)
+        self._tags = tags if not known else []
+        self.plain, self._offsets = _without(text, self._tags)
+
+    @cached_property
+    def tags(self) -> list[Tag]:
+        """The tags that are taken out, those within others with these."""
+        pairs = pairs_of(self._tags)
+        stack: list[list[Tag]] = [[]]
+        for index, code in enumerate(self._tags):
+            start, raw = self._offsets[index], self.text[code.start : code.end]
+            before, after = self.text[: code.start][-1:].isspace(), self.text[code.end :][:1].isspace()
+            if code.kind == "close":
+                stack.pop()
+            else:
+                last = self._tags[pairs[index]] if index in pairs else None
+                closing = self.text[last.start : last.end] if last else ""
+                after = self.text[last.end :][:1].isspace() if last else after
+                end = self._offsets[pairs[index]] if last else -1
+                stack[-1].append(Tag(start, end, (raw, closing), (before, after), []))
+                if last:
+                    stack.append(stack[-1][-1].tags)
+        return stack[0]
+
+    def is_whole(self, parts: Sequence[str]) -> bool:
+        """Whether parts of the text divide no code, and no pair of tags."""
+        coded = [(part, find_codes(part)) for part in parts]
+        counts = Counter(part[code.start : code.end] for part, codes in coded for code in codes)
+        return counts == self.codes and all(is_nested(codes) for _, codes in coded)
+
+    def has_all(self, translation: str) -> bool:
+        """Whether a translation has the codes of the text, each exactly once, well nested, and others not."""
+        codes = find_codes(translation)
+        counts = Counter(translation[code.start : code.end] for code in codes)
+        if counts != self.codes or any(code.kind == "break" for code in codes):
+            return False
+        return in_order(codes, translation) == in_order(find_codes(self.text), self.text) and (
+            not self.is_nested or is_nested(codes)
+        )
+
+
+def in_order(codes: Sequence[Code], text: str) -> list[str]:
+    """The placeholders that must stay in their order."""
+    return [text[code.start : code.end] for code in codes if _IN_ORDER.match(text, code.start, code.end)]
+
+
+def _without(text: str, tags: Sequence[Code]) -> tuple[str, list[int]]:
+    """A text without tags, and the place of each; white space that was on both sides of one, or before a mark, goes."""
+    plain, offsets, last = "", list[int](), 0
+    for start, end, *_ in [*tags, Code(len(text), len(text), "point")]:
+        following = text[last:start]
+        if offsets and following[:1] in _CLOSING:
+            plain = plain.rstrip()
+            offsets = [min(offset, len(plain)) for offset in offsets]
+        plain += following.lstrip() if not plain or plain[-1].isspace() else following
+        offsets.append(len(plain))
+        last = end
+    return plain, offsets[:-1]
