@@ -44,6 +44,18 @@ def write_line(text: str) -> None:
     sys.stdout.buffer.write(text.encode("utf-8", errors="replace") + b"\n")
 
 
+@contextmanager
+def written_lines(output: Path | None) -> Iterator[Callable[[str], object]]:
+    """A function that writes a line: to stdout, or to a file, which appears when it is complete."""
+    if output is None:
+        yield write_line
+        return
+    from nmt.files.atomic import atomic_write
+
+    with atomic_write(output) as stream:
+        yield lambda text: stream.write(text.encode("utf-8", errors="replace") + b"\n")
+
+
 def writable_page(path: Path, *, force: bool = False) -> Callable[[str], None]:
     """A function that writes a page to a file; NmtError at once where it cannot, or would replace anything else."""
     from nmt.cli.pages import is_page

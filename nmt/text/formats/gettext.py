@@ -7,16 +7,10 @@ from pathlib import Path
 
 from nmt.errors import NmtError
 from nmt.files.lines import read_blocks, read_start
+from nmt.text.accelerators import pair_without_accelerators
 from nmt.text.formats.po import Entry, PoFile
 from nmt.text.pair import Languages, SentencePair, one_line
 from nmt.text.scripts import is_language, may_be_language
-
-_ACCELERATORS = {
-    "&": re.compile(r"(?<![^\W_])&(?=\w)(?!\w+;)|(?<=\w)&(?=[a-z])(?!\w+;)"),  # E&xit, but not R&D
-    "_": re.compile(r"_(?=[^\W_])"),
-    "~": re.compile(r"~(?=\w)"),
-}
-_APPENDED = re.compile(r" ?\([&_~]\w\)")  # the accelerator of a language without Latin letters: 열기(&O)
 
 
 def read_po(path: Path, languages: Languages) -> Iterator[SentencePair]:
@@ -35,7 +29,7 @@ def read_po(path: Path, languages: Languages) -> Iterator[SentencePair]:
             pairs = [(message, forms[0])] if plural is None or len(forms) > 1 else []
             pairs += [(plural, forms[-1])] if plural is not None else []
             for message, translation in pairs:
-                sides = _without_accelerators(one_line(message), one_line(translation))
+                sides = pair_without_accelerators(one_line(message), one_line(translation))
                 yield SentencePair(*(sides[::-1] if swap else sides), entry.line)
 
 
@@ -54,28 +48,3 @@ def _language_in(header: Entry) -> str:
 def _is_in_source(language: str, languages: Languages) -> bool:
     source, target = languages
     return bool(source and may_be_language(language, source) and not (target and is_language(language, target)))
-
-
-def _without_accelerators(message: str, translation: str) -> tuple[str, str]:
-    """Remove the mark of a keyboard accelerator from both sides, if the message has one.
-
-    >>> _without_accelerators("&Open file", "Datei &öffnen"), _without_accelerators("_Open", "열기(_O)")
-    (('Open file', 'Datei öffnen'), ('Open', '열기'))
-    >>> _without_accelerators("R&D report", "F&E-Bericht"), _without_accelerators("E&xit", "~Beenden")
-    (('R&D report', 'F&E-Bericht'), ('Exit', '~Beenden'))
-    >>> _without_accelerators("R&D", "R&D"), _without_accelerators("file_name", "Name: file_name")
-    (('R&D', 'R&D'), ('file_name', 'Name: file_name'))
-    """
-    for mark, pattern in _ACCELERATORS.items():
-        if mark not in message or len(pattern.findall(message)) != 1:
-            continue
-        marked = next(word for word in message.split() if pattern.search(word))
-        if marked in translation.split():  # a name, the same on both sides
-            continue
-        if _APPENDED.search(translation):
-            return pattern.sub("", message), _APPENDED.sub("", translation)
-        if len(pattern.findall(translation)) == 1:
-            return pattern.sub("", message), pattern.sub("", translation)
-        if mark == "&" and mark not in translation:
-            return pattern.sub("", message), translation
-    return message, translation

@@ -26,7 +26,7 @@ XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 Attributes = Mapping[str, str]
 HINT = "set --source-language CODE and --target-language CODE"
 
-_CODES = {"bpt", "ept", "ph", "it", "ut"}  # inline elements whose text is code of a foreign format
+CODES = {"bpt", "ept", "ph", "it", "ut"}  # inline elements whose text is code of a foreign format
 _MARKS = {"mrk", "sm", "em", "cp"}  # inline elements that are never tags: annotations and control characters
 _KEYS = ("id", "i", "x", "startRef")  # attributes that name an inline element
 _DELETED = {"x-sdl-deleted", "x-sdl-feedback-deleted"}  # types of marks around tracked deletions
@@ -87,6 +87,7 @@ class MarkupReader:
 
     def __init__(self, path: Path, languages: Languages, *, keep_tags: bool) -> None:
         self.path, self.languages, self.keep_tags = path, languages, keep_tags
+        self.encoding: str | None = None  # whatever the file says
         self.begin: dict[str, Callable[[str, Attributes], object]] = {}  # by name; foreign names with their namespace
         self.end: dict[str, Callable[[], object]] = {}
         self.names: dict[str, str] = {}  # of the elements of the file, by name with namespace
@@ -114,7 +115,7 @@ class MarkupReader:
         """Yield the pairs of the file, or of these blocks of it."""
         blocks = iter(blocks or read_blocks(self.path))
         start = next(blocks, b"")
-        self.parser = parser = expat.ParserCreate(xml_encoding(start), " ")
+        self.parser = parser = expat.ParserCreate(self.encoding or xml_encoding(start), " ")
         parser.StartElementHandler, parser.EndElementHandler = self._start_element, self._end_element
         parser.EntityDeclHandler, parser.SkippedEntityHandler = self._refuse_entity, self._read_entity
         try:
@@ -232,11 +233,11 @@ class MarkupReader:
         elif self.keep_tags:
             if len(text) == start + 1:
                 text[start] = f"{text[start][:-1]}/>"
-            elif name in _CODES:
+            elif name in CODES:
                 text[start] = ""
             else:
                 text.append(f"</{name.rpartition(' ')[2]}>")
-        elif name in _CODES:
+        elif name in CODES:
             text[start:] = "\n" if text[start] or _BREAK.search("".join(text[start + 1 :])) else ""
         elif text[start]:
             text.append("\n")
