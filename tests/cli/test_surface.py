@@ -71,8 +71,8 @@ SURFACE = {
     "export argos": "--output --model --quantization --source-language --target-language --source-name --target-name "
     "--force",
     "export transformers": "--output --model --sample --force",
-    "translate": "file --output -o --format --model --average --engine --scores --align --json --prefix --tag --glossary "
-    "--retranslate --fuzzy --no-fuzzy --allow-incomplete --strict "
+    "translate": "file --output -o --format --model --average --engine --scores --align --json --prefix --tag "
+    "--glossary --retranslate --fuzzy --no-fuzzy --allow-incomplete --strict "
     f"--buffer-lines --line-buffered {SEARCH} {RUNTIME}",
     "score": f"{READING} files --model --tokens --json --length-penalty --length-normalization --batch-tokens "
     f"{RUNTIME}",
