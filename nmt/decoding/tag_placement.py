@@ -97,6 +97,8 @@ class TagPlacement:
                 if run is None or inner is None:
                     return None
                 pairs[index] = _Placed(tag, *run, inner)
+        if high - low < 2 and any(tag.codes[0].isspace() for tag in tags):  # a line break needs words on both sides
+            return None
         return [
             pairs.get(index) or self._point(tag, low, high, words, pairs.values()) for index, tag in enumerate(tags)
         ]
@@ -127,6 +129,8 @@ class TagPlacement:
     def _place(self, tag: Tag, low: int, high: int, words: range) -> int:
         """The target word before which a tag goes that encloses nothing."""
         after = sum(end <= tag.start for _, end in self.source)  # the source word after it
+        if tag.codes[0].isspace():
+            return self._line_end(low, high, (after - words.start) / len(words))
         if after <= words.start or after >= words.stop:
             return low if after <= words.start else high
         is_glued_before = tag.spaces == (False, True)
@@ -137,6 +141,12 @@ class TagPlacement:
             if nearest := places[0] or places[1]:
                 return nearest[0]
         return high
+
+    def _line_end(self, low: int, high: int, fraction: float) -> int:
+        """The target word before which a line ends, where there is a space or no word has one."""
+        places = range(low + 1, high)
+        spaced = [place for place in places if self.target[place - 1][1] < self.target[place][0]]
+        return min(spaced or places, key=lambda place: abs(place - low - fraction * (high - low)))
 
     def _write(self, placed: Sequence[_Placed], low: int, high: int) -> str:
         """The text of target words, and the space before each but the first, with tags."""
@@ -149,6 +159,8 @@ class TagPlacement:
             written += "".join(map(_raw, glued)) + gap
             for item in points:
                 if item not in glued:
+                    if item.tag.codes[0].isspace():
+                        written = written.rstrip(" ")
                     before, after = item.tag.spaces
                     lead = " " if before and written and not written[-1].isspace() else ""
                     written += lead + _raw(item) + " " * (after and word < high)

@@ -39,9 +39,9 @@ _INLINE = re.compile(
 
 _BLOCK = "br|p|div|li|[uod]l|d[td]|t[dhr]|table|tbody|hr|h[1-6]|pre|blockquote|center|section|article"
 _CODE = re.compile(
-    rf"""(?P<break>[ \t\r]*\n\s*|\s*</?(?i:{_BLOCK})(?:\s[^<>]*)?/?>\s*)
+    rf"""(?P<break>(?<![ \t\r])[ \t\r]*\n\s*|(?<!\s)\s*</?(?i:{_BLOCK})(?:\s[^<>]*)?/?>\s*)
     | (?P<url>(?i:(?:https?|ftp|file)://|www\.)[^\s<>"{{}}]*[^\s<>"{{}}.,;:!?)\]'’”»])
-    | (?P<email>(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
+    | (?P<email>(?<![\w.+-])(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
     | (?P<tag><(?P<end>/?)(?P<name>[A-Za-z][\w:.-]*)
         (?:\s+[\w:.-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*(?P<empty>/?)>)
     | (?P<private>[\U000f0000-\U000ffffd])
@@ -53,13 +53,18 @@ _CODE = re.compile(
         | L?\d{{1,2}}(?![\w%]) | [A-Z]{{3,}}\b | n\b)  # %1, %PRODUCTNAME
     | %\(\w+\)[-+0\#]?[\d.]*[a-zA-Z] | %[{{<]\w+[}}>]s?    # %(name)s, %{{name}}
     | [\$\#]\{{[^{{}}\s]*\}} | \$\(\w+\) | \$\[\w+\] | \$[A-Z_]{{2,}}\b
-    | \{{\{{.*?\}}\}}
+    | \{{\{{.{{0,200}}?\}}\}}
     | \{{[\w.$@:!\[\]-]*\}} | \{{\s*\w+\s*[,:!][^{{}}]*\}}
+    | (?<![\w-])--[a-z][\w-]*\b  # --option
     | &(?:[a-zA-Z]\w*|\#\d+|\#x[0-9a-fA-F]+);
     | \\(?:[abfnrtv0'"\\]|u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}})""",
     re.VERBOSE,
 )
 _MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@\n\U000f0000-\U000ffffd]|://|www\.", re.IGNORECASE)
+_LINE_BEFORE = re.compile(r"[\w,)\"](?:</?\w[^<>]*>|[\U000f0000-\U000ffffd])*$")  # of a sentence that goes on
+_BRACE, _LONGEST = re.compile("[{}]"), 5_000  # characters between two that belong together
+_NEAR = 200  # characters before the end of a line that may be tags
+_LINE_AFTER = re.compile(r"(?:</?\w[^<>]*>|[\U000f0000-\U000ffffd])*(\w)")
 _CLOSING = tuple(".,;:!?)]")
 _IN_ORDER = re.compile(r"%(?!%|\d+\$|L?\d+$|[A-Z]{3}|[({<])")
 """Placeholders that are filled in their order, which must stay."""
@@ -100,7 +105,7 @@ def find_codes(text: str) -> list[Code]:
         kind: Kind = "word"
         name = (match["name"] or "").lower()
         if match["break"]:
-            kind = "break"
+            kind = "point" if _is_soft(text, match) else "break"
         elif match["private"]:
             place, role = divmod(ord(match[0]) - PRIVATE, 3)
             kind, name = ("open", "close", "point")[role], str(place)
@@ -121,13 +126,22 @@ def find_codes(text: str) -> list[Code]:
     ]
 
 
+def _is_soft(text: str, line_break: re.Match[str]) -> bool:
+    """Whether a line break only wraps a sentence, which goes on in lower case."""
+    before, after = (
+        _LINE_BEFORE.search(text, max(0, line_break.start() - _NEAR), line_break.start()),
+        _LINE_AFTER.match(text, line_break.end()),
+    )
+    return bool(line_break[0].count("\n") == 1 and before and after and after[1].islower())
+
+
 def _closing_brace(text: str, start: int) -> int:
     """The end of what a brace opens; 0 if nothing closes it."""
     depth = 0
-    for brace in re.finditer("[{}]", text[start:]):
+    for brace in _BRACE.finditer(text, start, start + _LONGEST):
         depth += 1 if brace[0] == "{" else -1
         if not depth:
-            return start + brace.end()
+            return brace.end()
     return 0
 
 
@@ -237,7 +251,7 @@ class CodedText:
         """Whether a translation has the codes of the text, each exactly once, well nested, and others not."""
         codes = find_codes(translation)
         counts = Counter(translation[code.start : code.end] for code in codes)
-        if counts != self.codes or any(code.kind == "break" for code in codes):
+        if counts != self.codes:
             return False
         return in_order(codes, translation) == in_order(find_codes(self.text), self.text) and (
             not self.is_nested or is_nested(codes)
@@ -254,6 +268,8 @@ def _without(text: str, tags: Sequence[Code]) -> tuple[str, list[int]]:
     plain, offsets, last = "", list[int](), 0
     for start, end, *_ in [*tags, Code(len(text), len(text), "point")]:
         following = text[last:start]
+        if text[last - 1 : last].isspace() and last and not plain.endswith(" "):  # a line that was wrapped
+            plain += " "
         if offsets and following[:1] in _CLOSING:
             plain = plain.rstrip()
             offsets = [min(offset, len(plain)) for offset in offsets]

@@ -145,6 +145,9 @@ def test_glossary_and_prefix_belong_to_a_line_with_codes(tokenizers: Tokenizers)
         ("note<x/> here", "hier Anmerkung", [(1, 0), (0, 1)], "hier Anmerkung<x/>"),
         ("<b>a</b> and <i>b</i>", "b und a", [(2, 0), (1, 1), (0, 2)], "<i>b</i> und <b>a</b>"),
         ("<b>one</b> two", "zwei", [(1, 0)], None),
+        ("one two three\nfour", "vier drei zwei eins", [(3, 0), (2, 1), (1, 2), (0, 3)], "vier drei zwei\neins"),
+        ("<b>one\n  two</b>", "eins zwei", [(0, 0), (1, 1)], "<b>eins\n  zwei</b>"),
+        ("one\ntwo", "zusammen", [(0, 0)], None),
         ("the <a></a> hat", "der Hut", [(0, 0), (1, 1)], "der <a></a> Hut"),
     ],
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Inline codes: what is one, which tags belong together, and what is left to translate between them."""
 
+import time
 from itertools import pairwise
 
 import pytest
@@ -42,7 +43,22 @@ def test_codes_are_found_and_ordinary_text_is_left_alone(text: str, codes: list[
 
 @pytest.mark.parametrize("tag", ["br", "p", "div", "li", "td", "h2", "BR"])
 def test_tags_that_break_a_line_divide_the_text(tag: str) -> None:
-    assert [code.kind for code in find_codes(f"one <{tag}/> two </{tag}>three\nfour")] == ["break"] * 3
+    assert [code.kind for code in find_codes(f"one <{tag}/> two </{tag}>three\nFour")] == ["break"] * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a line\nthat goes on", "point"),
+        ("<i>a line</i>\n  <b>that</b> goes on", "point"),
+        ("a line.\nthat ends", "break"),
+        ("a line\nThat begins", "break"),
+        ("a line\n\nand another", "break"),
+        ("a line:\n- an item", "break"),
+    ],
+)
+def test_a_line_break_within_a_sentence_is_set_in_its_translation(text: str, kind: str) -> None:
+    assert [code.kind for code in find_codes(text) if text[code.start] == "\n"] == [kind]
 
 
 def test_a_tag_that_nothing_closes_stands_for_a_word() -> None:
@@ -112,6 +128,36 @@ def test_tags_that_the_model_knows_stay_in_the_text() -> None:
 def test_a_translation_has_each_code_exactly_once(translation: str, has_all: bool) -> None:
     text = "<b>%d</b> of {0} in %s"
     assert CodedText(text, find_codes(text), lambda tag: False).has_all(translation) == has_all
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        " ",
+        "\n",
+        " \n",
+        "{",
+        "{{",
+        "{a,",
+        "<",
+        "<a ",
+        "<b>",
+        "x",
+        "x.",
+        "%",
+        "&a",
+        "--a",
+        "http://",
+        "\\",
+        "$",
+        "@",
+        "a\nb",
+    ],
+)
+def test_long_texts_take_no_time(part: str) -> None:
+    text, start = part * (60_000 // len(part)), time.process_time()
+    find_codes(text)
+    assert time.process_time() - start < 1
 
 
 @given(st.text(alphabet="ab <>/b{}%sd&;\\n\n$(1)\U000f0000\U000f0001\U000f0002", max_size=30))
