@@ -40,7 +40,7 @@ _INLINE = re.compile(
 _BLOCK = "br|p|div|li|[uod]l|d[td]|t[dhr]|table|tbody|hr|h[1-6]|pre|blockquote|center|section|article"
 _CODE = re.compile(
     rf"""(?P<break>(?<![ \t\r])[ \t\r]*\n\s*|(?<!\s)\s*</?(?i:{_BLOCK})(?:\s[^<>]*)?/?>\s*)
-    | (?P<url>(?i:(?:https?|ftp|file)://|www\.)[^\s<>"{{}}]*[^\s<>"{{}}.,;:!?)\]'’”»])
+    | (?P<url>(?i:(?:https?|ftp|file)://|www\.)(?:(?![<>"{{}}])[!-~])*(?![<>"{{}}.,;:!?)\]'])[!-~])
     | (?P<email>(?<![\w.+-])(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
     | (?P<tag><(?P<end>/?)(?P<name>[A-Za-z][\w:.-]*)
         (?:\s+[\w:.-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*(?P<empty>/?)>)
@@ -58,7 +58,7 @@ _CODE = re.compile(
     | (?<![\w-])--[a-z][\w-]*\b  # --option
     | &(?:[a-zA-Z]\w*|\#\d+|\#x[0-9a-fA-F]+);
     | \\(?:[abfnrtv0'"\\]|u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}})""",
-    re.VERBOSE,
+    re.VERBOSE | re.ASCII,  # other scripts may follow without a space
 )
 _MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@\n\U000f0000-\U000ffffd]|://|www\.", re.IGNORECASE)
 _LINE_BEFORE = re.compile(r"[\w,)\"](?:</?\w[^<>]*>|[\U000f0000-\U000ffffd])*$")  # of a sentence that goes on

@@ -24,6 +24,7 @@ def codes_of(text: str) -> list[str]:
         ("{n, plural, one {# file} other {{x} files}} gone", ["{n, plural, one {# file} other {{x} files}}"]),
         ("%1 of %2, %L1, %n, %PRODUCTNAME", ["%1", "%2", "%L1", "%n", "%PRODUCTNAME"]),
         ("at https://example.org/a?b=c&d, or www.example.org.", ["https://example.org/a?b=c&d", "www.example.org"]),
+        ("https://a.org/b에서 --help이 %1행 %s를", ["https://a.org/b", "--help", "%1", "%s"]),
         ("mail first.last+x@example.co.uk!", ["first.last+x@example.co.uk"]),
         ("a&nbsp;b &amp; &#8212; R&D &c", ["&nbsp;", "&amp;", "&#8212;"]),
         ("line\\nnext \\\"quoted\\\" \\u00e4", ["\\n", '\\"', '\\"', "\\u00e4"]),
