@@ -102,7 +102,6 @@ def translate(
         nmt translate < input.de > output.en
         nmt translate app.po -o app.de.po
         nmt translate input.de.gz --n-best 5 --scores
-        nmt translate --model first/model --model second/model < input.de
         nmt translate --glossary terms.tsv --align < input.de
     """
     config, runtime = given.build(SearchConfig), given.build(RuntimeConfig)
