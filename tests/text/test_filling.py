@@ -18,7 +18,8 @@ from nmt.text.formats.po_filling import PoFilling
 from nmt.text.formats.xliff_filling import XliffFilling
 from nmt.text.inline_codes import find_codes, is_nested
 
-MSGFMT, MSGCAT, XMLLINT = map(shutil.which, ("msgfmt", "msgcat", "xmllint"))
+MSGFMT, MSGCAT, XMLLINT, POFILTER = map(shutil.which, ("msgfmt", "msgcat", "xmllint", "pofilter"))
+SCHEMAS = Path("/usr/share/php/Symfony/Component/Translation/Resources/schemas")  # Debian's php-symfony-translation
 OASIS = "urn:oasis:names:tc:xliff:document:"
 HEADER = 'msgid ""\nmsgstr ""\n"Content-Type: text/plain; charset=UTF-8\\n"\n'
 FORMS = {
@@ -178,6 +179,31 @@ msgstr ""
     assert subprocess.run(command, check=False).returncode == 0
 
 
+@pytest.mark.skipif(not POFILTER, reason="translate-toolkit is not installed")
+def test_pofilter_finds_no_error_in_a_filled_file(tmp_path: Path) -> None:
+    messages = ["_Open", "%d of %s", "<b>x</b> at https://a.org", "a\\n\\tb", "{x} \\\\n", "E_xit --help", "a@b.org"]
+    filled = fill_po(
+        HEADER + "".join(f'\nmsgid "{message}"\nmsgstr ""\n' for message in messages), lambda text: text, fuzzy=False
+    )
+    (tmp_path / "x.po").write_text(filled, encoding="utf-8")
+    tests = (
+        "accelerators",
+        "printf",
+        "variables",
+        "xmltags",
+        "newlines",
+        "tabs",
+        "escapes",
+        "urls",
+        "emails",
+        "options",
+    )
+    options = [option for test in tests for option in ("-t", test)]
+    command = [str(POFILTER), "--progress=none", "--gnome", *options, str(tmp_path / "x.po"), str(tmp_path / "out.po")]
+    subprocess.run(command, check=True)
+    assert not (tmp_path / "out.po").exists() or "msgid" not in (tmp_path / "out.po").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("message", "plain", "translation", "marked"),
     [
@@ -291,6 +317,34 @@ def test_encodings_and_prefixes_stay(encoding: str) -> None:
     hangul = "한" if encoding.startswith("utf") else "&#54620;"
     added = f"\r\n<x:target {STATE}>größe {hangul}</x:target>"
     assert filled.lstrip("\ufeff") == text.replace("</x:source>", "</x:source>" + added)
+
+
+@pytest.mark.skipif(not XMLLINT or not SCHEMAS.exists(), reason="xmllint or the schemas of XLIFF are not installed")
+@pytest.mark.parametrize(("version", "schema"), [("1.2", "xliff-core-1.2-strict.xsd"), ("2.0", "xliff-core-2.0.xsd")])
+def test_a_filled_file_obeys_the_schema_of_the_standard(version: str, schema: str, tmp_path: Path) -> None:
+    for name in ("xml.xsd", schema):
+        text = (SCHEMAS / name).read_text(encoding="utf-8")
+        (tmp_path / name).write_text(re.sub('schemaLocation="[^"]*xml.xsd"', 'schemaLocation="xml.xsd"', text))
+    if version == "2.0":
+        body = """<unit id="1">
+            <segment state="initial" subState="a:b"><source>a <pc id="1">b</pc> <ph id="2"/></source></segment>
+            <segment><source>c <sc id="3"/>d<ec startRef="3"/></source><target>e</target></segment></unit>"""
+    else:
+        segments = '<mrk mtype="seg" mid="1">a</mrk> <mrk mtype="seg" mid="2">b</mrk>'
+        body = f"""<trans-unit id="1"><source>a <g id="1">b <x id="2"/></g></source><note>n</note></trans-unit>
+            <trans-unit id="2"><source>a b</source><seg-source>{segments}</seg-source></trans-unit>
+            <trans-unit id="3"><source><bpt id="1">(</bpt>b<ept id="1">)</ept></source><target/></trans-unit>"""
+    for number, content in enumerate((xliff(body, version), fill_xliff(xliff(body, version)))):
+        (tmp_path / f"{number}.xlf").write_text(content, encoding="utf-8")
+        command = [
+            str(XMLLINT),
+            "--noout",
+            "--nonet",
+            "--schema",
+            str(tmp_path / schema),
+            str(tmp_path / f"{number}.xlf"),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
 
 
 def test_halves_of_pairs_belong_together() -> None:
