@@ -1,7 +1,10 @@
 """`nmt train`."""
 
 import signal
+from pathlib import Path
 from typing import Annotated
+
+import typer
 
 from nmt.cli.options import Common, Given
 from nmt.cli.output import log
@@ -10,8 +13,19 @@ from nmt.config.runtime import RuntimeConfig
 from nmt.config.training import TrainingConfig
 from nmt.errors import ProcessLost, StoppedBySignal
 
+ReverseOf = Annotated[
+    Path | None,
+    typer.Option(
+        help="Train on the prepared data of this other run, from target to source.", rich_help_panel="Data and batches"
+    ),
+]
 
-def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig]) -> None:
+
+def train(
+    common: Common,
+    given: Annotated[Given, TrainingConfig, ModelConfig, RuntimeConfig],
+    reverse_of: ReverseOf = None,
+) -> None:
     """Train a Transformer on the prepared data, or resume from the latest checkpoint; saves the best as RUN/model.
 
     For example:
@@ -19,15 +33,15 @@ def train(common: Common, given: Annotated[Given, TrainingConfig, ModelConfig, R
         nmt train --minutes 30
         nmt train --run big --preset big --batch-tokens auto
         nmt train --run tuned --init-from run/model --epochs 3
-        torchrun --nproc-per-node=4 -m nmt train
+        nmt train --run reverse --reverse-of run
     """
-    from nmt.files.run_directory import checkpoint_name, list_checkpoints
+    from nmt.files.run_directory import RunDirectory, checkpoint_name, list_checkpoints
     from nmt.model.model_files import describe_weights
     from nmt.training.progress import make_reporter
     from nmt.training.recipe import open_training
 
     run = common.run
-    with open_training(run, given.values) as trainer:
+    with open_training(run, given.values, RunDirectory(reverse_of) if reverse_of else None) as trainer:
         if trainer.state.step and (reason := trainer.reason_to_stop()):
             log(f"nothing to do: this run {reason}; raise the limit or use another --run")
             return

@@ -20,6 +20,7 @@ from nmt.config.presets import PRESETS, auto_batch_tokens, auto_dropout, auto_ep
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.setting import AUTO, Value, build, defaults, format_settings, read_settings, resolve, settings_of
 from nmt.config.training import TrainingConfig
+from nmt.data.reverse import reverse_data
 from nmt.errors import NmtError, counted
 from nmt.files.atomic import write_text
 from nmt.files.lock import locked
@@ -58,8 +59,12 @@ class Recipe(NamedTuple):
 
 
 @contextmanager
-def open_training(run: RunDirectory, given: Mapping[str, Value]) -> Iterator[Trainer]:
+def open_training(
+    run: RunDirectory, given: Mapping[str, Value], reverse_of: RunDirectory | None = None
+) -> Iterator[Trainer]:
     """The trainer of a run, new or resumed, with the settings that were given over all others.
+
+    Its data are those of `reverse_of` in the other direction, if that is given.
 
     Connects the processes of a distributed training and locks the run. Raises NmtError and UsageError for settings or
     data that do not fit.
@@ -71,6 +76,9 @@ def open_training(run: RunDirectory, given: Mapping[str, Value]) -> Iterator[Tra
         if not processes.first:
             logger.setLevel(logging.WARNING)
         clear_leftovers(run.checkpoints)
+        if reverse_of and processes.first:
+            reverse_data(run, reverse_of)
+        processes.barrier()
         setup = Setup.open(run, device, dtype, processes)
         recipe = resume_recipe(former, given) if former else new_recipe(setup, given)
         trainer = setup.open_trainer(recipe.settings)

@@ -65,7 +65,7 @@ SURFACE = {
     "tokenizer decode": "file --side --strict",
     "prepare": f"{SETS} {READING} {CLEANING} --split --shard --merge --rejects --tokenizer --force",
     "check": f"{SETS} {READING} {CLEANING} --json",
-    "train": f"{TRAINING} {MODEL} {RUNTIME}",
+    "train": f"--reverse-of {TRAINING} {MODEL} {RUNTIME}",
     "export ctranslate2": "--output --model --quantization --sample --force",
     "import": "foreign --output --force",
     "export argos": "--output --model --quantization --source-language --target-language --source-name --target-name "
