@@ -21,6 +21,7 @@ from nmt.cli.options import command
 from nmt.cli.prepare import prepare
 from nmt.cli.report import report
 from nmt.cli.score import score
+from nmt.cli.synthesize import synthesize
 from nmt.cli.tokenizer import tokenizer_app
 from nmt.cli.train import train
 from nmt.cli.translate import translate
@@ -35,6 +36,7 @@ COMMANDS: dict[str, tuple[str, Callable[..., None] | typer.Typer]] = {
     "report": (TRAINING, report),
     "average": (TRAINING, average),
     "translate": (TRANSLATION, translate),
+    "synthesize": (TRANSLATION, synthesize),
     "score": (TRANSLATION, score),
     "import": (TRANSLATION, import_model),
     "export": (TRANSLATION, export_app),

@@ -179,7 +179,7 @@ class LineSplitter:
             min_length=min(max(config.min_length, math.ceil(config.min_ratio * length)), max(2, longest)),
             prefix=prefix,
             required=terms,
-            seed=_sample_seed(part.text, config.seed) if config.sample else 0,
+            seed=sample_seed(part.text, config.seed) if config.sample else 0,
             words=[*[UNALIGNED] * len(tag), *self._words(part.text, fine=has_tags)]
             if self.alignments or has_tags
             else [],
@@ -266,6 +266,6 @@ def _check_terms(terms: Sequence[str], config: SearchConfig) -> None:
                 raise UsageError(f"{term!r} is required, but {word!r} is forbidden", "leave out one of them")
 
 
-def _sample_seed(text: str, seed: int) -> int:
+def sample_seed(text: str, seed: int) -> int:
     """The seed of a sentence's samples: a hash of its text, combined with the user's seed."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()) ^ seed
