@@ -39,6 +39,13 @@ Alignment = Annotated[
     Path | None,
     typer.Option(help="Gold word alignments of the test set (0-0 1-2): print the alignment error rate of each head."),
 ]
+Perturb = Annotated[
+    str,
+    typer.Option(
+        help="Also translate the test set perturbed, scored in lower case: some of upper,title,typos,no-punctuation.",
+        metavar="KINDS",
+    ),
+]
 Diff = Annotated[bool, typer.Option("--diff", help="Moved to nmt compare.", hidden=True)]
 
 
@@ -53,6 +60,7 @@ def evaluate(
     sentence: Sentence = False,
     alignment: Alignment = None,
     comet_model: CometModel = None,
+    perturb: Perturb = "",
     json_output: Json = False,
     diff: Diff = False,
 ) -> None:
@@ -69,7 +77,8 @@ def evaluate(
     """
     config, files = given.build(EvalConfig), hypothesis or ([Path("-")] if reference else [])
     significance, directory = config.significance != "off", model or common.run.model
-    purposes = {"--sentence": sentence, "--alignment": alignment, "--diff": diff, "--significance": significance}
+    purposes = {"--sentence": sentence, "--alignment": alignment, "--perturb": perturb}
+    purposes |= {"--diff": diff, "--significance": significance}
     _check_options(given, [name for name, wanted in purposes.items() if wanted], files)
     if sentence and json_output:
         raise UsageError("--sentence prints a line for each sentence, not JSON", "leave out --json")
@@ -85,6 +94,9 @@ def evaluate(
         return
     scorer = Scorer(test, config, comet_model, given.build(RuntimeConfig).device)
     scorer.check()
+    if perturb:
+        _print_perturbed(given, directory, perturb.split(","), scorer, as_json=json_output)
+        return
     provenance: dict[str, Any] | None = None
     if files:
         systems = read_systems(files, test, strict=strict)
@@ -93,11 +105,7 @@ def evaluate(
     if diff or significance:  # as before there was nmt compare
         print_comparison(common, systems, test, config, scores=significance, differences=diff, as_json=json_output)
     elif sentence:
-        with working(quiet=common.quiet) as show:
-            show(f"computing {', '.join(config.metrics)}")
-            columns = [column for lines in systems.values() for column in scorer.sentence_scores(lines)]
-        for row in zip(*columns, strict=True):
-            write_line("\t".join(row))
+        _print_sentence_scores(common, scorer, systems)
     else:
         _print_scores(common, scorer, systems, provenance, as_json=json_output)
 
@@ -107,8 +115,8 @@ def _check_options(given: Given, purposes: Sequence[str], files: Sequence[Path])
     if len(purposes) > 1:
         raise UsageError(f"{' and '.join(purposes)} cannot be combined", "give one of them")
     purpose = purposes[0] if purposes else ""
-    if purpose == "--alignment" and files:
-        raise UsageError("--alignment scores the run's model, not translations", "leave out the files")
+    if purpose in ("--alignment", "--perturb") and files:
+        raise UsageError(f"{purpose} scores the run's model, not translations", "leave out the files")
     if purpose == "--diff" and len(files) != 2:
         raise UsageError(f"--diff needs exactly two files; got {len(files)}")
     ignored = {"show"} if purpose != "--diff" else set[str]()
@@ -171,6 +179,41 @@ def _print_scores(
         draw_scores(scores[first], details=details)
     if directions and not as_json:
         draw_systems(directions, details=details)
+
+
+def _print_sentence_scores(common: Common, scorer: "Scorer", systems: Mapping[str, Sequence[str]]) -> None:
+    with working(quiet=common.quiet) as show:
+        show(f"computing {', '.join(scorer.config.metrics)}")
+        columns = [column for lines in systems.values() for column in scorer.sentence_scores(lines)]
+    for row in zip(*columns, strict=True):
+        write_line("\t".join(row))
+
+
+def _print_perturbed(given: Given, directory: Path, kinds: Sequence[str], scorer: "Scorer", *, as_json: bool) -> None:
+    """Print the scores of the run's model on the test set as it is and perturbed, all in lower case."""
+    import numpy as np
+
+    from nmt.cli.views.scores import draw_systems
+    from nmt.evaluation.metrics import scores_as_json
+    from nmt.text.perturbation import PERTURBATIONS
+
+    if unknown := [kind for kind in kinds if kind not in PERTURBATIONS]:
+        raise UsageError(f"--perturb: {', '.join(unknown)} is not one of {', '.join(PERTURBATIONS)}")
+    search, test = given.build(SearchConfig), scorer.test
+    sources, _ = zip(*test.pairs("--perturb"), strict=True)
+    translator = open_translator([directory], given.build(RuntimeConfig))
+    random = np.random.default_rng(search.seed)
+    perturbed = {"clean": sources} | {
+        kind: [PERTURBATIONS[kind](source, random) for source in sources] for kind in kinds
+    }
+    in_lower_case, scores = scorer._replace(test=test.lower_cased()), {}
+    for kind, lines in perturbed.items():
+        translations = [translation.text.lower() for translation in translator.stream(lines, search)]
+        scores[kind] = in_lower_case.corpus_scores(translations)
+    if as_json:
+        write_line(json.dumps({kind: scores_as_json(row, len(sources)) for kind, row in scores.items()}))
+    else:
+        draw_systems(scores)
 
 
 def _print_alignment_errors(

@@ -64,6 +64,9 @@ class TrainingConfig(Config):
     token_masking: float = _noise(
         0.0, "Token masking: fraction of source and decoder input tokens replaced by <unk> (0: off)", "[0, 1)"
     )
+    robust: bool = _noise(
+        False, "Robustness: perturb the text of some pairs: capitals, typing errors, no final punctuation"
+    )
     validate_every: int = _validation(500, "Steps between validations", "[1, inf)")
     metric: str = _validation("bleu", "Metric that selects the best model", choices=("bleu", "chrf", "loss"))
     valid_beam: int = _validation(1, "Beam size for validation (1: greedy search)", "[1, 1000]")

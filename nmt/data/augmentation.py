@@ -1,4 +1,4 @@
-"""Subword regularization and token masking, sampled anew for each batch from a generator that the caller seeds."""
+"""Perturbed text, subword regularization and token masking, sampled for each batch by a generator that is given."""
 
 from collections.abc import Sequence
 
@@ -6,8 +6,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from nmt.config.training import TrainingConfig
 from nmt.data.batches import Batch
 from nmt.data.token_store import Ids
+from nmt.text.perturbation import perturb_pair
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizer
 
 
@@ -57,25 +59,45 @@ def mask_tokens(batch: Batch, rate: float, random: np.random.Generator) -> Batch
 
 
 class Augmentation:
-    """Subword regularization and token masking; false where both are off."""
+    """Perturbed text, subword regularization and token masking."""
 
-    def __init__(self, tokenizers: Sequence[Tokenizer], sampling: float, masking: float, limit: int) -> None:
+    def __init__(self, tokenizers: Sequence[Tokenizer], config: TrainingConfig, limit: int) -> None:
         """`tokenizers` of source and target; `limit` is the model's maximum length in tokens."""
-        self.sampling, self.masking, self.limit = sampling, masking, limit
-        self.samplers = [SubwordSampler(tokenizer) for tokenizer in tokenizers] if sampling else []
+        self.tokenizers, self.config, self.limit = tokenizers, config, limit
+        self.samplers = [SubwordSampler(tokenizer) for tokenizer in tokenizers] if config.subword_sampling else []
 
     def __bool__(self) -> bool:
-        return bool(self.sampling or self.masking)
+        return bool(self.config.subword_sampling or self.config.token_masking or self.config.robust)
 
-    def resegment(self, sides: Sequence[Sequence[Ids]], random: np.random.Generator) -> list[list[Ids]]:
-        """Sample other segmentations of the rows of source and target."""
+    def augment(self, sides: Sequence[Sequence[Ids]], random: np.random.Generator) -> list[list[Ids]]:
+        """Perturb the rows of source and target, and sample other segmentations of them."""
+        rows = [list(side) for side in sides]
+        if self.config.robust:
+            self._perturb(rows, random)
         if not self.samplers:
-            return [list(side) for side in sides]
+            return rows
         return [
-            [sampler.sample(row, self.sampling, self.limit, random) for row in side]
-            for sampler, side in zip(self.samplers, sides, strict=True)
+            [sampler.sample(row, self.config.subword_sampling, self.limit, random) for row in side]
+            for sampler, side in zip(self.samplers, rows, strict=True)
         ]
+
+    def _perturb(self, rows: list[list[Ids]], random: np.random.Generator) -> None:
+        """Perturb the text of rows of source and target; those that would be too long stay."""
+        sides = list(zip(self.tokenizers, rows, strict=True))
+        sources, targets = (tokenizer.decode([row.tolist() for row in side]) for tokenizer, side in sides)
+        for index, pair in enumerate(zip(sources, targets, strict=True)):
+            texts = perturb_pair(*pair, random)
+            if texts == pair:
+                continue
+            perturbed = []
+            for (tokenizer, side), text in zip(sides, texts, strict=True):
+                (tokens,) = tokenizer.encode([text], end=side[index][-1] == END)
+                perturbed.append(np.asarray(tokens, dtype=side[index].dtype))
+            if all(0 < len(row) <= self.limit for row in perturbed):
+                for (_, side), row in zip(sides, perturbed, strict=True):
+                    side[index] = row
 
     def mask(self, batch: Batch, random: np.random.Generator) -> Batch:
         """Mask tokens of a batch."""
-        return mask_tokens(batch, self.masking, random) if self.masking else batch
+        rate = self.config.token_masking
+        return mask_tokens(batch, rate, random) if rate else batch

@@ -35,6 +35,10 @@ class EvaluationSet(NamedTuple):
         *references, sources = ([lines[row] for row in rows] for lines in (*self.references, self.sources or ()))
         return EvaluationSet(references, sources, None, tokenizer)
 
+    def lower_cased(self) -> "EvaluationSet":
+        """The set with references in lower case, to score text in any case."""
+        return self._replace(references=[[line.lower() for line in lines] for lines in self.references])
+
     def pairs(self, option: str) -> list[tuple[str, str]]:
         """Sources and first references; UsageError, which names an option, where the sources are unknown."""
         if self.sources is None:

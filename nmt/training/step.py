@@ -84,7 +84,7 @@ class StepRunner:
         source, target = self.data.source.read(rows), self.data.target.read(rows)
         if self.augmentation is not None:
             random = np.random.default_rng((self.config.seed, *position))
-            source, target = self.augmentation.resegment((source, target), random)
+            source, target = self.augmentation.augment((source, target), random)
             batch = self.augmentation.mask(self.collate(source, target), random)
         else:
             batch = self.collate(source, target)

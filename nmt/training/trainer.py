@@ -72,8 +72,7 @@ class Trainer:
         self.best_model = BestModel(run, self.model, self.master, validator, config, log, provenance)
         self.monitor = Monitor(log, model, config, run.checkpoints, scaled=self.master.loss_scale is not None)
         sides = (tokenizers.source, tokenizers.target)
-        rates = config.subword_sampling, config.token_masking
-        augmentation = Augmentation(sides, *rates, model.max_length) if any(rates) else None
+        augmentation = Augmentation(sides, config, model.max_length) or None
         self.runner = StepRunner(self.model, self.master, config, data.train, augmentation, self.processes)
         self.state = TrainingState()
         self.signal = 0  # that this process received

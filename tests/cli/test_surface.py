@@ -45,7 +45,7 @@ TRAINING = (
     "--schedule --decay-start --beta1 --beta2 --epsilon --weight-decay --clip-norm --label-smoothing --validate-every "
     "--metric --valid-beam --save-every --keep --average --average-of --log-every --seed --init-from --freeze "
     "--schedule-start --compile --no-compile --corpus-weights --corpus-temperature --ema --r-drop "
-    "--subword-sampling --token-masking --tensorboard --no-tensorboard"
+    "--subword-sampling --token-masking --robust --no-robust --tensorboard --no-tensorboard"
 )
 
 READING = "--format --source-language --target-language --columns --inline-tags"
@@ -79,8 +79,8 @@ SURFACE = {
     f"{READING} {SEARCH} {RUNTIME}",
     "score": f"{READING} files --model --tokens --json --length-penalty --length-normalization --batch-tokens "
     f"{RUNTIME}",
-    "eval": "hypothesis --reference --source --model --strict --sentence --alignment --comet-model --json --metric "
-    f"--tokenize --target-language --confidence --no-confidence --details --no-details {SEARCH} {RUNTIME}",
+    "eval": "hypothesis --reference --source --model --strict --sentence --alignment --perturb --comet-model --json "
+    f"--metric --tokenize --target-language --confidence --no-confidence --details --no-details {SEARCH} {RUNTIME}",
     "compare": "systems --reference --source --strict --json --metric --tokenize --target-language --details "
     "--no-details --significance --samples --show",
     "attention": f"text --target --model --kind --layer --head --pieces --html --json --force {RUNTIME}",

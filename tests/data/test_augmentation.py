@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nmt.config.corpus import TokenizerConfig
+from nmt.config.training import TrainingConfig
 from nmt.data.augmentation import Augmentation, SubwordSampler, mask_tokens
 from nmt.data.batches import Collator
 from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, train_tokenizers
@@ -19,6 +20,10 @@ from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, train_tokeni
 def tokenizer(request: pytest.FixtureRequest, corpus: Corpus) -> Tokenizer:
     config = TokenizerConfig(vocab_size=380, type=request.param, symbol=["<2de>"])
     return train_tokenizers(corpus.train, config).source
+
+
+def augmentation_of(tokenizer: Tokenizer, **settings: Any) -> Augmentation:
+    return Augmentation([tokenizer, tokenizer], TrainingConfig(**settings), 100)
 
 
 @given(st.sampled_from(["ich sehe den großen Hund heute.", "you seek a small bird", "wir", "ˇ <2de> we"]), st.data())
@@ -77,23 +82,23 @@ def test_masking_hides_inputs_at_its_rate_and_never_what_is_predicted() -> None:
 
 
 def test_without_rates_nothing_is_done(tokenizer: Tokenizer) -> None:
-    augmentation = Augmentation([tokenizer, tokenizer], 0.0, 0.0, 100)
+    augmentation = augmentation_of(tokenizer)
     rows = [np.array([7, 8, END])]
     random: Any = None  # never called
-    assert augmentation.resegment([rows, rows], random) == [rows, rows]
+    assert augmentation.augment([rows, rows], random) == [rows, rows]
     batch = Collator(20, 20)(rows, rows)
     assert augmentation.mask(batch, random) is batch
 
 
 def test_both_kinds_of_augmentation_keep_what_is_predicted(tokenizer: Tokenizer) -> None:
     """The target output is segmented like the input, but never masked."""
-    augmentation = Augmentation([tokenizer, tokenizer], 0.5, 0.5, 100)
+    augmentation = augmentation_of(tokenizer, subword_sampling=0.5, token_masking=0.5)
     assert augmentation
-    assert not Augmentation([tokenizer, tokenizer], 0.0, 0.0, 100)
+    assert not augmentation_of(tokenizer)
     lines = ["ich sehe den großen Hund heute.", "you seek a small bird"]
     rows = [np.array(row) for row in tokenizer.encode(lines, end=True)]
     random = np.random.default_rng(1)
-    source, target = augmentation.resegment([rows, rows], random)
+    source, target = augmentation.augment([rows, rows], random)
     assert [list(map(tokenizer.decode, ([row.tolist()] for row in side))) for side in (source, target)] == [
         [tokenizer.decode([row.tolist()]) for row in rows]
     ] * 2
@@ -108,10 +113,30 @@ def test_both_kinds_of_augmentation_keep_what_is_predicted(tokenizer: Tokenizer)
 def test_the_same_seed_augments_alike(tokenizer: Tokenizer, seed: int) -> None:
     """A resumed run must draw what the interrupted one would have drawn."""
     rows = [np.array(tokenizer.encode(["ich sehe den großen Hund heute."], end=True)[0])]
-    augmentation = Augmentation([tokenizer, tokenizer], 0.3, 0.3, 100)
+    augmentation = augmentation_of(tokenizer, subword_sampling=0.3, token_masking=0.3)
     drawn = []
     for _ in range(2):
         random = np.random.default_rng(seed)
-        source, target = augmentation.resegment([rows, rows], random)
+        source, target = augmentation.augment([rows, rows], random)
         drawn.append(augmentation.mask(Collator(len(tokenizer), len(tokenizer))(source, target), random))
     assert all(map(torch.equal, drawn[0][:4], drawn[1][:4]))
+
+
+def test_robust_training_reads_some_pairs_perturbed_and_the_seed_decides(tokenizer: Tokenizer) -> None:
+    augmentation = augmentation_of(tokenizer, robust=True)
+    pairs = ["ich sehe den großen Hund heute.", "I see the big dog today."]
+    rows = [[np.array([*row, END], dtype=np.uint16) for row in tokenizer.encode([text] * 400)] for text in pairs]
+    augmented = augmentation.augment(rows, np.random.default_rng(3))
+    texts = [tokenizer.decode([row.tolist() for row in side]) for side in augmented]
+    again = augmentation.augment(rows, np.random.default_rng(3))
+    assert all(
+        np.array_equal(one, other)
+        for side, same in zip(augmented, again, strict=True)
+        for one, other in zip(side, same, strict=True)
+    )
+    assert all(row[-1] == END and row.dtype == np.uint16 for side in augmented for row in side)
+    changed = [pair for pair in zip(*texts, strict=True) if pair != tuple(pairs)]
+    assert 0.3 < len(changed) / 400 < 0.45
+    assert ("ICH SEHE DEN GROSSEN HUND HEUTE.", "I SEE THE BIG DOG TODAY.") in changed
+    assert ("ich sehe den großen Hund heute", "I see the big dog today") in changed
+    assert any(target == pairs[1] and source != pairs[0] for source, target in changed)

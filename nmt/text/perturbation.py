@@ -1,0 +1,86 @@
+"""Perturbed text, as people write it: in capitals, with typing errors, without the last full stop.
+
+For training that makes a model robust, and for tests of how robust it is. Inline codes and numbers stay.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from nmt.text.inline_codes import find_codes
+
+Random = np.random.Generator
+Perturbation = Callable[[str, Random], str]
+
+_FINAL = re.compile(r"(?<=\w)[.!?。！？।…]+$")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_TYPOS_PER = 25  # characters for each typing error, at least one
+
+
+def upper(text: str, _: Random) -> str:
+    """The text in capitals.
+
+    >>> upper("Use %s, ok?", np.random.default_rng(1))
+    'USE %s, OK?'
+    """
+    return _outside_codes(text, str.upper)
+
+
+def title(text: str, _: Random) -> str:
+    """The text with a capital at the start of each word."""
+    return _outside_codes(text, lambda part: _LETTERS.sub(lambda word: word[0][0].upper() + word[0][1:], part))
+
+
+def no_punctuation(text: str, _: Random) -> str:
+    """The text without its final punctuation mark."""
+    return _FINAL.sub("", text)
+
+
+def typos(text: str, random: Random) -> str:
+    """The text with a few letters exchanged, dropped, doubled or replaced, or a space lost or too much."""
+    taken = [place for code in find_codes(text) for place in range(code.start, code.end)]
+    places = [place for place in range(1, len(text) - 1) if text[place].isalpha() and place not in taken]
+    for place in sorted(random.permutation(places)[: max(1, len(text) // _TYPOS_PER)].tolist(), reverse=True):
+        before, letter, following, after = text[:place], text[place], text[place + 1], text[place + 2 :]
+        edits = [
+            before + following + letter + after,
+            before + following + after,
+            before + letter + letter + following + after,
+            before + text[int(random.choice(places))] + following + after,
+            f"{before} {letter}{following}{after}",
+            before.rstrip() + letter + following + after if before.endswith(" ") else before + following + after,
+        ]
+        text = edits[int(random.integers(len(edits)))]
+    return text
+
+
+PERTURBATIONS: Mapping[str, Perturbation] = {
+    "upper": upper,
+    "title": title,
+    "typos": typos,
+    "no-punctuation": no_punctuation,
+}
+
+RATES: Mapping[str, float] = {"upper": 0.07, "title": 0.05, "typos": 0.05, "no-punctuation": 0.2}
+"""The fraction of training pairs with each, after the students of Mozilla's translation models."""
+
+
+def perturb_pair(source: str, target: str, random: Random) -> tuple[str, str]:
+    """A pair perturbed at random, or as it is: typing errors are in the source alone, the rest in both."""
+    draw, total = random.random(), 0.0
+    for name, rate in RATES.items():
+        total += rate
+        if draw < total:
+            change = PERTURBATIONS[name]
+            return change(source, random), target if name == "typos" else change(target, random)
+    return source, target
+
+
+def _outside_codes(text: str, change: Callable[[str], str]) -> str:
+    """A text changed everywhere but in its inline codes."""
+    changed, last = "", 0
+    for code in find_codes(text):
+        changed += change(text[last : code.start]) + text[code.start : code.end]
+        last = code.end
+    return changed + change(text[last:])
