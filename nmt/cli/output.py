@@ -50,9 +50,9 @@ def written_lines(output: Path | None) -> Iterator[Callable[[str], object]]:
     if output is None:
         yield write_line
         return
-    from nmt.files.atomic import atomic_write
+    from nmt.files.atomic import compressed_write
 
-    with atomic_write(output) as stream:
+    with compressed_write(output) as stream:
         yield lambda text: stream.write(text.encode("utf-8", errors="replace") + b"\n")
 
 

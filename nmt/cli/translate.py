@@ -112,6 +112,7 @@ def translate(
     several = config.n_best > 1 and not json_lines
     options = {"--scores": scores, "--align": align, "--n-best": several, "--json": json_lines and not output}
     document = _open_document(file, format, output, options, retranslate=retranslate, fuzzy=fuzzy)
+    config = replace(config, split_sentences=True) if document and "split_sentences" not in given.values else config
     terms = Glossary.read(glossary) if glossary else None
     translator = open_translator(models or [common.run.model], runtime, average, engine)
     if tag and not translator.tokenizers.source.symbol(tag):
@@ -128,8 +129,8 @@ def translate(
         form = _objects(text, config.n_best) if json_lines else _plain(text, file, config.n_best, scores=scores)
         untranslated = _translate_lines(*form, translated, output)
     if untranslated and not allow_incomplete:
-        problem = f"{counted(untranslated, 'text')} stayed untranslated, lest placeholders or tags be lost"
-        raise NmtError(problem, "the messages above say where; --allow-incomplete accepts it")
+        problem = f"{counted(untranslated, 'text')} stayed untranslated"
+        raise NmtError(problem, "the messages above say where and why; --allow-incomplete accepts that")
 
 
 def _open_document(
@@ -160,14 +161,14 @@ def _refuse(options: dict[str, bool], of_what: str) -> None:
 def _fill(document: "Document", translated: "Translate", output: Path | None, n_best: int, *, quiet: bool) -> int:
     """Fill a document, and print each text with its n-best list as JSON if it has a size; return the texts left."""
     from nmt.decoding.json_lines import format_object
-    from nmt.files.atomic import atomic_write
+    from nmt.files.atomic import compressed_write
 
     with counting("texts", quiet=quiet) as report:
         for count, (line, text, translation) in enumerate(document.fill(translated), start=1):
             report(count)
             if n_best:
                 write_line(format_object({"line": line, "text": text}, translation, n_best))
-    with atomic_write(output) if output else nullcontext(sys.stdout.buffer) as stream:
+    with compressed_write(output) if output else nullcontext(sys.stdout.buffer) as stream:
         stream.write(document.content())
     log(f"filled {document.filled:,} of {counted(len(document.slots), 'untranslated entry', 'untranslated entries')}")
     return len(document.slots) - document.filled

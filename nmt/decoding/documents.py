@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 
 from nmt.decoding.translation import Line, Translation
@@ -30,19 +30,25 @@ class Document:
 
     def __init__(self, file: Path | None, format: str, *, retranslate: bool = False, fuzzy: bool = True) -> None:
         """Raises NmtError for a file that cannot be read in its format."""
-        self.path, self.data = file or STDIN, b"".join(read_blocks(file or STDIN))
+        self.path, self.data = Path(name_of(file)), b"".join(read_blocks(file or STDIN))
         self.xliff = XliffFilling(self.data, self.path, retranslate=retranslate) if format == "xliff" else None
         self.slots = list(self.xliff or PoFilling(self.data, self.path, retranslate=retranslate, fuzzy=fuzzy))
         self.edits, self.filled = list[Edit](), 0
 
     def fill(self, translate: Translate) -> Iterator[tuple[int, str, Translation]]:
-        """Fill the slots with translations; yields each text with its line in the file and its translation."""
-        translations = translate(Line(text) for slot in self.slots for text in slot.texts)
+        """Fill the slots; yields each different text, with its line in the file and its translation."""
+        places: dict[str, tuple[int, Slot]] = {}
         for slot in self.slots:
-            of_slot = list(islice(translations, len(slot.texts)))
-            for text, translation in zip(slot.texts, of_slot, strict=True):
-                yield slot.line, text, translation
-            self._fill(slot, of_slot)
+            for text in slot.texts:
+                places.setdefault(text, (slot.line, slot))
+        results = dict[str, Translation]()
+        translations = translate(Line(text, number=line) for text, (line, _) in places.items())
+        for (text, (line, slot)), translation in zip(places.items(), translations, strict=True):
+            results[text] = translation
+            shown = [replace(item, text=slot.written(item.text)) for item in translation.alternatives]
+            yield line, slot.written(text), replace(translation, alternatives=shown)
+        for slot in self.slots:
+            self._fill(slot, [results[text] for text in slot.texts])
 
     def _fill(self, slot: Slot, translations: Sequence[Translation]) -> None:
         problem = "no translation has all of its placeholders and tags"
@@ -50,13 +56,19 @@ class Document:
             problem = "it could not be translated"
         elif not any(translation.best.untranslated for translation in translations):
             try:
-                self.edits += slot.fill([translation.text for translation in translations])
+                texts = zip(slot.texts, translations, strict=True)
+                self.edits += slot.fill([_ending_as(text, translation.text) for text, translation in texts])
                 self.filled += 1
                 return
             except UnicodeEncodeError as error:
                 problem = f"{error.encoding} has no {error.object[error.start]!r}; msgconv -t UTF-8 converts the file"
-        logger.warning("%s, line %d: stays untranslated: %s", name_of(self.path), slot.line, problem)
+        logger.warning("%s, line %d: stays untranslated: %s", self.path, slot.line, problem)
 
     def content(self) -> bytes:
         """The document with its filled slots."""
         return self.xliff.filled(self.edits) if self.xliff else apply(self.data, self.edits)
+
+
+def _ending_as(text: str, translation: str) -> str:
+    """A translation with the white space at the end of a text."""
+    return translation.rstrip() + text[len(text.rstrip()) :]

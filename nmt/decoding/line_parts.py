@@ -16,7 +16,7 @@ from nmt.decoding.engine import Request
 from nmt.decoding.tag_placement import TagPlacement, Words, coarse_words
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError, counted
-from nmt.text.inline_codes import Code, CodedText, Kind, find_codes, separate_edges
+from nmt.text.inline_codes import Code, CodedText, Kind, find_codes, has_words, separate_edges
 from nmt.text.sentences import LONGEST_WORD, Part, layout_of, separate_parts, split_to_fit
 from nmt.text.tokenizer import END, Tokenizers
 from nmt.text.words import casefold_words, contains_words
@@ -82,7 +82,7 @@ class LineSplitter:
             )
             parts.append(LinePart(gap, request, text, coded, own))
         copied = sum(len(part.gap) for part in parts if len(part.gap) > LONGEST_WORD)
-        if copied or len(parts) > _MANY_PARTS:
+        if (copied or len(parts) > _MANY_PARTS) and self.breaks != _ALL_KINDS:
             how = f"translated in {counted(len(parts), 'part')}" + f", {copied:,} without white space copied" * (
                 copied > 0
             )
@@ -97,7 +97,7 @@ class LineSplitter:
 
     def _texts(self, line: Line, limit: int) -> Iterator[tuple[str, str, list[int]]]:
         """Split a line: gap, text and at most `limit` tokens of each part, and what stays at its end."""
-        rest = line.text.lstrip() if line.prefix else line.text  # the translation begins with its prefix
+        rest = line.text.lstrip(" \t") if line.prefix else line.text  # the translation begins with its prefix
         gap = ""
         for lead, segment in self._segments(rest, self.breaks):
             layout = "" if line.prefix else layout_of(segment)
@@ -118,7 +118,8 @@ class LineSplitter:
         """Split a text at inline codes of some kinds: what stays before each segment, and the segment."""
         codes = find_codes(text) if self.config.protect else []
         if not codes:
-            yield "", text
+            is_text = has_words(text) or not (self.config.protect and text.isascii())
+            yield ("", text) if is_text else (text, "")
             return
         gap, start = "", 0
         for code in [*(code for code in codes if code.kind in breaks), Code(len(text), len(text), "break")]:
@@ -207,13 +208,13 @@ class LineSplitter:
         words = Words.of(coded.plain, source.offsets(coded.plain)).spans, Words.of(alternative.text, ends).spans
         links = alternative.alignment or []
         text = TagPlacement(*words, links, alternative.text).place(coded.tags)
-        if text is None:
+        if text is None or not coded.has_all(text):
             return None
+        if not self.alignments:
+            return replace(alternative, text=text, alignment=None)
         columns = coarse_words(coded.text, words[0]), coarse_words(text, words[1])
         word_links = sorted({(columns[1][to], columns[0][start]) for start, to in links})
-        return replace(
-            alternative, text=text, alignment=[(start, to) for to, start in word_links] if self.alignments else None
-        )
+        return replace(alternative, text=text, alignment=[(start, to) for to, start in word_links])
 
     def join(self, parts: Sequence[LinePart], n_best_lists: Sequence[list[Alternative]]) -> Translation:
         """Join the best translations of a line's parts, the second best, and so on; failed parts are left blank.
@@ -253,7 +254,7 @@ def _join_alignments(
         links += [(source[0] + word, target[0] + word) for word in range(len(parts[index].gap.split()))]
         alignment = alignments[index] if index < len(alignments) else []
         links += [(source[1] + source_word, target[1] + target_word) for source_word, target_word in alignment]
-    return links
+    return list(dict.fromkeys(links))
 
 
 def _check_terms(terms: Sequence[str], config: SearchConfig) -> None:

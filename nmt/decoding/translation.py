@@ -28,6 +28,7 @@ class Line:
     prefix: str = ""  # which the translation begins with
     terms: Sequence[str] = ()  # which the translation contains
     tag: str = ""  # of the target language, such as 2en, before each part of the text
+    number: int = 0  # for messages, if it is not the number of lines before it plus 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class Glossary:
     """Terminology: source terms and their required translations.
 
     >>> Glossary({"hund": "dog"}).apply(Line("Der Hund bellt."))
-    Line(text='Der Hund bellt.', prefix='', terms=('dog',), tag='')
+    Line(text='Der Hund bellt.', prefix='', terms=('dog',), tag='', number=0)
     """
 
     def __init__(self, terms: Mapping[str, str]) -> None:

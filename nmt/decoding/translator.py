@@ -7,7 +7,6 @@ that is too long for the model is translated sentence by sentence and joined; me
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,8 +129,10 @@ class _BufferTranslation:
 
     def __call__(self, lines: Sequence[Line], first: int) -> list[Translation]:
         """Translate lines, of which the first has this number in the input."""
-        parts_of_lines = list(map(self.splitter.split, lines, count(first)))
-        parts = [(number, part) for number, parts in enumerate(parts_of_lines, first) for part in parts if part.request]
+        numbers = [line.number or number for number, line in enumerate(lines, start=first)]
+        parts_of_lines = list(map(self.splitter.split, lines, numbers))
+        numbered = zip(numbers, parts_of_lines, strict=True)
+        parts = [(number, part) for number, parts in numbered for part in parts if part.request]
         n_best_lists = iter([n_best or [] for n_best in self._n_best(parts)])
         return [
             self.splitter.join(parts, [next(n_best_lists) for part in parts if part.request])
@@ -199,7 +200,7 @@ def _as_line(line: object) -> Line:
         raise UsageError(f"translate takes lines of text, not {type(line).__name__}", "decode them as UTF-8")
     terms = tuple(map(without_surrogates, line.terms))
     text, prefix, tag = map(without_surrogates, (line.text, line.prefix, line.tag))
-    return Line(text, prefix, terms, tag)
+    return Line(text, prefix, terms, tag, line.number)
 
 
 def length_batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:

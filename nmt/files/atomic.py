@@ -1,12 +1,13 @@
 """Atomic writes: a file or directory appears under its name only when it is complete."""
 
+import gzip
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from nmt.errors import NmtError
 
@@ -35,6 +36,17 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def compressed_write(path: Path) -> Iterator[IO[bytes]]:
+    """The same, compressed by gzip where the name ends with .gz."""
+    with atomic_write(path) as stream:
+        if path.suffix != ".gz":
+            yield stream
+            return
+        with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as compressed:
+            yield cast(IO[bytes], compressed)
 
 
 def write_text(path: Path, text: str) -> None:

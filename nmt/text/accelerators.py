@@ -13,9 +13,9 @@ _ACCELERATORS = {
     "~": re.compile(r"~(?=\w)"),
 }
 _APPENDED = re.compile(r" ?\([&_~]\w\)")  # the accelerator of a language without Latin letters: 열기(&O)
-_BEFORE_WORD = re.compile(r"""(?<![^\s("'“„«])[&_~](?=[^\W\d_])""")
-_LABEL = re.compile(r"[&_~]?[A-Z][\w&_~]*(?: [^\W\d][\w&_~]*){0,3}\W*")
+_BEFORE_WORD = re.compile(r"""(?<![^\s("'“„«>])[&_~](?=[^\W_])""")
 _WITHIN_WORD = re.compile(r"(?<![^\W_])[A-Z][a-z]*[&_~](?=[a-z])")  # E_xit, but not file_name
+_LABEL = re.compile(r"~.*|[&_~]?[A-Z][\w&_~]*(?: [&_~]?[^\W\d][\w&_~]*){0,3}\W*")
 
 
 def pair_without_accelerators(message: str, translation: str) -> tuple[str, str]:
@@ -50,15 +50,15 @@ def take_accelerator(message: str) -> tuple[str, Callable[[str], str]]:
     ...  for _, mark in [take_accelerator(message)]]
     ['Alles &sichern', '_Beenden', '열기(_O)...']
     """
-    codes = find_codes(message)
+    hidden = {place for code in find_codes(message) for place in range(code.start, code.end)}
     for mark in _ACCELERATORS:
-        place = message.find(mark)
-        if place < 0 or message.count(mark) > 1 or any(code.start <= place < code.end for code in codes):
+        places = [place for place, character in enumerate(message) if character == mark and place not in hidden]
+        if len(places) != 1:
             continue
-        is_label = _LABEL.fullmatch(message)
+        place, letter = places[0], message[places[0] + 1 :][:1]
         ends = [match.end() for pattern in (_BEFORE_WORD, _WITHIN_WORD) for match in pattern.finditer(message)]
+        is_label = _LABEL.fullmatch(message) is not None
         if place + 1 in ends and (is_label or (mark != "~" and _BEFORE_WORD.match(message, place))):
-            letter = message[place + 1]
             return message[:place] + message[place + 1 :], partial(_marked, mark=mark, letter=letter)
     return message, lambda translation: translation
 
@@ -68,7 +68,7 @@ def _marked(translation: str, mark: str, letter: str) -> str:
     codes = find_codes(translation)
     free = [
         place
-        for place, character in enumerate(translation)
+        for place, character in enumerate(translation.partition("\t")[0])  # a shortcut may follow
         if character.isalnum() and not any(code.start <= place < code.end for code in codes)
     ]
     same = [place for place in free if translation[place].casefold() == letter.casefold()]

@@ -42,25 +42,31 @@ _CODE = re.compile(
     rf"""(?P<break>(?<![ \t\r])[ \t\r]*\n\s*|(?<!\s)\s*</?(?i:{_BLOCK})(?:\s[^<>]*)?/?>\s*)
     | (?P<url>(?i:(?:https?|ftp|file)://|www\.)(?:(?![<>"{{}}])[!-~])*(?![<>"{{}}.,;:!?)\]'])[!-~])
     | (?P<email>(?<![\w.+-])(?:mailto:)?[\w.+-]+@[\w-]+(?:\.[\w-]+)+)
-    | (?P<tag><(?P<end>/?)(?P<name>[A-Za-z][\w:.-]*)
+    | (?P<tag><(?P<end>/?)(?P<name>[A-Za-z][\w:.-]*|\d{{1,2}})
         (?:\s+[\w:.-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*(?P<empty>/?)>)
+    | (?P<escaped>&lt;(?P<escaped_end>/?)(?P<escaped_name>[A-Za-z][\w:-]*)(?:\s[^&<>]*)?/?&gt;)
+    | (?P<phrase>\{{(?P<phrase_name>\w+)>|<(?P<phrase_end>\w+)\}})  # of Phrase
     | (?P<private>[\U000f0000-\U000ffffd])
     | (?P<icu>\{{\s*[\w.]+\s*,\s*(?:plural|select|selectordinal|choice)\s*,)
-    | %%
-    | (?<!\d)(?<!\d[ \u00a0])%(?:
-        (?:\d+\$)?[-+0\#']*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:hh|h|ll|l|L|q|j|z|t)?[sdiouxXcfFgGeEaAp@](?![A-Za-z])
-        | (?:\d+\$)?[sdu@]           # %sMB
-        | L?\d{{1,2}}(?![\w%]) | [A-Z]{{3,}}\b | n\b)  # %1, %PRODUCTNAME
+    | %% | %\d+% | %\|[^|\s]*\| | %[<>](?!\w+>) | %\d+:[a-z]
+    | %(?:\d+\$)?(?:[-+0\#]|'(?:.(?=\d))?)*(?:\d+|\*)?(?:\.(?:\d+|\*)?)?(?:hh|h|ll|l|L|q|j|z|t|v|I64|I)?
+        [sdiouxXcCSfFgGeEaApqjmn@](?![A-Za-z])
+    | (?<!\d)%(?:\d+\$)?[sdu@]           # %sMB
+    | (?<!\d)%(?:L?\d{{1,2}}(?![\w%]) | [A-Z]{{3,}}\b)  # %1, %PRODUCTNAME
     | %\(\w+\)[-+0\#]?[\d.]*[a-zA-Z] | %[{{<]\w+[}}>]s?    # %(name)s, %{{name}}
-    | [\$\#]\{{[^{{}}\s]*\}} | \$\(\w+\) | \$\[\w+\] | \$[A-Z_]{{2,}}\b
+    | [\$\#]\{{[^{{}}\s]*\}} | \$\(\w+\) | \$\[\w+\] | (?<!\w)\$[A-Za-z_]\w*
     | \{{\{{.{{0,200}}?\}}\}}
-    | \{{[\w.$@:!\[\]-]*\}} | \{{\s*\w+\s*[,:!][^{{}}]*\}}
+    | \{{%.{{0,200}}?%\}} | <!--.{{0,500}}?--> | <\?.{{0,500}}?\?> | <%.{{0,200}}?%>
+    | \{{[\w.$@-]*(?:\[\w*\])*(?:![a-z])?(?::(?:[^{{}}]|\{{[^{{}}]*\}})*)?\}} | \{{\s*\w+\s*[,:!][^{{}}]*\}}
+    | @\w+@
+    | \b(?:Ctrl|Strg|Alt|Shift|Cmd|Meta)\+(?:\w+\+)*\w+  # a shortcut
     | (?<![\w-])--[a-z][\w-]*\b  # --option
-    | &(?:[a-zA-Z]\w*|\#\d+|\#x[0-9a-fA-F]+);
-    | \\(?:[abfnrtv0'"\\]|u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}})""",
+    | && | &(?:[a-zA-Z]\w*|\#\d+|\#x[0-9a-fA-F]+);
+    | \\(?:[abfnrtv0'"\\]|u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}}|$)
+    | \x1b\[[\d;]*[a-zA-Z] | [\a\b\f\v\x1b]""",
     re.VERBOSE | re.ASCII,  # other scripts may follow without a space
 )
-_MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@\n\U000f0000-\U000ffffd]|://|www\.", re.IGNORECASE)
+_MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@+\n\a\b\f\v\x1b\U000f0000-\U000ffffd]|--|://|www\.", re.IGNORECASE)
 _LINE_BEFORE = re.compile(r"[\w,)\"](?:</?\w[^<>]*>|[\U000f0000-\U000ffffd])*$")  # of a sentence that goes on
 _BRACE, _LONGEST = re.compile("[{}]"), 5_000  # characters between two that belong together
 _NEAR = 200  # characters before the end of a line that may be tags
@@ -103,7 +109,7 @@ def find_codes(text: str) -> list[Code]:
     while match := _CODE.search(text, position):
         position = match.end()
         kind: Kind = "word"
-        name = (match["name"] or "").lower()
+        name = (match["name"] or match["escaped_name"] or match["phrase_name"] or match["phrase_end"] or "").lower()
         if match["break"]:
             kind = "point" if _is_soft(text, match) else "break"
         elif match["private"]:
@@ -111,6 +117,10 @@ def find_codes(text: str) -> list[Code]:
             kind, name = ("open", "close", "point")[role], str(place)
         elif match["tag"]:
             kind = "close" if match["end"] else "point" if match["empty"] or name in _VOID else "open"
+        elif match["escaped"]:
+            kind = "close" if match["escaped_end"] else "open"
+        elif match["phrase"]:
+            kind = "open" if match["phrase_name"] else "close"
         elif match["icu"]:
             position = _closing_brace(text, match.start())
             if not position:
@@ -226,20 +236,26 @@ class CodedText:
         """The tags that are taken out, those within others with these."""
         pairs = pairs_of(self._tags)
         stack: list[list[Tag]] = [[]]
+        last = -1  # the end of the last tag, if it is not one of a pair
         for index, code in enumerate(self._tags):
             start, raw = self._offsets[index], self.text[code.start : code.end]
-            before, after = self.text[: code.start][-1:].isspace(), self.text[code.end :][:1].isspace()
             if code.kind == "close":
                 stack.pop()
+            elif code.kind == "point" and code.start == last:  # one with the tag before it
+                before = stack[-1].pop()
+                stack[-1].append(Tag(start, -1, (before.codes[0] + raw, ""), self._spaces(before.spaces[0], code), []))
             else:
-                last = self._tags[pairs[index]] if index in pairs else None
-                closing = self.text[last.start : last.end] if last else ""
-                after = self.text[last.end :][:1].isspace() if last else after
-                end = self._offsets[pairs[index]] if last else -1
-                stack[-1].append(Tag(start, end, (raw, closing), (before, after), []))
-                if last:
+                closing = self._tags[pairs[index]] if index in pairs else None
+                codes = raw, self.text[closing.start : closing.end] if closing else ""
+                spaces = self._spaces(self.text[: code.start][-1:].isspace(), closing or code)
+                stack[-1].append(Tag(start, self._offsets[pairs[index]] if closing else -1, codes, spaces, []))
+                if closing:
                     stack.append(stack[-1][-1].tags)
+            last = code.end if code.kind == "point" else -1
         return stack[0]
+
+    def _spaces(self, before: bool, last: Code) -> tuple[bool, bool]:
+        return before, self.text[last.end :][:1].isspace()
 
     def is_whole(self, parts: Sequence[str]) -> bool:
         """Whether parts of the text divide no code, and no pair of tags."""

@@ -220,6 +220,12 @@ def test_pofilter_finds_no_error_in_a_filled_file(tmp_path: Path) -> None:
         ("see ~user for it", None, "", ""),
         ("a &amp; b", None, "", ""),
         ("%(a_b)s &c", "%(a_b)s c", "%(a_b)s d", "%(a_b)s &d"),
+        ("~Two dogs run in the wide park", "Two dogs run in the wide park", "Tiere", "~Tiere"),
+        ("Two ~dogs run", "Two dogs run", "Die Hunde", "~Die Hunde"),
+        ("<b>_Two</b>", "<b>Two</b>", "<b>Two</b>", "<b>_Two</b>"),
+        ("_1 dog", "1 dog", "1 Hund", "_1 Hund"),
+        ("&Two && _dogs", "Two && _dogs", "Zwei && _Hunde", "&Zwei && _Hunde"),
+        ("&Save\tCtrl+S", "Save\tCtrl+S", "Ablegen\tCtrl+S", "&Ablegen\tCtrl+S"),
     ],
 )
 def test_an_accelerator_is_taken_and_set_again(message: str, plain: str | None, translation: str, marked: str) -> None:
@@ -285,8 +291,9 @@ def test_what_must_not_be_translated_is_not() -> None:
     [
         ("{a} {b}", "<target>{} {}</target>", "<target>{A} {B}</target>"),
         ("{a} {b}", '<target>{x} <mrk mtype="seg" mid="2"/></target>', "<target>{x} {B}</target>"),
-        ('<g id="7">{a} {b}</g>', "", '<target><g id="7">{A} {B}</g></target>'),
-        ('{a <x id="7"/>c} {b}', "<target/>", '<target>{A <x id="7"/>C} {B}</target>'),
+        ('<g id="7">{a} {b}</g>', "", f'<target {STATE}><g id="7">{{A}} {{B}}</g></target>'),
+        ('{a <x id="7"/>c} {b}', "<target/>", f'<target {STATE}>{{A <x id="7"/>C}} {{B}}</target>'),
+        ("{a} {b}", '<target state="new">{x} {}</target>', f"<target {STATE}>{{A}} {{B}}</target>"),
     ],
 )
 def test_each_segment_of_a_segmented_unit_is_filled(source: str, target: str, filled: str) -> None:
@@ -353,6 +360,42 @@ def test_halves_of_pairs_belong_together() -> None:
     codes = find_codes(slot.texts[0])
     assert [code.kind for code in codes] == ["open", "close"] * 2
     assert is_nested(codes)
+
+
+def test_what_is_beside_a_segment_stays() -> None:
+    """<ignorable> holds the white space between segments, also where it has a target."""
+    beside = "<ignorable><source> </source>{}</ignorable>"
+    unit = '<unit id="1">{beside}<segment{state}><source>a</source>{target}</segment>{beside}</unit>'
+    for ignorable in (beside.format(""), beside.format("<target> </target>")):
+        before = unit.format(beside=ignorable, state="", target="")
+        after = unit.format(beside=ignorable, state=' state="translated"', target="<target>A</target>")
+        assert fill_xliff(xliff(before, "2.0")) == xliff(after, "2.0")
+
+
+@pytest.mark.parametrize("unit", ['m:locked="true"', 'mq:locked="locked"', 'translate="no"'])
+def test_locked_segments_stay(unit: str) -> None:
+    namespaces = 'xmlns:m="http://www.memsource.com/mxlf/2.0" xmlns:mq="MQXliff"'
+    data = xliff(f'<trans-unit id="1" {unit}><source>a</source></trans-unit>', namespaces=namespaces)
+    assert fill_xliff(data) == data
+
+
+def test_private_characters_of_a_file_are_no_tags_of_it() -> None:
+    source = 'a \U000f0000 b \U000f0001 <g id="1">c</g> \U000f0002'
+    filled = fill_xliff(xliff(f'<trans-unit id="1"><source>{source}</source></trans-unit>'))
+    assert f"<target {STATE}>{source.replace('a', 'A').replace('b', 'B').replace('>c', '>C')}</target>" in filled
+
+
+def test_white_space_alone_is_not_filled() -> None:
+    data = xliff('<trans-unit id="1" xml:space="preserve"><source>  </source></trans-unit>')
+    assert fill_xliff(data) == data
+    entries = HEADER + '\nmsgid " "\nmsgstr ""\n\nmsgid "\\n"\nmsgstr ""\n'
+    assert fill_po(entries) == entries
+
+
+def test_many_plural_forms_are_in_their_order() -> None:
+    header = HEADER + '"Plural-Forms: nplurals=12; plural=n;\\n"\n'
+    filled = fill_po(header + '\nmsgid "a"\nmsgid_plural "b"\nmsgstr[0] ""\nmsgstr[1] ""\n')
+    assert re.findall(r"msgstr\[(\d+)\]", filled) == list(map(str, range(12)))
 
 
 def test_dialects_of_cat_tools_are_filled() -> None:

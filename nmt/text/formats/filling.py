@@ -16,6 +16,7 @@ class Slot(NamedTuple):
     line: int  # of the file
     texts: list[str]  # to translate, one or, with plurals, two
     fill: Callable[[Sequence[str]], list[Edit]]  # takes their translations; UnicodeError where the charset lacks some
+    written: Callable[[str], str] = str  # a text as the document has it
 
 
 def apply(data: bytes, edits: Iterable[Edit]) -> bytes:

@@ -38,7 +38,11 @@ class PoFilling:
         for entry in self.file:
             if entry.is_header:
                 self._read_plural_forms(entry.translations[0])
-            elif not entry.obsolete and entry.texts["msgid"] and (self.retranslate or not any(entry.translations)):
+            elif (
+                not entry.obsolete
+                and entry.texts["msgid"].strip()
+                and (self.retranslate or not any(entry.translations))
+            ):
                 yield self._slot(entry)
 
     def _read_plural_forms(self, header: str) -> None:
@@ -70,7 +74,7 @@ class PoFilling:
 
     def _edits(self, entry: Entry, strings: dict[str, str]) -> list[Edit]:
         edits, new = list[Edit](), ""
-        for key, text in sorted(strings.items()):
+        for key, text in sorted(strings.items(), key=lambda item: (len(item[0]), item[0])):
             if offsets := entry.offsets.get(key):
                 edits.append((offsets[1], offsets[-1], self._quoted(text, len(key) + 1).encode(self.file.charset)))
             else:

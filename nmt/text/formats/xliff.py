@@ -66,7 +66,7 @@ class Xliff(MarkupReader):
         (self.breaks.update if is_break(code) else self.breaks.difference_update)(self.references)
 
     def _begin_side(self, name: str, attributes: Attributes) -> None:
-        if self.translate[-1] == "no":
+        if self.translate[-1] == "no" or not self.unit_line:  # as in <ignorable>
             self.skipped = 1
             return
         self.side, self.code = name, self.file_codes[SIDES[name]]

@@ -21,6 +21,7 @@ _TARGET_STATE = {"state": "needs-review-translation", "state-qualifier": "mt-sug
 _SEGMENT_STATE = {"state": "translated", "subState": ""}  # of XLIFF 2
 _TAG = re.compile(rb"""</?[^\s/>]+(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _DECLARED = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)""")
+_PRIVATE = re.compile("[\U000f0000-\U000ffffd]")
 _SPACE = "http://www.w3.org/XML/1998/namespace space"
 _LONGEST_GAP = 200  # bytes of white space before a source that are repeated before its target
 _START = "start"  # an attribute that no inline element has
@@ -53,10 +54,15 @@ class _Segment(NamedTuple):
         """The places to fill, if the whole target is open, or else those of its segments that are empty."""
         source, target = self.elements["source"], self.elements.get("target")
         sources = self.elements.get("seg-source", source).parts
+        if not source.text.strip():
+            return
         if target and target.parts:
-            for key, part in target.parts.items():
-                if key in sources and (is_open or not part.text.strip()):
-                    yield self._slot([sources[key]], partial(self._part_edits, part))
+            shared = [(part, sources[key]) for key, part in target.parts.items() if key in sources]
+            groups = [shared] if is_open else [[pair] for pair in shared if not pair[0].text.strip()]
+            tag = (target.start, target.content, self._tag(target, self.state).encode())
+            for group in filter(None, groups):
+                targets, from_sources = zip(*group, strict=True)
+                yield self._slot(from_sources, partial(self._part_edits, targets, [tag] if is_open else []))
         elif is_open:
             yield self._slot([*sources.values()] or [source], self._target_edits)
 
@@ -64,12 +70,13 @@ class _Segment(NamedTuple):
         texts, marks = zip(*(take_accelerator(self._text(part)) for part in parts), strict=True)
 
         def fill(translations: Sequence[str]) -> list[Edit]:
-            marked = (mark(text) for mark, text in zip(marks, translations, strict=True))
-            return edits(
-                ["".join(self.written.get(character, escape(character)) for character in text) for text in marked]
-            )
+            return edits([self._written(mark(text)) for mark, text in zip(marks, translations, strict=True)])
 
-        return Slot(self.line, list(texts), fill)
+        return Slot(self.line, list(texts), fill, self._written)
+
+    def _written(self, text: str) -> str:
+        """A text as XML, with its inline elements."""
+        return "".join(self.written.get(character, escape(character)) for character in text)
 
     def _text(self, part: _Element) -> str:
         return part.text if self.preserve else re.sub(r"\s+", " ", part.text)
@@ -79,27 +86,31 @@ class _Segment(NamedTuple):
 
     def _edit(self, element: _Element, content: str, attributes: Mapping[str, str]) -> Edit:
         """Replace the content of an element, and set attributes."""
-        tag = self._raw(element.start, element.content)
-        name = re.split(r"[\s/>]", tag[1:])[0]
-        return element.start, element.end, f"{_with_attributes(tag, attributes)}{content}</{name}>".encode()
+        tag = self._tag(element, attributes)
+        name = re.split(r"[\s>]", tag[1:])[0]
+        return element.start, element.end, f"{tag}{content}</{name}>".encode()
 
-    def _part_edits(self, part: _Element, contents: Sequence[str]) -> list[Edit]:
-        return [self._edit(part, contents[0], {})]
+    def _tag(self, element: _Element, attributes: Mapping[str, str]) -> str:
+        return _with_attributes(self._raw(element.start, element.content), attributes)
+
+    def _part_edits(self, parts: Sequence[_Element], others: list[Edit], contents: Sequence[str]) -> list[Edit]:
+        """Replace the contents of segments, besides other edits."""
+        return [*others, *(self._edit(part, text, {}) for part, text in zip(parts, contents, strict=True))]
 
     def _target_edits(self, contents: Sequence[str]) -> list[Edit]:
         """Replace the target, or add one after the source."""
         source, target = self.elements["source"], self.elements.get("target")
-        segmented, content, state = self.elements.get("seg-source", source), contents[0], self.state
+        segmented, content = self.elements.get("seg-source", source), contents[0]
         if segmented.parts:
             edits = (self._edit(part, text, {}) for part, text in zip(segmented.parts.values(), contents, strict=True))
             moved = [(start - segmented.content, end - segmented.content, new) for start, end, new in edits]
-            content, state = apply(self.data[segmented.content : segmented.content_end], moved).decode(), {}
+            content = apply(self.data[segmented.content : segmented.content_end], moved).decode()
         if target:
-            return [self._edit(target, content, state)]
+            return [self._edit(target, content, self.state)]
         tag = re.sub(r"^<([\w.-]+:)?source.*", r"<\1target>", self._raw(source.start, source.content), flags=re.DOTALL)
         place, before = max(source.end, segmented.end), self.data[max(0, source.start - _LONGEST_GAP) : source.start]
         gap = before[len(before.rstrip()) :].decode()
-        return [(place, place, f"{gap}{_with_attributes(tag, state)}{content}</{tag[1:]}".encode())]
+        return [(place, place, f"{gap}{_with_attributes(tag, self.state)}{content}</{tag[1:]}".encode())]
 
 
 class XliffFilling(Xliff):
@@ -137,14 +148,22 @@ class XliffFilling(Xliff):
         self.spaces[depth] = attributes.get(_SPACE) or self.spaces.get(depth - 1, "")
         if name == "xliff":
             self.version = attributes.get("version", "")
-        elif name in SEGMENTS:
+        if any(key.rpartition(" ")[2] == "locked" and value in ("true", "locked") for key, value in attributes.items()):
+            self.translate[-1] = "no"  # by memoQ or Phrase
+        if name in SEGMENTS:
             self.segment, self.segment_start = name, self.parser.CurrentByteIndex
             self.elements, self.written, self.numbers = {}, {}, {}
 
     def _begin_side(self, name: str, attributes: Attributes) -> None:
         super()._begin_side(name, attributes)
+        self.parser.CharacterDataHandler = self._add_text if self.text is not None else None
         self.spaces[0] = attributes.get(_SPACE) or self.spaces[len(self.translate)]
         self.side_start, self.marks = self.parser.CurrentByteIndex, {}
+
+    def _add_text(self, data: str) -> None:
+        """Add to the text, in which private characters of the file are inline codes, too."""
+        assert self.text is not None
+        self.text.append(_PRIVATE.sub(lambda match: self._stand_in(len(self.written), _ALONE, match[0]), data))
 
     def _take_side(self, text: str) -> None:
         self.elements[self.side] = self._element(self.side_start, text, self.marks)
@@ -172,14 +191,17 @@ class XliffFilling(Xliff):
             role = _ROLES.get(name, _ALONE)
             key = next((attributes[key] for key in ("rid", "startRef", "id") if key in attributes), "")
             number = number if role == _ALONE else self.numbers.setdefault(key, number)
-            text[length:] = [self._stand_in(number, role, element.start, element.end)]
+            text[length:] = [self._stand_in(number, role, self._raw(element.start, element.end))]
         else:
-            text.insert(length, self._stand_in(number, _OPENING, element.start, element.content))
-            text.append(self._stand_in(number, _CLOSING, element.content_end, element.end))
+            text.insert(length, self._stand_in(number, _OPENING, self._raw(element.start, element.content)))
+            text.append(self._stand_in(number, _CLOSING, self._raw(element.content_end, element.end)))
 
-    def _stand_in(self, number: int, role: int, start: int, end: int) -> str:
+    def _raw(self, start: int, end: int) -> str:
+        return self.data[start:end].decode()
+
+    def _stand_in(self, number: int, role: int, written: str) -> str:
         character = chr(PRIVATE + 3 * number + role)
-        self.written[character] = self.data[start:end].decode()
+        self.written[character] = written
         return character
 
     def _end_segment(self) -> None:
