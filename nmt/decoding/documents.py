@@ -11,10 +11,12 @@ from nmt.text.corpus import format_of
 from nmt.text.formats.filling import Edit, Slot, apply
 from nmt.text.formats.po_filling import PoFilling
 from nmt.text.formats.xliff_filling import XliffFilling
+from nmt.text.inline_codes import CodedText, find_codes
 
 logger = logging.getLogger("nmt")
 
 FORMATS = ("po", "xliff")
+_SIGNS = "%<>{}\\"  # of inline codes
 
 Translate = Callable[[Iterable[Line]], Iterator[Translation]]
 
@@ -54,7 +56,7 @@ class Document:
         problem = "no translation has all of its placeholders and tags"
         if any(translation.failed for translation in translations):
             problem = "it could not be translated"
-        elif not any(translation.best.untranslated for translation in translations):
+        elif all(map(_keeps_codes, slot.texts, translations)):
             try:
                 texts = zip(slot.texts, translations, strict=True)
                 self.edits += slot.fill([_ending_as(text, translation.text) for text, translation in texts])
@@ -67,6 +69,13 @@ class Document:
     def content(self) -> bytes:
         """The document with its filled slots."""
         return self.xliff.filled(self.edits) if self.xliff else apply(self.data, self.edits)
+
+
+def _keeps_codes(text: str, translation: Translation) -> bool:
+    """Whether a translation has the inline codes of a text, each exactly once, and no others, nor parts of them."""
+    coded, ending = CodedText(text, find_codes(text), lambda _: True), _ending_as(text, translation.text)
+    has_all = coded.has_all(ending) and all(text.count(sign) == ending.count(sign) for sign in _SIGNS)
+    return has_all and not translation.best.untranslated
 
 
 def _ending_as(text: str, translation: str) -> str:
