@@ -112,7 +112,7 @@ def translate(
     several = config.n_best > 1 and not json_lines
     options = {"--scores": scores, "--align": align, "--n-best": several, "--json": json_lines and not output}
     document = _open_document(file, format, output, options, retranslate=retranslate, fuzzy=fuzzy)
-    config = replace(config, split_sentences=True) if document and "split_sentences" not in given.values else config
+    config = _for_documents(config, given) if document else config
     terms = Glossary.read(glossary) if glossary else None
     translator = open_translator(models or [common.run.model], runtime, average, engine)
     if tag and not translator.tokenizers.source.symbol(tag):
@@ -131,6 +131,12 @@ def translate(
     if untranslated and not allow_incomplete:
         problem = f"{counted(untranslated, 'text')} stayed untranslated"
         raise NmtError(problem, "the messages above say where and why; --allow-incomplete accepts that")
+
+
+def _for_documents(config: SearchConfig, given: Given) -> SearchConfig:
+    """The search of a document: each sentence on its own, unless that is given, and no inline code is lost."""
+    split, protect = given.values.get("split_sentences", True), config.protect
+    return replace(config, split_sentences=bool(split), protect="on" if protect == "auto" else protect)
 
 
 def _open_document(

@@ -35,8 +35,11 @@ class SearchConfig(LengthPenaltyConfig):
     split_sentences: bool = setting(
         False, "Translate each sentence of a line separately; by default only in lines longer than the model's maximum"
     )
-    protect: bool = setting(
-        True, "Keep placeholders, tags and URLs, each exactly once, or leave the text around them untranslated"
+    protect: str = setting(
+        "auto",
+        "Placeholders, tags and URLs: auto keeps each exactly once where it can; on leaves text untranslated where it "
+        "cannot, as in documents; off treats them as text",
+        choices=("auto", "on", "off"),
     )
     max_length: int | None = _length(
         None,

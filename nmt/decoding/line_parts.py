@@ -116,9 +116,9 @@ class LineSplitter:
 
     def _segments(self, text: str, breaks: frozenset[Kind]) -> Iterator[tuple[str, str]]:
         """Split a text at inline codes of some kinds: what stays before each segment, and the segment."""
-        codes = find_codes(text) if self.config.protect else []
+        codes = find_codes(text) if self.config.protect != "off" else []
         if not codes:
-            is_text = has_words(text) or not (self.config.protect and text.isascii())
+            is_text = has_words(text) or not (self.config.protect != "off" and text.isascii())
             yield ("", text) if is_text else (text, "")
             return
         gap, start = "", 0
@@ -135,7 +135,7 @@ class LineSplitter:
 
     def _coded(self, text: str) -> CodedText | None:
         """A text with the inline codes in it that are to be protected, if it has some."""
-        codes = find_codes(text) if self.config.protect and self.breaks != _ALL_KINDS else []
+        codes = find_codes(text) if self.config.protect != "off" and self.breaks != _ALL_KINDS else []
         source = self.tokenizers.source
         return CodedText(text, codes, lambda tag: bool(source.symbol(tag))) if codes else None
 

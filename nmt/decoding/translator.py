@@ -19,6 +19,7 @@ from nmt.decoding.search import SentenceSearch, to_json
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation, without_surrogates
 from nmt.errors import UsageError
 from nmt.files.lines import batched
+from nmt.text.inline_codes import find_codes
 from nmt.text.tokenizer import Tokenizers
 from nmt.workers import Workers, available_threads
 
@@ -167,7 +168,7 @@ class _BufferTranslation:
         return results
 
     def _piecewise(self, parts: Sequence[_NumberedPart]) -> list[_NBest]:
-        """The translation of each part piece by piece, between its inline codes; the source where even that fails."""
+        """The translation of each part piece by piece, between its inline codes; strictly, the source if that fails."""
         pieces_of_parts = [self.splitter.split_at_codes(part.line) for _, part in parts]
         numbered = [
             (number, piece)
@@ -175,14 +176,20 @@ class _BufferTranslation:
             for piece in pieces
             if piece.request
         ]
-        n_best_lists = iter([n_best or [] for n_best in self._search(numbered, 1)])
+        count = 1 if self.config.sample else self.config.hypotheses
+        n_best_lists = iter([_first_without_codes(n_best or []) for n_best in self._search(numbered, count)])
         results: list[_NBest] = []
         for (_, part), pieces in zip(parts, pieces_of_parts, strict=True):
             translation = self.splitter.join(pieces, [next(n_best_lists) for piece in pieces if piece.request])
-            kept = [translation.best] if part.has_codes_of(translation.text) else []
-            untranslated = Alternative(text=part.text, untranslated=True)
-            results.append(None if translation.failed else kept or [untranslated])
+            is_kept = self.config.protect != "on" or part.has_codes_of(translation.text)
+            best = translation.best if is_kept else Alternative(text=part.text, untranslated=True)
+            results.append(None if translation.failed else [best])
         return results
+
+
+def _first_without_codes(alternatives: list[Alternative]) -> list[Alternative]:
+    """The best alternative that invents no inline code, or the best."""
+    return [item for item in alternatives if not find_codes(item.text)][:1] or alternatives[:1]
 
 
 def _replace_lost(

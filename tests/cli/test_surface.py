@@ -29,7 +29,7 @@ WITHOUT_SETTINGS = (
 )  # so --config has no meaning
 RUNTIME = "--device --precision --threads"
 SEARCH = (
-    "--beam --protect --no-protect --length-penalty --max-length --n-best --batch-tokens "
+    "--beam --protect --length-penalty --max-length --n-best --batch-tokens "
     "--split-sentences --no-split-sentences "
     "--length-normalization --max-ratio --min-length --min-ratio --coverage-penalty --no-repeat-ngram "
     "--repetition-penalty --forbid --loop-guard --no-loop-guard --beam-groups --diversity --mbr --candidates --sample "

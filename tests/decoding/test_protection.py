@@ -17,7 +17,7 @@ from nmt.decoding.translation import Glossary, Line
 from nmt.text.inline_codes import CodedText, find_codes, is_nested
 from nmt.text.tokenizer import Tokenizers
 
-ONCE = SearchConfig(no_repeat_ngram=1, loop_guard=False)
+ONCE = SearchConfig(no_repeat_ngram=1, loop_guard=False, protect="on")
 PIECES = [
     "Ich",
     "sehe",
@@ -87,7 +87,7 @@ def test_an_engine_that_copies_gives_the_same_text(tokenizers: Tokenizers, text:
 @given(text=documents, seed=st.integers(0, 99), rate=st.sampled_from([0.02, 0.2, 0.7]))
 def test_every_code_comes_through_exactly_once(tokenizers: Tokenizers, text: str, seed: int, rate: float) -> None:
     translator = Translator(Garbling(seed, rate), tokenizers)
-    (translation,) = translator.translate([text], search=SearchConfig(loop_guard=False, n_best=2))
+    (translation,) = translator.translate([text], search=SearchConfig(loop_guard=False, n_best=2, protect="on"))
     for alternative in translation.alternatives:
         assert codes_of(alternative.text) == codes_of(text)
         assert is_nested(find_codes(alternative.text))
@@ -121,9 +121,21 @@ def test_where_even_that_fails_the_source_stays_and_says_so(tokenizers: Tokenize
     assert [(one.text, one.best.untranslated) for one in found] == [("sehe %s heute", True), ("Hund %d", False)]
 
 
+def test_by_default_a_line_is_translated_even_where_a_code_is_invented(tokenizers: Tokenizers) -> None:
+    engine, config = Echo(tokenizers.target.encode(["Hund %d"])), SearchConfig(no_repeat_ngram=1, loop_guard=False)
+    (translation,) = Translator(engine, tokenizers).translate(["sehe %s heute"], search=config)
+    assert (translation.text, translation.best.untranslated) == ("Hund %d %s Hund %d", False)
+
+
+def test_pieces_take_the_first_hypothesis_that_invents_no_code(tokenizers: Tokenizers) -> None:
+    engine = Echo(tokenizers.target.encode(["Hund %d", "den Hund"]))
+    (translation,) = Translator(engine, tokenizers).translate(["sehe %s heute"], search=ONCE)
+    assert translation.text == "den Hund %s den Hund"
+
+
 def test_without_protection_codes_are_text(tokenizers: Tokenizers) -> None:
     engine = Echo(tokenizers.target.encode(["Hund"]))
-    config = SearchConfig(no_repeat_ngram=1, protect=False)
+    config = SearchConfig(no_repeat_ngram=1, protect="off")
     assert Translator(engine, tokenizers).translate(["<b>sehe</b> %s"], search=config)[0].text == "Hund"
 
 
