@@ -118,7 +118,7 @@ class LineSplitter:
         """Split a text at inline codes of some kinds: what stays before each segment, and the segment."""
         codes = find_codes(text) if self.config.protect != "off" else []
         if not codes:
-            is_text = has_words(text) or not (self.config.protect != "off" and text.isascii())
+            is_text = has_words(text) or not (self.config.protect != "off" and text.isascii() and text.isprintable())
             yield ("", text) if is_text else (text, "")
             return
         gap, start = "", 0

@@ -78,7 +78,7 @@ def test_fine_tuning_has_a_lower_rate_and_a_shorter_warm_up_unless_they_are_give
 def test_no_shape_is_announced_but_that_of_the_model(trained: Path, fresh: Path, command: Program) -> None:
     done = command("train", "--run", fresh, "--init-from", trained / "model", "--preset", "base", *FEW)
     assert done.returncode == 0, done.stderr
-    assert "512" not in done.stderr
+    assert "dim 512" not in done.stderr
     assert "encoder_layers 6" not in done.stderr
     told = next(line for line in done.stderr.splitlines() if line.startswith("--init-from"))
     assert "decoder_layers 1, dim 16, encoder_layers 1, feed_forward 16, heads 2" in told
