@@ -72,7 +72,8 @@ def key_of(entry: Entry) -> tuple[str | None, str]:
 
 def is_translated(entry: Entry) -> bool:
     """Whether an entry is translated; plurals of other than two forms, and accelerators, are left out."""
-    is_live = not (entry.is_header or entry.obsolete or b"fuzzy" in entry.flags) and entry.texts["msgid"].strip()
+    is_blank = not entry.texts["msgid"].strip()
+    is_live = not (entry.is_header or entry.obsolete or b"fuzzy" in entry.flags or is_blank)
     forms = 1 if "msgid_plural" not in entry.texts else 2
     plain = all(take_accelerator(text)[0] == text for key, text in entry.texts.items() if key.startswith("msgid"))
     same = placeholders(entry.texts["msgid"]) == placeholders(entry.texts.get("msgid_plural", entry.texts["msgid"]))
