@@ -25,10 +25,10 @@ class Request:
 
     source: Sequence[int] = ()  # ends with END
     words: Sequence[int] = ()  # of the source, for its tokens without END; for alignments only
+    fine: bool = False  # whether `words` also end at punctuation
     max_length: int
     min_length: int = 1
     prefix: Sequence[int] = ()  # first tokens of the translation
-    fine: bool = False  # whether these words also end at punctuation
     required: Sequence[Sequence[int]] = ()  # terms, as tokens, that the translation must contain
     seed: int = 0  # of its samples
 

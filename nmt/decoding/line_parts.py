@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
+from functools import cache
 from itertools import chain, repeat
 from typing import NamedTuple, get_args
 
@@ -16,7 +17,7 @@ from nmt.decoding.engine import Request
 from nmt.decoding.tag_placement import TagPlacement, Words, coarse_words
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError, counted
-from nmt.text.inline_codes import Code, CodedText, Kind, find_codes, has_words, separate_edges
+from nmt.text.inline_codes import Code, CodedText, Kind, find_codes, separate_edges
 from nmt.text.sentences import LONGEST_WORD, Part, layout_of, separate_parts, split_to_fit
 from nmt.text.tokenizer import END, Tokenizers
 from nmt.text.words import casefold_words, contains_words
@@ -36,11 +37,20 @@ class LinePart(NamedTuple):
     request: Request | None  # None at the end of a line, after the last text
     text: str = ""
     coded: CodedText | None = None  # the text, if it has inline codes to protect
-    line: Line = Line("")  # then also as a line of its own
+    line: Line = Line("")  # the text as a line of its own
 
     def has_codes_of(self, translation: str) -> bool:
         """Whether a translation has the inline codes of this part, each exactly once."""
         return self.coded is None or self.coded.has_all(translation)
+
+
+class _Text(NamedTuple):
+    """A text of a line, before it becomes a part."""
+
+    gap: str
+    text: str
+    coded: CodedText | None
+    tokens: list[int]  # of the text without tags
 
 
 class LineSplitter:
@@ -70,11 +80,10 @@ class LineSplitter:
         """
         parts, source = list[LinePart](), self.tokenizers.source
         tag = source.encode([source.symbol(line.tag) or line.tag])[0] if line.tag else []
-        for gap, text, tokens in self._texts(line, self.max_length - 1 - len(tag)):
+        for gap, text, coded, tokens in self._texts(line, self.max_length - 1 - len(tag)):
             if not text:
                 parts.append(LinePart(gap, None))
                 continue
-            coded = self._coded(text)
             plain = coded.plain if coded else text
             own = Line(text, tag=line.tag) if parts else replace(line, text=text)
             request = self._request(
@@ -95,8 +104,8 @@ class LineSplitter:
         splitter.breaks = _ALL_KINDS
         return splitter.split(line)
 
-    def _texts(self, line: Line, limit: int) -> Iterator[tuple[str, str, list[int]]]:
-        """Split a line: gap, text and at most `limit` tokens of each part, and what stays at its end."""
+    def _texts(self, line: Line, limit: int) -> Iterator[_Text]:
+        """Split a line into texts of at most `limit` tokens, and what stays at its end."""
         rest = line.text.lstrip(" \t") if line.prefix else line.text  # the translation begins with its prefix
         gap = ""
         for lead, segment in self._segments(rest, self.breaks):
@@ -106,19 +115,20 @@ class LineSplitter:
                 text = cell.strip()
                 start = cell.find(text)
                 gap += cell[:start]
-                for part_gap, part, tokens in self._fit(text, limit):
-                    if tokens:
-                        yield gap + part_gap, part, tokens
-                    gap = "" if tokens else gap + part_gap + part
+                for part in self._fit(text, limit):
+                    if part.tokens:
+                        yield part._replace(gap=gap + part.gap)
+                    gap = "" if part.tokens else gap + part.gap + part.text
                 gap += cell[start + len(text) :]
         if gap.strip() or (re.search("[\t\n]", gap) and rest.strip()):
-            yield gap, "", []
+            yield _Text(gap, "", None, [])
 
     def _segments(self, text: str, breaks: frozenset[Kind]) -> Iterator[tuple[str, str]]:
         """Split a text at inline codes of some kinds: what stays before each segment, and the segment."""
         codes = find_codes(text) if self.config.protect != "off" else []
         if not codes:
-            is_text = has_words(text) or not (self.config.protect != "off" and text.isascii() and text.isprintable())
+            signs = self.config.protect != "off" and text.isascii() and text.isprintable()
+            is_text = not signs or any(map(str.isalpha, text))
             yield ("", text) if is_text else (text, "")
             return
         gap, start = "", 0
@@ -139,15 +149,16 @@ class LineSplitter:
         source = self.tokenizers.source
         return CodedText(text, codes, lambda tag: bool(source.symbol(tag))) if codes else None
 
-    def _fit(self, text: str, limit: int) -> Iterator[tuple[str, str, list[int]]]:
-        """Split text, if necessary: gap, text and tokens of each part; what is not text has no tokens."""
+    def _fit(self, text: str, limit: int) -> Iterator[_Text]:
+        """Split text, if necessary; what is not text has no tokens."""
 
-        def encode(part: str) -> list[int]:
+        @cache
+        def encode(part: str) -> tuple[CodedText | None, list[int]]:
             coded = self._coded(part)
-            return self.tokenizers.source.encode([coded.plain if coded else part])[0]
+            return coded, self.tokenizers.source.encode([coded.plain if coded else part])[0]
 
         def fits(part: str) -> bool:
-            return len(part) <= limit * _MOST_CHARACTERS and len(encode(part)) <= limit
+            return len(part) <= limit * _MOST_CHARACTERS and len(encode(part)[1]) <= limit
 
         def parts_of(part: str) -> list[Part]:
             if not self.config.split_sentences and fits(part):
@@ -162,7 +173,9 @@ class LineSplitter:
                 for (gap, part), lead in zip(parts_of(piece) or [Part("", "")], chain([lead], repeat("")), strict=False)
             ]
         for gap, part in parts:
-            yield gap, part, encode(part)[:limit] if part and (len(part) <= LONGEST_WORD or fits(part)) else []
+            is_text = part and (len(part) <= LONGEST_WORD or fits(part))
+            of_part, tokens = encode(part) if is_text else (None, [])
+            yield _Text(gap, part, of_part, tokens[:limit])
 
     def _request(self, part: Line, tag: list[int], tokens: list[int], has_tags: bool) -> Request:
         config, encode, length = self.config, self.tokenizers.target.encode, len(tag) + len(tokens) + 1
@@ -197,12 +210,12 @@ class LineSplitter:
         if part.coded is None:
             return list(alternatives)
         tagged = (self._with_tags(part.coded, alternative) for alternative in alternatives)
-        return [alternative for alternative in tagged if alternative and part.has_codes_of(alternative.text)]
+        return [alternative for alternative in tagged if alternative]
 
     def _with_tags(self, coded: CodedText, alternative: Alternative) -> Alternative | None:
-        """A translation of a text without tags, with them; None where they cannot be placed."""
+        """A translation of a text without tags, with them; None where a code is lost, or a tag cannot be placed."""
         if not coded.tags:
-            return alternative
+            return alternative if coded.has_all(alternative.text) else None
         source, target = self.tokenizers
         ends = target.decoded_offsets([token for token in target.ids(alternative.tokens) if token != END])
         words = Words.of(coded.plain, source.offsets(coded.plain)).spans, Words.of(alternative.text, ends).spans

@@ -116,9 +116,9 @@ class Translator:
         engine = self.engine.choose(config)
         search = SentenceSearch(engine, self.tokenizers, config, token_scores=token_scores)
         with Workers(search.on_json, engine.processes) as workers:
-            first = 1
+            translate, first = _BufferTranslation(splitter, engine, workers), 1
             for buffer in batched(map(_as_line, lines), buffer_lines):
-                yield from _BufferTranslation(splitter, engine, workers)(buffer, first)
+                yield from translate(buffer, first)
                 first += len(buffer)
 
 

@@ -45,9 +45,8 @@ def write_synthetic(
             if number < first:
                 continue
             synthesizer = Synthesizer(config, backward=backward, seed=seed)
-            remaining = islice(examples(), done if number == first else 0, None)
             texts = done if number == first else 0
-            for pairs in batched(synthesizer(remaining, teacher()), COMMIT):
+            for pairs in batched(synthesizer(islice(examples(), texts, None), teacher()), COMMIT):
                 counts += _write(pairs, output, seen, config)
                 texts += len(pairs)
                 output.commit({"pass": number, "texts": texts, "counts": counts})

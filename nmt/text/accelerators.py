@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from nmt.text.inline_codes import find_codes
+from nmt.text.inline_codes import places_in_codes
 from nmt.text.sentences import writes_without_spaces
 
 _ACCELERATORS = {
@@ -50,7 +50,7 @@ def take_accelerator(message: str) -> tuple[str, Callable[[str], str]]:
     ...  for _, mark in [take_accelerator(message)]]
     ['Alles &sichern', '_Beenden', '열기(_O)...']
     """
-    hidden = {place for code in find_codes(message) for place in range(code.start, code.end)}
+    hidden = places_in_codes(message)
     for mark in _ACCELERATORS:
         places = [place for place, character in enumerate(message) if character == mark and place not in hidden]
         if len(places) != 1:
@@ -65,11 +65,11 @@ def take_accelerator(message: str) -> tuple[str, Callable[[str], str]]:
 
 def _marked(translation: str, mark: str, letter: str) -> str:
     """A translation with an accelerator: before the letter, a word that begins with it or the first letter."""
-    codes = find_codes(translation)
+    hidden = places_in_codes(translation)
     free = [
         place
         for place, character in enumerate(translation.partition("\t")[0])  # a shortcut may follow
-        if character.isalnum() and not any(code.start <= place < code.end for code in codes)
+        if character.isalnum() and place not in hidden
     ]
     same = [place for place in free if translation[place].casefold() == letter.casefold()]
     initial = [place for place in free if not translation[place - 1 : place].isalnum()]

@@ -27,9 +27,21 @@ URL_START = re.compile(r"https?://(?:www\.)?|www\.")
 
 _VARIABLE = re.compile(r"(?<=\{)[A-Za-z_][\w.:!]*|(?<=\{\d)[:!][^}]*|(?<=%)\d+\$|(?<=\w)\s[^<>]*(?=>)|\s*/(?=>)")
 
-PRIVATE = 0xF0000
-"""The first of the characters by which readers of documents stand for tags: three for each tag or pair of tags, which
-opens, closes, or does neither."""
+PRIVATE = "[\U000f0000-\U000ffffd]"
+"""Private characters, by which readers of documents represent tags: three for each tag or pair of tags."""
+
+_FIRST = 0xF0000
+_ROLES: tuple[Kind, ...] = ("open", "close", "point")
+
+
+def private_character(number: int, kind: Kind) -> str:
+    """The character that represents a tag: it opens or closes a pair with a number, or does neither.
+
+    >>> [(code.kind, code.name) for code in find_codes(private_character(7, "close"))]
+    [('close', '7')]
+    """
+    return chr(_FIRST + len(_ROLES) * number + _ROLES.index(kind))
+
 
 _VOID = {"img", "wbr"}
 _INLINE = re.compile(
@@ -46,7 +58,7 @@ _CODE = re.compile(
         (?:\s+[\w:.-]+(?:\s*=\s*(?:"[^"]*"|'[^']*'|[^\s"'<>=`]+))?)*\s*(?P<empty>/?)>)
     | (?P<escaped>&lt;(?P<escaped_end>/?)(?P<escaped_name>[A-Za-z][\w:-]*)(?:\s[^&<>]*)?/?&gt;)
     | (?P<phrase>\{{(?P<phrase_name>\w+)>|<(?P<phrase_end>\w+)\}})  # of Phrase
-    | (?P<private>[\U000f0000-\U000ffffd])
+    | (?P<private>{PRIVATE})
     | (?P<icu>\{{\s*[\w.]+\s*,\s*(?:plural|select|selectordinal|choice)\s*,)
     | %% | %\d+% | %\|[^|\s]*\| | %[<>](?!\w+>) | %\d+:[a-z]
     | (?<!\d)%(?:L?\d{{1,2}}(?!\w|%|\$|\.\d) | [A-Z]{{3,}}\b)  # %1, %PRODUCTNAME
@@ -66,11 +78,11 @@ _CODE = re.compile(
     | \x1b\[[\d;]*[a-zA-Z] | [\a\b\f\v\x1b]""",
     re.VERBOSE | re.ASCII,  # other scripts may follow without a space
 )
-_MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@+\n\a\b\f\v\x1b\U000f0000-\U000ffffd]|--|://|www\.", re.IGNORECASE)
-_LINE_BEFORE = re.compile(r"[\w,)\"](?:</?\w[^<>]*>|[\U000f0000-\U000ffffd])*$")  # of a sentence that goes on
+_MAY_HAVE_CODES = re.compile(r"[%{<$#\\&@+\n\a\b\f\v\x1b]|--|://|www\.|" + PRIVATE, re.IGNORECASE)
+_LINE_BEFORE = re.compile(rf"[\w,)\"](?:</?\w[^<>]*>|{PRIVATE})*$")  # of a sentence that goes on
 _BRACE, _LONGEST = re.compile("[{}]"), 5_000  # characters between two that belong together
 _NEAR = 200  # characters before the end of a line that may be tags
-_LINE_AFTER = re.compile(r"(?:</?\w[^<>]*>|[\U000f0000-\U000ffffd])*(\w)")
+_LINE_AFTER = re.compile(rf"(?:</?\w[^<>]*>|{PRIVATE})*(\w)")
 _CLOSING = tuple(".,;:!?)]")
 _IN_ORDER = re.compile(r"%(?!%|\d+\$|L?\d+$|[A-Z]{3}|[({<])")
 """Placeholders that are filled in their order, which must stay."""
@@ -113,8 +125,8 @@ def find_codes(text: str) -> list[Code]:
         if match["break"]:
             kind = "point" if _is_soft(text, match) else "break"
         elif match["private"]:
-            place, role = divmod(ord(match[0]) - PRIVATE, 3)
-            kind, name = ("open", "close", "point")[role], str(place)
+            number, role = divmod(ord(match[0]) - _FIRST, len(_ROLES))
+            kind, name = _ROLES[role], str(number)
         elif match["tag"]:
             kind = "close" if match["end"] else "point" if match["empty"] or name in _VOID else "open"
         elif match["escaped"]:
@@ -201,11 +213,13 @@ def has_words(text: str) -> bool:
     >>> has_words("%d: %s"), has_words("%d km")
     (False, True)
     """
-    rest, last = "", 0
-    for code in find_codes(text):
-        rest += text[last : code.start]
-        last = code.end
-    return any(map(str.isalpha, rest + text[last:]))
+    inside = places_in_codes(text)
+    return any(character.isalpha() and place not in inside for place, character in enumerate(text))
+
+
+def places_in_codes(text: str) -> set[int]:
+    """The places of a text that belong to its codes."""
+    return {place for code in find_codes(text) for place in range(code.start, code.end)}
 
 
 class Tag(NamedTuple):
@@ -224,7 +238,7 @@ class CodedText:
     def __init__(self, text: str, codes: Sequence[Code], is_known: Callable[[str], bool]) -> None:
         """`is_known` says whether a model can read a tag: if it can read all, they stay in the text."""
         self.text = text
-        self.codes = Counter(text[code.start : code.end] for code in codes)
+        self.codes, self._order = _counted(text, codes), _in_order(text, codes)
         tags = [code for code in codes if code.kind != "word"]
         self.is_nested = is_nested(tags)
         known = all(is_known(text[code.start : code.end]) for code in tags)
@@ -260,21 +274,21 @@ class CodedText:
     def is_whole(self, parts: Sequence[str]) -> bool:
         """Whether parts of the text divide no code, and no pair of tags."""
         coded = [(part, find_codes(part)) for part in parts]
-        counts = Counter(part[code.start : code.end] for part, codes in coded for code in codes)
+        counts = sum((_counted(part, codes) for part, codes in coded), Counter[str]())
         return counts == self.codes and all(is_nested(codes) for _, codes in coded)
 
     def has_all(self, translation: str) -> bool:
         """Whether a translation has the codes of the text, each exactly once, well nested, and others not."""
         codes = find_codes(translation)
-        counts = Counter(translation[code.start : code.end] for code in codes)
-        if counts != self.codes:
-            return False
-        return in_order(codes, translation) == in_order(find_codes(self.text), self.text) and (
-            not self.is_nested or is_nested(codes)
-        )
+        same = _counted(translation, codes) == self.codes and _in_order(translation, codes) == self._order
+        return same and (not self.is_nested or is_nested(codes))
 
 
-def in_order(codes: Sequence[Code], text: str) -> list[str]:
+def _counted(text: str, codes: Sequence[Code]) -> Counter[str]:
+    return Counter(text[code.start : code.end] for code in codes)
+
+
+def _in_order(text: str, codes: Sequence[Code]) -> list[str]:
     """The placeholders that must stay in their order."""
     return [text[code.start : code.end] for code in codes if _IN_ORDER.match(text, code.start, code.end)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nmt.text.inline_codes import find_codes
+from nmt.text.inline_codes import find_codes, places_in_codes
 
 Random = np.random.Generator
 Perturbation = Callable[[str, Random], str]
@@ -39,8 +39,8 @@ def no_punctuation(text: str, _: Random) -> str:
 
 def typos(text: str, random: Random) -> str:
     """The text with a few letters exchanged, dropped, doubled or replaced, or a space lost or too much."""
-    taken = [place for code in find_codes(text) for place in range(code.start, code.end)]
-    places = [place for place in range(1, len(text) - 1) if text[place].isalpha() and place not in taken]
+    hidden = places_in_codes(text)
+    places = [place for place in range(1, len(text) - 1) if text[place].isalpha() and place not in hidden]
     for place in sorted(random.permutation(places)[: max(1, len(text) // _TYPOS_PER)].tolist(), reverse=True):
         before, letter, following, after = text[:place], text[place], text[place + 1], text[place + 2 :]
         edits = [

@@ -31,7 +31,7 @@ class PoFilling:
         self.file, self.data, self.retranslate, self.fuzzy = PoFile(data, path), data, retranslate, fuzzy
         self.end_of_line = "\r\n" if b"\r\n" in data else "\n"
         self.width = _WIDTH if _WRAPPED.search(data) else 1 << 30
-        self.forms, self.plural = 0, gettext.c2py("n != 1")
+        self.forms, self.form_of = 0, _forms_of_numbers("n != 1")
 
     def __iter__(self) -> Iterator[Slot]:
         """Raises NmtError as PoFile does."""
@@ -47,8 +47,8 @@ class PoFilling:
 
     def _read_plural_forms(self, header: str) -> None:
         if declared := _PLURAL_FORMS.search(header):
-            with suppress(ValueError):  # of a template, or damaged
-                self.plural, self.forms = gettext.c2py(declared[2].strip()), int(declared[1])
+            with suppress(ValueError, ZeroDivisionError):  # of a template, or damaged
+                self.form_of, self.forms = _forms_of_numbers(declared[2].strip()), int(declared[1])
 
     def _slot(self, entry: Entry) -> Slot:
         message, plural = entry.texts["msgid"], entry.texts.get("msgid_plural")
@@ -69,8 +69,9 @@ class PoFilling:
 
     def _is_singular(self, form: int, message: str, plural: str) -> bool:
         """Whether a form is that of 1, and of no other number, unless both messages have the same placeholders."""
-        numbers = [number for number in range(_COUNTS) if self.plural(number) == form]
-        return 1 in numbers and (len(numbers) == 1 or placeholders(message) == placeholders(plural)) and self.forms != 1
+        if form != self.form_of[1] or self.forms == 1:
+            return False
+        return self.form_of.count(form) == 1 or placeholders(message) == placeholders(plural)
 
     def _edits(self, entry: Entry, strings: dict[str, str]) -> list[Edit]:
         edits, new = list[Edit](), ""
@@ -114,6 +115,11 @@ class PoFilling:
             current += escaped
         if current:
             yield current
+
+
+def _forms_of_numbers(expression: str) -> list[int]:
+    """The plural form of each number by an expression of a header; ValueError for an invalid one."""
+    return list(map(gettext.c2py(expression), range(_COUNTS)))
 
 
 def _columns(text: str) -> int:

@@ -15,18 +15,17 @@ from nmt.text.accelerators import take_accelerator
 from nmt.text.formats.filling import Edit, Slot, apply
 from nmt.text.formats.markup import CODES, Attributes, xml_encoding
 from nmt.text.formats.xliff import SEGMENTS, Xliff
-from nmt.text.inline_codes import PRIVATE
+from nmt.text.inline_codes import PRIVATE, Kind, private_character
 
 _TARGET_STATE = {"state": "needs-review-translation", "state-qualifier": "mt-suggestion"}  # of XLIFF 1.1 and 1.2
 _SEGMENT_STATE = {"state": "translated", "subState": ""}  # of XLIFF 2
 _TAG = re.compile(rb"""</?[^\s/>]+(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _DECLARED = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([\w.-]+)""")
-_PRIVATE = re.compile("[\U000f0000-\U000ffffd]")
+_PRIVATE = re.compile(PRIVATE)
 _SPACE = "http://www.w3.org/XML/1998/namespace space"
 _LONGEST_GAP = 200  # bytes of white space before a source that are repeated before its target
 _START = "start"  # an attribute that no inline element has
-_OPENING, _CLOSING, _ALONE = 0, 1, 2
-_ROLES = {"bpt": _OPENING, "bx": _OPENING, "sc": _OPENING, "ept": _CLOSING, "ex": _CLOSING, "ec": _CLOSING}
+_HALVES: Mapping[str, Kind] = {"bpt": "open", "bx": "open", "sc": "open", "ept": "close", "ex": "close", "ec": "close"}
 
 
 class _Element(NamedTuple):
@@ -163,7 +162,7 @@ class XliffFilling(Xliff):
     def _add_text(self, data: str) -> None:
         """Add to the text, in which private characters of the file are inline codes, too."""
         assert self.text is not None
-        self.text.append(_PRIVATE.sub(lambda match: self._stand_in(len(self.written), _ALONE, match[0]), data))
+        self.text.append(_PRIVATE.sub(lambda match: self._represent(len(self.written), "point", match[0]), data))
 
     def _take_side(self, text: str) -> None:
         self.elements[self.side] = self._element(self.side_start, text, self.marks)
@@ -188,19 +187,19 @@ class XliffFilling(Xliff):
         if attributes.get("mtype") == "seg":
             self.marks[attributes.get("mid", "")] = element
         elif name in CODES or is_fixed or len(text) == length:
-            role = _ROLES.get(name, _ALONE)
+            kind = _HALVES.get(name, "point")
             key = next((attributes[key] for key in ("rid", "startRef", "id") if key in attributes), "")
-            number = number if role == _ALONE else self.numbers.setdefault(key, number)
-            text[length:] = [self._stand_in(number, role, self._raw(element.start, element.end))]
+            number = number if kind == "point" else self.numbers.setdefault(key, number)
+            text[length:] = [self._represent(number, kind, self._raw(element.start, element.end))]
         else:
-            text.insert(length, self._stand_in(number, _OPENING, self._raw(element.start, element.content)))
-            text.append(self._stand_in(number, _CLOSING, self._raw(element.content_end, element.end)))
+            text.insert(length, self._represent(number, "open", self._raw(element.start, element.content)))
+            text.append(self._represent(number, "close", self._raw(element.content_end, element.end)))
 
     def _raw(self, start: int, end: int) -> str:
         return self.data[start:end].decode()
 
-    def _stand_in(self, number: int, role: int, written: str) -> str:
-        character = chr(PRIVATE + 3 * number + role)
+    def _represent(self, number: int, kind: Kind, written: str) -> str:
+        character = private_character(number, kind)
         self.written[character] = written
         return character
 
