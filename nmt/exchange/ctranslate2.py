@@ -17,7 +17,7 @@ from safetensors.numpy import load_file
 
 import nmt
 from nmt.config.model import ModelConfig
-from nmt.errors import NmtError
+from nmt.errors import NmtError, StoppedBySignal
 from nmt.files.atomic import atomic_directory
 from nmt.files.run_directory import OUR_EXPORT, SHORTLIST, VOCABULARY_MAP, check_output
 from nmt.model.model_files import ModelFiles, languages_of, readable
@@ -51,7 +51,12 @@ def import_ctranslate2() -> Any:
     """Import the package, which not every platform has; NmtError where it is not installed."""
     try:
         import ctranslate2
-    except ImportError:
+    except ImportError as error:
+        cause = error.__cause__ or error.__context__
+        while cause and not isinstance(cause, StoppedBySignal):
+            cause = cause.__cause__ or cause.__context__
+        if cause:  # a signal, which the package turns into an error of its own
+            raise cause from None
         raise NmtError("CTranslate2 is not installed", "pip install ctranslate2, or give --engine torch") from None
     return ctranslate2
 
