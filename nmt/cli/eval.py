@@ -42,7 +42,7 @@ Alignment = Annotated[
 Perturb = Annotated[
     str,
     typer.Option(
-        help="Also translate the test set perturbed, scored in lower case: some of upper,title,typos,no-punctuation.",
+        help="Score the test set perturbed, too, in lower case: upper,title,lower,typos,spaces,no-punctuation.",
         metavar="KINDS",
     ),
 ]

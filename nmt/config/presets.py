@@ -15,32 +15,46 @@ PRESETS: Mapping[str, Mapping[str, Value]] = {
     "base": _PAPER | dict(dim=512, feed_forward=2048, heads=8, learning_rate=7e-4),
     "big": _PAPER | dict(dim=1024, feed_forward=4096, heads=16, learning_rate=5e-4, dropout=0.3),
     AUTO: {},
+    "fast": {},
+    "fastest": {},
 }
-"""base and big are the paper's, with its peak learning rate (d_model * warmup)^-0.5; tiny is Wu et al.'s (2021)."""
+"""base and big are the paper's, with its peak learning rate (d_model * warmup)^-0.5; tiny is Wu et al.'s (2021).
+
+The last three are for any corpus: `auto_preset` has their values.
+"""
+
+STUDENTS: Mapping[str, int] = {"fast": 2, "fastest": 1}
+"""The decoder layers of fast students, whose encoders are twice as deep as auto's (Kasai et al. 2021)."""
+
+PLANNED = frozenset({AUTO, *STUDENTS})
+"""The presets that choose a training by the size of the corpus."""
 
 
 SMALL, MEDIUM, LARGE = 10_000, 150_000, 1_500_000
 """Numbers of sentence pairs below which a corpus asks for another model or another training."""
 
 
-def auto_preset(pairs: int, *, gpu: bool) -> tuple[dict[str, Value], str]:
-    """Hyperparameters that suit a corpus of this many sentence pairs, and the reason as a message.
+def auto_preset(pairs: int, *, gpu: bool, name: str = AUTO) -> tuple[dict[str, Value], str]:
+    """Hyperparameters of a PLANNED preset that suit a corpus of this many sentence pairs, and the reason as a message.
 
     The less text, the smaller the model and its batches; on a CPU, base would take days. The values up to 150,000 pairs
     were found on Multi30k, see docs/experiments.md.
     """
     if pairs < SMALL:
-        name, changes = "tiny", dict[str, Value](batch_tokens=1024)
+        size, changes = "tiny", dict[str, Value](batch_tokens=1024)
     elif pairs < MEDIUM:
-        name, changes = "small", dict[str, Value](dim=192, feed_forward=384, batch_tokens=2048)
+        size, changes = "small", dict[str, Value](dim=192, feed_forward=384, batch_tokens=2048)
     elif pairs < LARGE or not gpu:
-        name, changes = "small", dict[str, Value](batch_tokens=4096)
+        size, changes = "small", dict[str, Value](batch_tokens=4096)
     else:
-        name, changes = "base", dict[str, Value](batch_tokens=8192)
-    values = {**PRESETS[name], **changes, "dropout": auto_dropout(pairs, auto_epochs(pairs))}
+        size, changes = "base", dict[str, Value](batch_tokens=8192)
+    if name in STUDENTS:
+        deep = 2 * int(str(PRESETS[size]["encoder_layers"]))
+        changes |= dict[str, Value](encoder_layers=deep, decoder_layers=STUDENTS[name])
+    values = {**PRESETS[size], **changes, "dropout": auto_dropout(pairs, auto_epochs(pairs))}
     shape = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in changes.items())
     where = "" if gpu or pairs < LARGE else " and no GPU"
-    return values, f"--preset auto: for {counted(pairs, 'pair')}{where} {name}, with {shape}"
+    return values, f"--preset {name}: for {counted(pairs, 'pair')}{where} {size}, with {shape}"
 
 
 def auto_epochs(pairs: int) -> int:

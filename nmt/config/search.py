@@ -35,6 +35,9 @@ class SearchConfig(LengthPenaltyConfig):
     split_sentences: bool = setting(
         False, "Translate each sentence of a line separately; by default only in lines longer than the model's maximum"
     )
+    fold_capitals: bool = setting(
+        True, "Translate lines in capitals in lower case, if the model knows that better, and write them in capitals"
+    )
     protect: str = setting(
         "auto",
         "Placeholders, tags and URLs: auto keeps each exactly once where it can; on leaves text untranslated where it "

@@ -14,7 +14,10 @@ _validation, _checkpoints = Group("Validation"), Group("Checkpoints")
 class TrainingConfig(Config):
     """Batches, the optimizer and its schedule, validation, checkpoints, and when to stop."""
 
-    preset: str = setting(AUTO, "Size and hyperparameters: tiny, small, base, big, or auto: by corpus size")
+    preset: str = setting(
+        AUTO,
+        "Size and hyperparameters: tiny, small, base, big, or auto: by corpus size; fast, fastest: to decode faster",
+    )
     steps: int = _stop(100_000, "Stop after this many optimizer steps (updates)", "[1, 1000000000]")
     epochs: int | None = _stop(None, "Stop after this many epochs", "[1, inf)")
     minutes: float | None = _stop(None, "Stop after this many minutes of training", "(0, inf)")
@@ -65,7 +68,7 @@ class TrainingConfig(Config):
         0.0, "Token masking: fraction of source and decoder input tokens replaced by <unk> (0: off)", "[0, 1)"
     )
     robust: bool = _noise(
-        False, "Robustness: perturb the text of some pairs: capitals, typing errors, no final punctuation"
+        False, "Robustness: perturb the text of some pairs: letter case, typing errors, spaces, no final punctuation"
     )
     validate_every: int = _validation(500, "Steps between validations", "[1, inf)")
     metric: str = _validation("bleu", "Metric that selects the best model", choices=("bleu", "chrf", "loss"))

@@ -10,6 +10,7 @@ from pathlib import Path
 from nmt.decoding.alignment import Alignment
 from nmt.errors import NmtError
 from nmt.files.lines import read_text
+from nmt.text.letter_case import upper
 from nmt.text.words import casefold_words, separate_words
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -68,6 +69,13 @@ class Translation:
     def score(self) -> float:
         """The score of the best translation."""
         return self.best.score
+
+    def in_capitals(self) -> "Translation":
+        """The same in capitals; alternatives that differed only in case are one."""
+        texts = dict[str, Alternative]()
+        for alternative in self.alternatives:
+            texts.setdefault(upper(alternative.text), alternative)
+        return replace(self, alternatives=[replace(alternative, text=text) for text, alternative in texts.items()])
 
     def padded(self, count: int) -> list[Alternative]:
         """Exactly `count` alternatives; where search found fewer, empty ones with score -inf follow."""

@@ -131,13 +131,18 @@ class _BufferTranslation:
     def __call__(self, lines: Sequence[Line], first: int) -> list[Translation]:
         """Translate lines, of which the first has this number in the input."""
         numbers = [line.number or number for number, line in enumerate(lines, start=first)]
-        parts_of_lines = list(map(self.splitter.split, lines, numbers))
+        folded = list(map(self.splitter.fold, lines))
+        parts_of_lines = list(map(self.splitter.split, folded, numbers))
         numbered = zip(numbers, parts_of_lines, strict=True)
         parts = [(number, part) for number, parts in numbered for part in parts if part.request]
         n_best_lists = iter([n_best or [] for n_best in self._n_best(parts)])
-        return [
+        translations = [
             self.splitter.join(parts, [next(n_best_lists) for part in parts if part.request])
             for parts in parts_of_lines
+        ]
+        return [
+            translation if line.text == original.text else translation.in_capitals()
+            for translation, line, original in zip(translations, folded, lines, strict=True)
         ]
 
     def _n_best(self, parts: Sequence[_NumberedPart]) -> list[_NBest]:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from nmt.text.inline_codes import find_codes, places_in_codes
+from nmt.text.inline_codes import places_in_codes
+from nmt.text.letter_case import outside_codes, upper
 
 Random = np.random.Generator
 Perturbation = Callable[[str, Random], str]
@@ -18,18 +19,28 @@ _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _TYPOS_PER = 25  # characters for each typing error, at least one
 
 
-def upper(text: str, _: Random) -> str:
-    """The text in capitals.
-
-    >>> upper("Use %s, ok?", np.random.default_rng(1))
-    'USE %s, OK?'
-    """
-    return _outside_codes(text, str.upper)
-
-
 def title(text: str, _: Random) -> str:
     """The text with a capital at the start of each word."""
-    return _outside_codes(text, lambda part: _LETTERS.sub(lambda word: word[0][0].upper() + word[0][1:], part))
+    return outside_codes(text, lambda part: _LETTERS.sub(lambda word: word[0][0].upper() + word[0][1:], part))
+
+
+def lower(text: str, _: Random) -> str:
+    """The text in lower case."""
+    return outside_codes(text, str.lower)
+
+
+def spaces(text: str, random: Random) -> str:
+    """The text without one of its spaces, or with another one before a mark."""
+    hidden = places_in_codes(text)
+    places = [
+        place
+        for place in range(1, len(text))
+        if not text[place].isalnum() and hidden.isdisjoint(range(place - 2, place + 3))
+    ]
+    if not places:
+        return text
+    place = int(random.choice(places))
+    return text[:place] + (text[place + 1 :] if text[place] == " " else " " + text[place:])
 
 
 def no_punctuation(text: str, _: Random) -> str:
@@ -56,31 +67,34 @@ def typos(text: str, random: Random) -> str:
 
 
 PERTURBATIONS: Mapping[str, Perturbation] = {
-    "upper": upper,
+    "upper": lambda text, _: upper(text),
     "title": title,
+    "lower": lower,
     "typos": typos,
+    "spaces": spaces,
     "no-punctuation": no_punctuation,
 }
 
-RATES: Mapping[str, float] = {"upper": 0.07, "title": 0.05, "typos": 0.05, "no-punctuation": 0.2}
-"""The fraction of training pairs with each, after the students of Mozilla's translation models."""
+RATES: Mapping[str, float] = {
+    "upper": 0.07,
+    "title": 0.05,
+    "lower": 0.05,
+    "typos": 0.05,
+    "spaces": 0.03,
+    "no-punctuation": 0.2,
+}
+"""The fraction of training pairs with each: those of Mozilla's translation models, and lower and spaces."""
+
+_CARELESS = ("lower", "typos", "spaces")
+"""What a translation does not imitate."""
 
 
 def perturb_pair(source: str, target: str, random: Random) -> tuple[str, str]:
-    """A pair perturbed at random, or as it is: typing errors are in the source alone, the rest in both."""
+    """A pair perturbed at random, or as it is: what is careless is in the source alone, the rest in both."""
     draw, total = random.random(), 0.0
     for name, rate in RATES.items():
         total += rate
         if draw < total:
             change = PERTURBATIONS[name]
-            return change(source, random), target if name == "typos" else change(target, random)
+            return change(source, random), target if name in _CARELESS else change(target, random)
     return source, target
-
-
-def _outside_codes(text: str, change: Callable[[str], str]) -> str:
-    """A text changed everywhere but in its inline codes."""
-    changed, last = "", 0
-    for code in find_codes(text):
-        changed += change(text[last : code.start]) + text[code.start : code.end]
-        last = code.end
-    return changed + change(text[last:])

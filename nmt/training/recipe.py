@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 
 from nmt.config.model import MODEL_SHAPE, ModelConfig
-from nmt.config.presets import PRESETS, auto_batch_tokens, auto_dropout, auto_epochs, auto_preset, auto_r_drop
+from nmt.config.presets import PLANNED, PRESETS, auto_batch_tokens, auto_dropout, auto_epochs, auto_preset, auto_r_drop
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.setting import AUTO, Value, build, defaults, format_settings, read_settings, resolve, settings_of
 from nmt.config.training import TrainingConfig
@@ -148,20 +148,20 @@ def resume_recipe(former: Mapping[str, Value], given: Mapping[str, Value]) -> Re
 def new_recipe(setup: Setup, given: Mapping[str, Value]) -> Recipe:
     """Everything resolved for a new run: preset, shape of the --init-from model, batch size, and the plan."""
     presets, name, start = dict(PRESETS), str(given.get("preset", AUTO)), given.get("init_from")
-    if name == AUTO:
-        presets[AUTO], reason = auto_preset(setup.train_set["pairs"], gpu=on_gpu(setup.device))
+    if name in PLANNED:
+        presets[name], reason = auto_preset(setup.train_set["pairs"], gpu=on_gpu(setup.device), name=name)
         if not start:
             logger.info(reason)
     settings = resolve(CONFIGS, given, presets)
     if start:
         settings |= starting_settings(Path(str(start)), build(TrainingConfig, settings)) | {**given}
-    if name != AUTO:
-        used = [f"{key} {value}" for key, value in PRESETS[name].items() if settings[key] == value]
+    if name not in PLANNED:
+        used = [f"{key} {value}" for key, value in presets[name].items() if settings[key] == value]
         logger.info("--preset %s: %s", name, ", ".join(used) or "every value of it is overridden")
     if settings["batch_tokens"] == AUTO:
         settings["batch_tokens"] = fitting_batches(setup, settings)
     by_time = settings["minutes"] is not None and not given.keys() & {"steps", "schedule", "epochs"}
-    if by_time or (name == AUTO and "schedule" not in given):
+    if by_time or (name in PLANNED and "schedule" not in given):
         settings = _with_plan(setup, settings, given, by_time=by_time)
     if start:
         names = [*sorted(MODEL_SHAPE & settings.keys()), "optimizer", "learning_rate", "warmup"]
@@ -227,9 +227,9 @@ def _with_plan(
             raise
     else:
         plan = plan_by_text(setup, settings, config.steps if "steps" in given else None)
-    if config.preset == AUTO and "r_drop" not in given:
+    if config.preset in PLANNED and "r_drop" not in given:
         plan = with_r_drop(plan)
-    if config.preset == AUTO and not given.keys() & {"batch_tokens", "steps"}:
+    if config.preset in PLANNED and not given.keys() & {"batch_tokens", "steps"}:
         plan = with_larger_batches(plan)
         if not by_time:
             larger = {**settings, "batch_tokens": plan.batch_tokens}
@@ -295,7 +295,7 @@ def planned_settings(plan: TrainingPlan, config: TrainingConfig) -> dict[str, Va
     }
     if plan.by_time:  # time will be up before the last step; and validations take time, too
         settings |= {"steps": max(config.steps, 10 * plan.steps), "validate_every": -(-plan.steps * 3 // 5)}
-    if config.preset == AUTO:
+    if config.preset in PLANNED:
         dropout = auto_dropout(plan.pairs, plan.epochs * (2 if plan.r_drop else 1))
         settings |= {"dropout": dropout, "r_drop": plan.r_drop, "batch_tokens": plan.batch_tokens}
     return settings

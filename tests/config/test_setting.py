@@ -84,6 +84,17 @@ def test_the_automatic_preset_builds_for_any_corpus_and_says_why(pairs: int, gpu
     assert f"batch tokens {training.batch_tokens}" in reason
 
 
+@pytest.mark.parametrize(("pairs", "gpu", "layers"), [(5_000, False, 4), (50_000, False, 3), (10**7, True, 6)])
+@pytest.mark.parametrize(("name", "decoder_layers"), [("fast", 2), ("fastest", 1)])
+def test_the_presets_of_students_are_auto_with_a_deeper_encoder_and_a_shallow_decoder(
+    pairs: int, gpu: bool, layers: int, name: str, decoder_layers: int
+) -> None:
+    values, reason = auto_preset(pairs, gpu=gpu, name=name)
+    auto, _ = auto_preset(pairs, gpu=gpu)
+    assert reason.startswith(f"--preset {name}: ") and f"decoder layers {decoder_layers}" in reason
+    assert values == {**auto, "encoder_layers": 2 * layers, "decoder_layers": decoder_layers}
+
+
 def test_base_and_big_are_the_papers() -> None:
     """Table 3 of Vaswani et al. 2017; the peak rate is d_model^-0.5 * warmup^-0.5 of its equation 3."""
     for name, (dim, feed_forward, heads, dropout) in {

@@ -4,6 +4,7 @@ import math
 import re
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from conftest import Corpus
@@ -16,7 +17,7 @@ from nmt.config.corpus import TokenizerConfig
 from nmt.config.search import SearchConfig
 from nmt.decoding.engine import Request
 from nmt.decoding.line_parts import LinePart, LineSplitter
-from nmt.decoding.translation import Alternative, Glossary, Line
+from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError
 from nmt.text.tokenizer import END, Tokenizers, train_tokenizers
 
@@ -298,3 +299,28 @@ def test_a_failed_part_is_left_blank_and_the_translation_marked(tokenizers: Toke
     assert translation.failed
     assert translation.score == pytest.approx(-2.0)
     assert math.isfinite(translation.best.log_prob)
+
+
+def test_a_line_in_capitals_is_translated_in_lower_case_and_written_in_capitals(tokenizers: Tokenizers) -> None:
+    line = "ICH SEHE DEN HUND %s."
+    encode = tokenizers.source.encode
+    assert len(encode([line.lower()])[0]) < len(encode([line])[0])
+    translate = Translator(Echo(), tokenizers).translate
+    (folded,) = translate([line], search=SearchConfig(no_repeat_ngram=1, protect="on"))
+    (kept,) = translate([line], search=SearchConfig(no_repeat_ngram=1, protect="on", fold_capitals=False))
+    assert (folded.text, kept.text) == (line, line)
+    assert len(folded.best.tokens) < len(kept.best.tokens)
+
+
+@pytest.mark.parametrize("constraint", [{"prefix": "Der"}, {"terms": ("Hund",)}])
+def test_constraints_say_in_which_case_a_line_is_written(tokenizers: Tokenizers, constraint: dict[str, Any]) -> None:
+    engine, encode = Echo(), tokenizers.source.encode
+    Translator(engine, tokenizers).translate([Line("ICH SEHE", **constraint), Line("ICH SEHE")])
+    assert {tuple(request.source[:-1]) for request in engine.requests} == set(
+        map(tuple, encode(["ICH SEHE", "Ich sehe"]))
+    )
+
+
+def test_alternatives_that_differ_in_case_alone_are_one_in_capitals() -> None:
+    alternatives = [Alternative(text="the Dog"), Alternative(text="a dog"), Alternative(text="The dog")]
+    assert [found.text for found in Translation(alternatives).in_capitals().alternatives] == ["THE DOG", "A DOG"]

@@ -25,6 +25,10 @@ TEXTS = [
     [
         ("upper", "the <b>dog</b> {name}!", "THE <b>DOG</b> {name}!"),
         ("title", "the big dog of %s", "The Big Dog Of %s"),
+        ("lower", "Der <B>Hund</B> %S bellt", "der <B>hund</B> %S bellt"),
+        ("spaces", "a b", "ab"),
+        ("spaces", "Nein!", "Nein !"),
+        ("spaces", "Nein", "Nein"),
         ("no-punctuation", "It rains. Truly?!", "It rains. Truly"),
         ("no-punctuation", "비가 온다。", "비가 온다"),
         ("no-punctuation", "It rains", "It rains"),
@@ -55,12 +59,15 @@ def test_typing_errors_are_few() -> None:
 
 
 def test_pairs_are_perturbed_at_their_rates() -> None:
-    random, source, target = np.random.default_rng(2), "the dog runs away.", "der Hund rennt weg."
+    random, source, target = np.random.default_rng(2), "The dog runs away.", "der Hund rennt weg."
     pairs = [perturb_pair(source, target, random) for _ in range(4000)]
+    spaced = ["Thedog runs away.", "The dogruns away.", "The dog runsaway.", "The dog runs away ."]
     counts = {
         "upper": pairs.count((source.upper(), target.upper())),
         "title": pairs.count(("The Dog Runs Away.", "Der Hund Rennt Weg.")),
-        "typos": sum(pair[1] == target and pair[0] != source for pair in pairs),
+        "lower": pairs.count((source.lower(), target)),
+        "spaces": sum(pair.count(target) and pair[0] in spaced for pair in pairs),
+        "typos": sum(pair[1] == target and pair[0] not in (source, source.lower(), *spaced) for pair in pairs),
         "no-punctuation": pairs.count((source[:-1], target[:-1])),
     }
     for kind, rate in RATES.items():

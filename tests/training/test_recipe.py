@@ -47,6 +47,15 @@ def test_what_was_given_goes_over_the_plan_the_plan_over_the_preset_and_the_pres
     assert settings.keys() == defaults(CONFIGS).keys()
 
 
+@pytest.mark.parametrize("preset", ["fast", "fastest"])
+def test_a_student_is_planned_as_auto_is(setup: Setup, preset: str) -> None:
+    auto, student = (
+        new_recipe(setup, {"epochs": 2}).settings,
+        new_recipe(setup, {"epochs": 2, "preset": preset}).settings,
+    )
+    assert {name for name in auto if auto[name] != student[name]} == {"preset", "encoder_layers", "decoder_layers"}
+
+
 def test_a_named_preset_has_no_plan(setup: Setup) -> None:
     settings = new_recipe(setup, {"preset": "small", "steps": 70}).settings
     expected = defaults(CONFIGS) | PRESETS["small"] | {"preset": "small", "steps": 70}
@@ -79,7 +88,7 @@ def test_a_weight_for_two_corpora_of_one_name_is_refused(setup: Setup) -> None:
 def test_an_unknown_preset_is_refused_with_the_known_ones(setup: Setup) -> None:
     with pytest.raises(UsageError, match="--preset huge is unknown") as caught:
         new_recipe(setup, {"preset": "huge"})
-    assert caught.value.hint == "choose from tiny, small, base, big, auto"
+    assert caught.value.hint == "choose from tiny, small, base, big, auto, fast, fastest"
 
 
 def test_the_shape_of_the_model_that_training_starts_from_is_taken_unless_another_is_given(setup: Setup) -> None:
