@@ -29,34 +29,34 @@ class ProjectedLoss(torch.autograd.Function):
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
         mean_weight = weight.mean(dim=0, dtype=torch.float32)  # the mean of a token's logits is this times hidden
-        passes = 2 if r_drop else 1
-        length, step = len(hidden) // passes, max(1, (PIECE if hidden.is_cpu else GPU_PIECE) // weight.size(0))
+        passes, scale = (2, r_drop / 4) if r_drop else (1, 1.0)  # scale: of the gradients, applied at the end
+        length = len(hidden) // passes
+        step = max(1, (PIECE if hidden.is_cpu else GPU_PIECE) // weight.size(0) // passes)
         for start in range(0, length, step):
             pieces = [
                 slice(i * length + start, min(i * length + start + step, (i + 1) * length)) for i in range(passes)
             ]
             logits = [hidden[piece] @ weight.T for piece in pieces]
-            probabilities = [scores.softmax(dim=-1) for scores in logits]
-            divergence_gradients: list[Tensor] = []
+            gradients = probabilities = [scores.softmax(dim=-1) for scores in logits]
             if r_drop:
-                divergence, *divergence_gradients = _divergence(*logits, *probabilities)
+                divergence, *gradients = _divergence(*logits, *probabilities, weight=1 / (passes * scale))
                 smoothed += r_drop / 2 * divergence
             for i, piece in enumerate(pieces):
                 gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
-                # log Z = logit - log p holds for every entry; the p of the largest cannot underflow
-                log_normalizer = logits[i].amax(dim=-1).float() - probabilities[i].amax(dim=-1).float().log()
+                log_normalizer = _log_normalizer(logits[i], probabilities[i], gold)
                 nll = (log_normalizer - logits[i][gold].float()).sum()
                 uniform = log_normalizer.sum() - hidden[piece].sum(dim=0, dtype=torch.float32) @ mean_weight
                 cross_entropy += nll / passes
                 smoothed += ((1 - smoothing) * nll + smoothing * uniform) / passes
                 if any(ctx.needs_input_grad):
-                    gradient = probabilities[i]
-                    gradient[gold] -= 1 - smoothing
-                    if r_drop:
-                        gradient.div_(passes).add_(divergence_gradients[i], alpha=r_drop / 2)
-                    torch.mm(gradient, weight, out=hidden_gradient[piece])
-                    weight_gradient += gradient.T @ hidden[piece]
-        if any(ctx.needs_input_grad):  # the uniform part, which needs no product
+                    gradients[i][gold] -= (1 - smoothing) / (passes * scale)
+                    torch.mm(gradients[i], weight, out=hidden_gradient[piece])
+                    weight_gradient += gradients[i].T @ hidden[piece]
+        if any(ctx.needs_input_grad):
+            if r_drop:
+                hidden_gradient *= scale
+                weight_gradient *= scale
+            # the uniform part, which needs no product
             hidden_gradient -= (smoothing / passes * mean_weight).to(hidden.dtype)
             weight_gradient -= smoothing / passes / weight.size(0) * hidden.sum(dim=0, dtype=torch.float32)
         ctx.save_for_backward(hidden_gradient, weight_gradient.to(weight.dtype))
@@ -70,15 +70,27 @@ class ProjectedLoss(torch.autograd.Function):
         return hidden, weight, None, None, None
 
 
-def _divergence(first: Tensor, second: Tensor, p: Tensor, q: Tensor) -> tuple[Tensor, ...]:
-    """(KL(p || q) + KL(q || p)) / 2 of logits with softmax p and q, summed over rows, and its gradients by the logits.
+def _log_normalizer(logits: Tensor, p: Tensor, gold: tuple[Tensor, Tensor]) -> Tensor:
+    """log Z of each row of logits with softmax p, in float32: logit - log p of any entry.
+
+    That of the gold token takes no pass over memory, but its p may underflow, and a GPU must not wait to see that; the
+    p of the largest cannot.
+    """
+    if logits.is_cpu and (of_gold := p[gold].float()).amin() > torch.finfo(torch.float32).tiny:
+        return logits[gold].float() - of_gold.log()
+    return logits.amax(dim=-1).float() - p.amax(dim=-1).float().log()
+
+
+def _divergence(first: Tensor, second: Tensor, p: Tensor, q: Tensor, weight: float) -> tuple[Tensor, ...]:
+    """(KL(p || q) + KL(q || p)) / 2 of logits with softmax p and q, summed over rows, and gradients by the logits.
 
     With d = first - second, the sum of the divergences is sum (p - q) d, since log p - log q is d plus a constant in
-    each row. Its gradient by the first logits is p (d - sum p d) + p - q, by the second -q (d - sum q d) + q - p.
+    each row. Its gradient by the first logits is p (d - sum p d) + p - q, by the second -q (d - sum q d) + q - p. To
+    them, `weight` times p and q are added, of the cross-entropy's gradients, in as few passes over memory as possible.
     """
     d = first - second
     pd, qd = p * d, q * d
-    p_mean, q_mean = (product.sum(-1, keepdim=True, dtype=torch.float32) for product in (pd, qd))
-    by_first = pd.addcmul_(p, (1 - p_mean).to(p.dtype)).sub_(q).div_(2)
-    by_second = q.addcmul(q, q_mean.to(q.dtype)).sub_(qd).sub_(p).div_(2)
-    return (p_mean - q_mean).sum() / 2, by_first, by_second
+    p_mean, q_mean = (product.sum(-1, keepdim=True) for product in (pd, qd))
+    by_first = pd.addcmul_(p, weight + 1 - p_mean).sub_(q)
+    by_second = qd.neg_().addcmul_(q, weight + 1 + q_mean).sub_(p)
+    return (p_mean - q_mean).sum(dtype=torch.float32) / 2, by_first, by_second
