@@ -39,7 +39,7 @@ class ProjectedLoss(torch.autograd.Function):
             logits = [hidden[piece] @ weight.T for piece in pieces]
             gradients = probabilities = [scores.softmax(dim=-1) for scores in logits]
             if r_drop:
-                divergence, *gradients = _divergence(*logits, *probabilities, weight=1 / (passes * scale))
+                divergence, *gradients = _divergence(logits, probabilities, 1 / (passes * scale))
                 smoothed += r_drop / 2 * divergence
             for i, piece in enumerate(pieces):
                 gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
@@ -71,7 +71,7 @@ class ProjectedLoss(torch.autograd.Function):
 
 
 def _log_normalizer(logits: Tensor, p: Tensor, gold: tuple[Tensor, Tensor]) -> Tensor:
-    """log Z of each row of logits with softmax p, in float32: logit - log p of any entry.
+    """The log Z of each row of logits with softmax p, in float32: logit - log p of any entry.
 
     That of the gold token takes no pass over memory, but its p may underflow, and a GPU must not wait to see that; the
     p of the largest cannot.
@@ -81,16 +81,17 @@ def _log_normalizer(logits: Tensor, p: Tensor, gold: tuple[Tensor, Tensor]) -> T
     return logits.amax(dim=-1).float() - p.amax(dim=-1).float().log()
 
 
-def _divergence(first: Tensor, second: Tensor, p: Tensor, q: Tensor, weight: float) -> tuple[Tensor, ...]:
-    """(KL(p || q) + KL(q || p)) / 2 of logits with softmax p and q, summed over rows, and gradients by the logits.
+def _divergence(logits: list[Tensor], probabilities: list[Tensor], extra: float) -> tuple[Tensor, ...]:
+    """(KL(p || q) + KL(q || p)) / 2 of two logits with softmax p and q, summed over rows, and gradients by the logits.
 
     With d = first - second, the sum of the divergences is sum (p - q) d, since log p - log q is d plus a constant in
     each row. Its gradient by the first logits is p (d - sum p d) + p - q, by the second -q (d - sum q d) + q - p. To
-    them, `weight` times p and q are added, of the cross-entropy's gradients, in as few passes over memory as possible.
+    them, `extra` times p and q are added, of the cross-entropy's gradients, in as few passes over memory as possible.
     """
+    (first, second), (p, q) = logits, probabilities
     d = first - second
     pd, qd = p * d, q * d
     p_mean, q_mean = (product.sum(-1, keepdim=True) for product in (pd, qd))
-    by_first = pd.addcmul_(p, weight + 1 - p_mean).sub_(q)
-    by_second = qd.neg_().addcmul_(q, weight + 1 + q_mean).sub_(p)
+    by_first = pd.addcmul_(p, extra + 1 - p_mean).sub_(q)
+    by_second = qd.neg_().addcmul_(q, extra + 1 + q_mean).sub_(p)
     return (p_mean - q_mean).sum(dtype=torch.float32) / 2, by_first, by_second
