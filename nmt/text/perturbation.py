@@ -52,13 +52,14 @@ def typos(text: str, random: Random) -> str:
     """The text with a few letters exchanged, dropped, doubled or replaced, or a space lost or too much."""
     hidden = places_in_codes(text)
     places = [place for place in range(1, len(text) - 1) if text[place].isalpha() and place not in hidden]
+    letters = [text[place] for place in places]
     for place in sorted(random.permutation(places)[: max(1, len(text) // _TYPOS_PER)].tolist(), reverse=True):
         before, letter, following, after = text[:place], text[place], text[place + 1], text[place + 2 :]
         edits = [
             before + following + letter + after,
             before + following + after,
             before + letter + letter + following + after,
-            before + text[int(random.choice(places))] + following + after,
+            before + letters[int(random.integers(len(letters)))] + following + after,
             f"{before} {letter}{following}{after}",
             before.rstrip() + letter + following + after if before.endswith(" ") else before + following + after,
         ]

@@ -49,6 +49,13 @@ def test_the_generator_decides_and_codes_stay(kind: str, text: str, seed: int) -
         assert re.findall(r"\d+", text) == re.findall(r"\d+", first)
 
 
+def test_many_typing_errors_in_a_long_text_stay_within_it() -> None:
+    text = "the quick brown fox jumps over the lazy dog " * 10
+    for seed in range(300):
+        typed = PERTURBATIONS["typos"](text, np.random.default_rng(seed))
+        assert 0 < abs(len(typed) - len(text)) + (typed != text) < 40
+
+
 def test_typing_errors_are_few() -> None:
     text = "the quick brown fox jumps over the lazy dog and runs away from here"
     for seed in range(50):
