@@ -1,6 +1,7 @@
 """Perturbed text, subword regularization and token masking, sampled for each batch by a generator that is given."""
 
 from collections.abc import Sequence
+from operator import gt
 
 import numpy as np
 import torch
@@ -11,6 +12,9 @@ from nmt.data.batches import Batch
 from nmt.data.token_store import Ids
 from nmt.text.perturbation import perturb_pair
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizer
+
+LONGER = 1.2
+"""The factor of length from which rows are not padded together."""
 
 
 class SubwordSampler:
@@ -56,6 +60,17 @@ def mask_tokens(batch: Batch, rate: float, random: np.random.Generator) -> Batch
 
     source, target = mask(batch.source, batch.lengths[0]), mask(batch.target_input, batch.lengths[1])
     return batch._replace(source=source, target_input=target)
+
+
+def separate_longer(augmented: Sequence[Sequence[Ids]], before: Sequence[Sequence[Ids]]) -> list[list[list[Ids]]]:
+    """The rows of source and target of a batch, and as another one those LONGER than the longest was before."""
+    limits = [LONGER * max(map(len, side)) for side in before]
+    is_longer = [any(map(gt, map(len, pair), limits)) for pair in zip(*augmented, strict=True)]
+    separated = [
+        [[row for row, longer in zip(side, is_longer, strict=True) if longer == chosen] for side in augmented]
+        for chosen in (False, True)
+    ]
+    return [sides for sides in separated if sides[0]]
 
 
 class Augmentation:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.training import TrainingConfig
-from nmt.data.augmentation import Augmentation, SubwordSampler, mask_tokens
+from nmt.data.augmentation import Augmentation, SubwordSampler, mask_tokens, separate_longer
 from nmt.data.batches import Collator
 from nmt.text.perturbation import RATES
 from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, train_tokenizers
@@ -121,6 +121,14 @@ def test_the_same_seed_augments_alike(tokenizer: Tokenizer, seed: int) -> None:
         source, target = augmentation.augment([rows, rows], random)
         drawn.append(augmentation.mask(Collator(len(tokenizer), len(tokenizer))(source, target), random))
     assert all(map(torch.equal, drawn[0][:4], drawn[1][:4]))
+
+
+def test_rows_that_became_much_longer_are_a_batch_of_their_own() -> None:
+    before = [[np.arange(length) for length in (9, 10, 10)], [np.arange(length) for length in (20, 20, 19)]]
+    augmented = [[np.arange(length) for length in (12, 13, 10)], [np.arange(length) for length in (20, 20, 25)]]
+    lengths = [[list(map(len, side)) for side in sides] for sides in separate_longer(augmented, before)]
+    assert lengths == [[[12], [20]], [[13, 10], [20, 25]]]
+    assert len(separate_longer(before, before)) == 1
 
 
 def test_robust_training_reads_some_pairs_perturbed_and_the_seed_decides(tokenizer: Tokenizer) -> None:
