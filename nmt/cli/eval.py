@@ -190,12 +190,15 @@ def _print_sentence_scores(common: Common, scorer: "Scorer", systems: Mapping[st
 
 
 def _print_perturbed(given: Given, directory: Path, kinds: Sequence[str], scorer: "Scorer", *, as_json: bool) -> None:
-    """Print the scores of the run's model on the test set as it is and perturbed, all in lower case."""
+    """Print the scores of the run's model on the test set as it is and perturbed, of text without case.
+
+    Where sources have no final punctuation, that of translations and references does not count either.
+    """
     import numpy as np
 
     from nmt.cli.views.scores import draw_systems
     from nmt.evaluation.metrics import scores_as_json
-    from nmt.text.perturbation import PERTURBATIONS
+    from nmt.text.perturbation import PERTURBATIONS, no_punctuation
 
     if unknown := [kind for kind in kinds if kind not in PERTURBATIONS]:
         raise UsageError(f"--perturb: {', '.join(unknown)} is not one of {', '.join(PERTURBATIONS)}")
@@ -206,10 +209,14 @@ def _print_perturbed(given: Given, directory: Path, kinds: Sequence[str], scorer
     perturbed = {"clean": sources} | {
         kind: [PERTURBATIONS[kind](source, random) for source in sources] for kind in kinds
     }
-    in_lower_case, scores = scorer._replace(test=test.lower_cased()), {}
+    scores = {}
     for kind, lines in perturbed.items():
-        translations = [translation.text.lower() for translation in translator.stream(lines, search)]
-        scores[kind] = in_lower_case.corpus_scores(translations)
+
+        def compared(text: str, kind: str = kind) -> str:
+            return (no_punctuation(text, random) if kind == "no-punctuation" else text).casefold()
+
+        translations = [compared(translation.text) for translation in translator.stream(lines, search)]
+        scores[kind] = scorer._replace(test=test.changed(compared)).corpus_scores(translations)
     if as_json:
         write_line(json.dumps({kind: scores_as_json(row, len(sources)) for kind, row in scores.items()}))
     else:

@@ -35,8 +35,9 @@ class SearchConfig(LengthPenaltyConfig):
     split_sentences: bool = setting(
         False, "Translate each sentence of a line separately; by default only in lines longer than the model's maximum"
     )
-    fold_capitals: bool = setting(
-        True, "Translate lines in capitals in lower case, if the model knows that better, and write them in capitals"
+    fold_case: bool = setting(
+        True,
+        "Translate lines in capitals or Title Case as sentences if these have fewer tokens; capitals stay capitals",
     )
     protect: str = setting(
         "auto",

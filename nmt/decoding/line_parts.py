@@ -18,7 +18,7 @@ from nmt.decoding.tag_placement import TagPlacement, Words, coarse_words
 from nmt.decoding.translation import Alternative, Glossary, Line, Translation
 from nmt.errors import UsageError, counted
 from nmt.text.inline_codes import Code, CodedText, Kind, find_codes, separate_edges
-from nmt.text.letter_case import fold_capitals
+from nmt.text.letter_case import fold_case
 from nmt.text.sentences import LONGEST_WORD, Part, layout_of, separate_parts, split_to_fit
 from nmt.text.tokenizer import END, Tokenizers
 from nmt.text.words import casefold_words, contains_words
@@ -74,13 +74,13 @@ class LineSplitter:
 
     def fold(self, line: Line) -> Line:
         """A line in capitals as one in lower case, unless its constraints say how it is to be written."""
-        if not self.config.fold_capitals or line.prefix or line.terms:
+        if not self.config.fold_case or line.prefix or line.terms:
             return line
 
         def count_tokens(text: str) -> int:
             return len(self.tokenizers.source.encode([text])[0])
 
-        return replace(line, text=fold_capitals(line.text, count_tokens, self.language))
+        return replace(line, text=fold_case(line.text, count_tokens, self.language))
 
     def split(self, line: Line, number: int = 0) -> list[LinePart]:
         """The parts of the line with this number: its cells, between tabs or tags that break lines, and their sentences

@@ -1,7 +1,7 @@
 """The set that translations are scored on, and the translations of each system, read from files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,9 +35,9 @@ class EvaluationSet(NamedTuple):
         *references, sources = ([lines[row] for row in rows] for lines in (*self.references, self.sources or ()))
         return EvaluationSet(references, sources, None, tokenizer)
 
-    def lower_cased(self) -> "EvaluationSet":
-        """The set with references in lower case, to score text in any case."""
-        return self._replace(references=[[line.lower() for line in lines] for lines in self.references])
+    def changed(self, change: Callable[[str], str]) -> "EvaluationSet":
+        """The set with references that are changed as the translations to be scored are."""
+        return self._replace(references=[list(map(change, lines)) for lines in self.references])
 
     def pairs(self, option: str) -> list[tuple[str, str]]:
         """Sources and first references; UsageError, which names an option, where the sources are unknown."""

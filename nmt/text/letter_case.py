@@ -1,7 +1,7 @@
 """Upper and lower case of text, outside its inline codes.
 
-Subword models know little of text in capitals: other pieces than those of the same words in lower case, mostly single
-letters. It is translated in lower case, and the translation written in capitals.
+Subword models know little of text in capitals or Title Case: its pieces are not those of the same words in lower case,
+but mostly shorter ones. So it is translated as sentences, and the translation of capitals written in capitals.
 """
 
 import re
@@ -10,6 +10,9 @@ from collections.abc import Callable
 from nmt.text.inline_codes import find_codes, places_in_codes
 
 _DOTLESS_I = ("tr", "az")  # languages in which I is not the capital of i
+_FEWER = 0.8  # of the tokens
+_TITLE = 3  # words of a title with a capital, and letters of a word that may have none
+_WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?]\s)\W{0,5}\w")
 
 
@@ -31,16 +34,34 @@ def outside_codes(text: str, change: Callable[[str], str]) -> str:
     return changed + change(text[last:])
 
 
-def fold_capitals(text: str, count_tokens: Callable[[str], int], language: str | None = None) -> str:
-    """A text in capitals as sentences, if these have fewer tokens; any other text, and what would be lost, as it is.
+def fold_case(text: str, count_tokens: Callable[[str], int], language: str | None = None) -> str:
+    """A text in capitals or Title Case as sentences, if these have far fewer tokens; any other text as it is.
 
-    >>> fold_capitals("WE SEE. NASA!", len), fold_capitals("WE SEE. NASA!", lambda text: text.count("E"))
+    The capitals of a folded text are the text, if it was in capitals.
+
+    >>> fold_case("WE SEE. NASA!", len), fold_case("WE SEE. NASA!", lambda text: text.count("E"))
     ('WE SEE. NASA!', 'We see. Nasa!')
     """
-    if upper(text) != text or (language or "").lower().split("-")[0] in _DOTLESS_I:
+    is_upper = upper(text) == text
+    if not (is_upper or is_title(text)) or (language or "").lower().split("-")[0] in _DOTLESS_I:
         return text
     hidden = places_in_codes(text)
     folded = _SENTENCE_START.sub(
         lambda start: start[0] if start.end() - 1 in hidden else start[0].upper(), outside_codes(text, str.lower)
     )
-    return folded if upper(folded) == text and count_tokens(folded) < count_tokens(text) else text
+    if is_upper and upper(folded) != text:
+        return text
+    return folded if count_tokens(folded) <= _FEWER * count_tokens(text) else text
+
+
+def is_title(text: str) -> bool:
+    """Whether all words of a text without inline codes begin with a capital, but for short ones; three do at least.
+
+    >>> is_title("The Rise and Fall of the Empire"), is_title("The Empire"), is_title("The Rise and fall")
+    (True, False, False)
+    """
+    words = _WORD.findall(text)
+    titled = sum(word[0].isupper() for word in words)
+    return (
+        titled >= _TITLE and all(word[0].isupper() or len(word) < _TITLE + 1 for word in words) and not find_codes(text)
+    )

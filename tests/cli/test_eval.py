@@ -123,6 +123,31 @@ def test_without_arguments_the_runs_model_translates_its_test_set(command: Progr
     assert same_as_sacrebleu(done.stdout, sacrebleu(translation, run_copy / "data" / "test.target"))
 
 
+def test_perturbed_sources_are_translated_and_scored_without_case(command: Program, run: Path, tmp_path: Path) -> None:
+    options = ["--run", run, "--beam", 1, "--max-length", 8, "--threads", 1]
+    done = command("eval", *options, "--perturb", "upper,no-punctuation", "--json")
+    scores = json.loads(done.stdout)
+    assert list(scores) == ["clean", "upper", "no-punctuation"]
+    source, reference = ((run / "data" / f"test.{side}").read_text(encoding="utf-8") for side in ("source", "target"))
+    for kind, changed in {
+        "clean": source,
+        "upper": source.upper(),
+        "no-punctuation": source.replace(".\n", "\n"),
+    }.items():
+        translation = command("translate", *options, stdin=changed.encode()).stdout.decode()
+        files = [tmp_path / name for name in ("translation", "reference")]
+        for file, text in zip(files, (translation, reference), strict=True):
+            text = re.sub(r"(?<=\w)[.!?]+\n", "\n", text) if kind == "no-punctuation" else text
+            file.write_text(text.casefold(), encoding="utf-8")
+        assert same_as_sacrebleu(json.dumps(scores[kind]).encode(), sacrebleu(*files))
+
+
+def test_an_unknown_perturbation_is_refused(command: Program, run: Path) -> None:
+    done = command("eval", "--run", run, "--perturb", "upper,tpyos")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert "--perturb: tpyos is not one of upper, title" in done.stderr
+
+
 def test_a_file_alone_is_scored_against_the_runs_test_set(command: Program, run: Path) -> None:
     done = command("eval", run / "data" / "test.target", "--run", run)
     assert [line.split()[1] for line in done.stdout.decode().splitlines()] == ["100.00", "100.00", "0.00"]

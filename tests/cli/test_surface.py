@@ -33,7 +33,7 @@ SEARCH = (
     "--split-sentences --no-split-sentences "
     "--length-normalization --max-ratio --min-length --min-ratio --coverage-penalty --no-repeat-ngram "
     "--repetition-penalty --forbid --loop-guard --no-loop-guard --beam-groups --diversity --mbr --candidates --sample "
-    "--no-sample --temperature --top-k --top-p --seed --shortlist --no-shortlist --fold-capitals --no-fold-capitals"
+    "--no-sample --temperature --top-k --top-p --seed --shortlist --no-shortlist --fold-case --no-fold-case"
 )
 MODEL = (
     "--activation --projection-bias --no-projection-bias "

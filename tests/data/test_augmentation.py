@@ -146,6 +146,6 @@ def test_robust_training_reads_some_pairs_perturbed_and_the_seed_decides(tokeniz
     assert all(row[-1] == END and row.dtype == np.uint16 for side in augmented for row in side)
     changed = [pair for pair in zip(*texts, strict=True) if pair != tuple(pairs)]
     assert sum(RATES.values()) == pytest.approx(len(changed) / 400, abs=0.07)
-    assert ("ICH SEHE DEN GROSSEN HUND HEUTE.", "I SEE THE BIG DOG TODAY.") in changed
+    assert ("Ich Sehe Den Großen Hund Heute.", "I See The Big Dog Today.") in changed
     assert ("ich sehe den großen Hund heute", "I see the big dog today") in changed
     assert any(target == pairs[1] and source != pairs[0] for source, target in changed)

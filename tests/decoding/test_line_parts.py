@@ -307,7 +307,7 @@ def test_a_line_in_capitals_is_translated_in_lower_case_and_written_in_capitals(
     assert len(encode([line.lower()])[0]) < len(encode([line])[0])
     translate = Translator(Echo(), tokenizers).translate
     (folded,) = translate([line], search=SearchConfig(no_repeat_ngram=1, protect="on"))
-    (kept,) = translate([line], search=SearchConfig(no_repeat_ngram=1, protect="on", fold_capitals=False))
+    (kept,) = translate([line], search=SearchConfig(no_repeat_ngram=1, protect="on", fold_case=False))
     assert (folded.text, kept.text) == (line, line)
     assert len(folded.best.tokens) < len(kept.best.tokens)
 
