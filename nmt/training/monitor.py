@@ -86,6 +86,7 @@ class Monitor:
             "learning_rate": learning_rate(state.step, self.config, state.seconds),
             "gradient_norm": mean.gradient_norm,
             "tokens_per_second": (mean.source_tokens + mean.target_tokens) / seconds,
+            "flops": flops,
             "mfu": flops / seconds / self.peak_flops,
             "memory_mb": peak_memory(device),
             "seconds": state.seconds,

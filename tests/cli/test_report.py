@@ -43,6 +43,9 @@ def test_a_run_in_the_terminal(command: Program, trained: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.decode().splitlines()
     assert lines[0].startswith("trained  de-en, 200 pairs, ")
+    logged = [json.loads(line) for line in (trained / "metrics.jsonl").read_text("utf-8").splitlines()]
+    flops = sum(line["flops"] for line in logged if line["kind"] == "train")
+    assert lines[1].strip().startswith(f"20 steps ({flops:.2g} FLOPs) in ")
     assert {"loss", "learning", "gradient"} <= {line.split()[0] for line in lines[2:]}
 
 

@@ -129,7 +129,14 @@ def final_state(folder: Path) -> tuple[dict[str, torch.Tensor], dict[str, torch.
     [
         {"accumulate": 1},
         {"accumulate": 3},
-        {"accumulate": 1, "ema": 0.9, "subword_sampling": 0.3, "token_masking": 0.1, "optimizer": "muon"},
+        {
+            "accumulate": 1,
+            "ema": 0.9,
+            "subword_sampling": 0.3,
+            "token_masking": 0.1,
+            "robust": True,
+            "optimizer": "muon",
+        },
     ],
 )
 def test_a_run_that_was_stopped_at_any_step_is_bit_equal_to_one_that_was_not(

@@ -91,7 +91,9 @@ def _training(run: Mapping[str, Any]) -> str:
     """Training time, hardware, compute precision and best validation score."""
     state, parts = run["state"], []
     if "step" in state:
-        parts.append(f"{counted(state['step'], 'step')} in {duration(state['seconds'])}")
+        flops = sum(line.get("flops") or 0 for line in run["train"])
+        cost = f" ({flops:.2g} FLOPs)" if flops else ""
+        parts.append(f"{counted(state['step'], 'step')}{cost} in {duration(state['seconds'])}")
     if run["start"]:
         machine = run["start"][-1]
         processes = f", {machine['processes']} processes" if machine["processes"] > 1 else ""
