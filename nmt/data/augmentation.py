@@ -1,7 +1,7 @@
 """Perturbed text, subword regularization and token masking, sampled for each batch by a generator that is given."""
 
 from collections.abc import Sequence
-from operator import gt
+from operator import truediv
 
 import numpy as np
 import torch
@@ -13,8 +13,8 @@ from nmt.data.token_store import Ids
 from nmt.text.perturbation import perturb_pair
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizer
 
-LONGER = 1.2
-"""The factor of length from which rows are not padded together."""
+LONGER, ROWS = 1.2, 8
+"""The factor of length from which rows are not padded together, and the multiple that their number is."""
 
 
 class SubwordSampler:
@@ -63,13 +63,15 @@ def mask_tokens(batch: Batch, rate: float, random: np.random.Generator) -> Batch
 
 
 def separate_longer(augmented: Sequence[Sequence[Ids]], before: Sequence[Sequence[Ids]]) -> list[list[list[Ids]]]:
-    """The rows of source and target of a batch, and as another one those LONGER than the longest was before."""
-    limits = [LONGER * max(map(len, side)) for side in before]
-    is_longer = [any(map(gt, map(len, pair), limits)) for pair in zip(*augmented, strict=True)]
-    separated = [
-        [[row for row, longer in zip(side, is_longer, strict=True) if longer == chosen] for side in augmented]
-        for chosen in (False, True)
-    ]
+    """The rows of source and target of a batch, and as another one those LONGER than the longest was before.
+
+    These are a multiple of ROWS, with the next longest ones, so that kernels have seen their number before.
+    """
+    limits = [max(map(len, side)) for side in before]
+    ratios = [max(map(truediv, map(len, pair), limits)) for pair in zip(*augmented, strict=True)]
+    count = -(-sum(ratio > LONGER for ratio in ratios) // ROWS) * ROWS
+    order = sorted(range(len(ratios)), key=lambda row: -ratios[row])
+    separated = [[[side[row] for row in sorted(rows)] for side in augmented] for rows in (order[count:], order[:count])]
     return [sides for sides in separated if sides[0]]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from nmt.text.inline_codes import find_codes, places_in_codes
 
 _DOTLESS_I = ("tr", "az")  # languages in which I is not the capital of i
-_FEWER = 0.8  # of the tokens
+_FEWER = 0.9  # of the tokens
 _TITLE = 3  # words of a title with a capital, and letters of a word that may have none
 _WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE_START = re.compile(r"(?:^|[.!?]\s)\W{0,5}\w")

@@ -124,11 +124,16 @@ def test_the_same_seed_augments_alike(tokenizer: Tokenizer, seed: int) -> None:
 
 
 def test_rows_that_became_much_longer_are_a_batch_of_their_own() -> None:
-    before = [[np.arange(length) for length in (9, 10, 10)], [np.arange(length) for length in (20, 20, 19)]]
-    augmented = [[np.arange(length) for length in (12, 13, 10)], [np.arange(length) for length in (20, 20, 25)]]
+    def rows(*lengths: int) -> list[np.ndarray]:
+        return [np.arange(length) for length in lengths]
+
+    before = [rows(9, 10, *[10] * 14), rows(20, 20, 19, *[18] * 13)]
+    augmented = [rows(12, 13, *[10] * 14), rows(20, 20, 25, *[18] * 6, *[19] * 7)]
     lengths = [[list(map(len, side)) for side in sides] for sides in separate_longer(augmented, before)]
-    assert lengths == [[[12], [20]], [[13, 10], [20, 25]]]
-    assert len(separate_longer(before, before)) == 1
+    assert lengths[0] == [[10] * 8, [18, *[19] * 7]]
+    assert lengths[1] == [[12, 13, *[10] * 6], [20, 20, 25, *[18] * 5]]
+    assert separate_longer(before, before) == [before]
+    assert [len(sides[0]) for sides in separate_longer([rows(30, 1)] * 2, [rows(2, 1)] * 2)] == [2]
 
 
 def test_robust_training_reads_some_pairs_perturbed_and_the_seed_decides(tokenizer: Tokenizer) -> None:
