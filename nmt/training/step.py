@@ -82,15 +82,16 @@ class StepRunner:
     def read(self, position: Position, rows: Indices) -> list[Batch]:
         """The sentence pairs of a batch as training reads them; augmentation is derived from the batch's position.
 
-        Those that augmentation made much longer are a batch of their own, so that the others are not padded like them.
+        Those that became much longer when they were perturbed are a batch of their own, and the others less padded.
         """
         sides = [self.data.source.read(rows), self.data.target.read(rows)]
         if self.augmentation is None:
             batches = [self.collate(*sides)]
         else:
             random = np.random.default_rng((self.config.seed, *position))
-            augmented = separate_longer(self.augmentation.augment(sides, random), sides)
-            batches = [self.augmentation.mask(self.collate(*separated), random) for separated in augmented]
+            augmented = self.augmentation.augment(sides, random)
+            separated = separate_longer(augmented, sides) if self.config.robust else [augmented]
+            batches = [self.augmentation.mask(self.collate(*rows), random) for rows in separated]
         return [batch.to(self.device) for batch in batches] if self.on_gpu else batches
 
     def run(self, batches: Iterator[StepBatches], state: TrainingState) -> StepResult:
@@ -118,7 +119,9 @@ class StepRunner:
         parts = [
             (number, part, piece)
             for number, read in batches.items()
-            for part, piece in enumerate(piece for batch in read for piece in batch.parts(state.parts))
+            for part, piece in enumerate(
+                [piece for batch in read for piece in batch.parts(state.parts)] if state.parts > 1 else read
+            )
         ]
         totals[2] = sum(sum(piece.lengths[0]) for _, _, piece in parts)
         totals[3] = sum(sum(piece.lengths[1]) for _, _, piece in parts)

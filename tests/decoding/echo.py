@@ -9,8 +9,8 @@ from nmt.config.search import SearchConfig
 from nmt.decoding.engine import Array, Hypothesis, Request
 from nmt.errors import UsageError
 
-ONCE = SearchConfig(no_repeat_ngram=1)
-"""Settings with which the engine writes each sentence once."""
+ONCE = SearchConfig(no_repeat_ngram=1, fold_case=False)
+"""Settings with which the engine writes each sentence once, as it is."""
 
 
 class Echo:

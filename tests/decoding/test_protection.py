@@ -17,7 +17,7 @@ from nmt.decoding.translation import Glossary, Line
 from nmt.text.inline_codes import CodedText, find_codes, is_nested
 from nmt.text.tokenizer import Tokenizers
 
-ONCE = SearchConfig(no_repeat_ngram=1, loop_guard=False, protect="on")
+ONCE = SearchConfig(no_repeat_ngram=1, loop_guard=False, protect="on", fold_case=False)
 PIECES = [
     "Ich",
     "sehe",

@@ -43,7 +43,8 @@ class ProjectedLoss(torch.autograd.Function):
                 smoothed += r_drop / 2 * divergence
             for i, piece in enumerate(pieces):
                 gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
-                log_normalizer = _log_normalizer(logits[i], probabilities[i], gold)
+                # log Z = logit - log p holds for every entry; the p of the largest cannot underflow
+                log_normalizer = logits[i].amax(dim=-1).float() - probabilities[i].amax(dim=-1).float().log()
                 nll = (log_normalizer - logits[i][gold].float()).sum()
                 uniform = log_normalizer.sum() - hidden[piece].sum(dim=0, dtype=torch.float32) @ mean_weight
                 cross_entropy += nll / passes
@@ -68,17 +69,6 @@ class ProjectedLoss(torch.autograd.Function):
         """The gradients of the smoothed loss by hidden and weight."""
         hidden, weight = (saved * gradients[0].to(saved.dtype) for saved in ctx.saved_tensors)
         return hidden, weight, None, None, None
-
-
-def _log_normalizer(logits: Tensor, p: Tensor, gold: tuple[Tensor, Tensor]) -> Tensor:
-    """The log Z of each row of logits with softmax p, in float32: logit - log p of any entry.
-
-    That of the gold token takes no pass over memory, but its p may underflow, and a GPU must not wait to see that; the
-    p of the largest cannot.
-    """
-    if logits.is_cpu and (of_gold := p[gold].float()).amin() > torch.finfo(torch.float32).tiny:
-        return logits[gold].float() - of_gold.log()
-    return logits.amax(dim=-1).float() - p.amax(dim=-1).float().log()
 
 
 def _divergence(logits: list[Tensor], probabilities: list[Tensor], extra: float) -> tuple[Tensor, ...]:
