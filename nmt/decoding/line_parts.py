@@ -73,7 +73,7 @@ class LineSplitter:
         self.breaks = frozenset[Kind](["break"])  # the inline codes that divide a line
 
     def fold(self, line: Line) -> Line:
-        """A line in capitals as one in lower case, unless its constraints say how it is to be written."""
+        """A line in capitals or Title Case as a sentence, unless its constraints say how it is to be written."""
         if not self.config.fold_case or line.prefix or line.terms:
             return line
 

@@ -25,6 +25,11 @@ def upper(text: str) -> str:
     return outside_codes(text, str.upper)
 
 
+def lower(text: str) -> str:
+    """The text in lower case."""
+    return outside_codes(text, str.lower)
+
+
 def outside_codes(text: str, change: Callable[[str], str]) -> str:
     """A text changed everywhere but in its inline codes."""
     changed, last = "", 0
@@ -42,14 +47,14 @@ def fold_case(text: str, count_tokens: Callable[[str], int], language: str | Non
     >>> fold_case("WE SEE. NASA!", len), fold_case("WE SEE. NASA!", lambda text: text.count("E"))
     ('WE SEE. NASA!', 'We see. Nasa!')
     """
+    if text == text.lower():  # also in scripts without case
+        return text
     is_upper = upper(text) == text
     if not (is_upper or is_title(text)) or (language or "").lower().split("-")[0] in _DOTLESS_I:
         return text
     hidden = places_in_codes(text)
-    folded = _SENTENCE_START.sub(
-        lambda start: start[0] if start.end() - 1 in hidden else start[0].upper(), outside_codes(text, str.lower)
-    )
-    if is_upper and upper(folded) != text:
+    folded = _SENTENCE_START.sub(lambda start: start[0] if start.end() - 1 in hidden else start[0].upper(), lower(text))
+    if folded == text or (is_upper and upper(folded) != text):
         return text
     return folded if count_tokens(folded) <= _FEWER * count_tokens(text) else text
 

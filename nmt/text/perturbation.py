@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from nmt.text.inline_codes import places_in_codes
-from nmt.text.letter_case import outside_codes, upper
+from nmt.text.letter_case import lower, outside_codes, upper
 
 Random = np.random.Generator
 Perturbation = Callable[[str, Random], str]
@@ -22,11 +22,6 @@ _TYPOS_PER = 25  # characters for each typing error, at least one
 def title(text: str, _: Random) -> str:
     """The text with a capital at the start of each word."""
     return outside_codes(text, lambda part: _LETTERS.sub(lambda word: word[0][0].upper() + word[0][1:], part))
-
-
-def lower(text: str, _: Random) -> str:
-    """The text in lower case."""
-    return outside_codes(text, str.lower)
 
 
 def spaces(text: str, random: Random) -> str:
@@ -70,7 +65,7 @@ def typos(text: str, random: Random) -> str:
 PERTURBATIONS: Mapping[str, Perturbation] = {
     "upper": lambda text, _: upper(text),
     "title": title,
-    "lower": lower,
+    "lower": lambda text, _: lower(text),
     "typos": typos,
     "spaces": spaces,
     "no-punctuation": no_punctuation,

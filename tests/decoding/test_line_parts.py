@@ -321,6 +321,11 @@ def test_constraints_say_in_which_case_a_line_is_written(tokenizers: Tokenizers,
     )
 
 
+def test_the_translation_of_a_title_is_a_sentence_and_not_in_capitals(tokenizers: Tokenizers) -> None:
+    line, search = "Ich Sehe Den Großen Hund Heute", SearchConfig(no_repeat_ngram=1)
+    assert Translator(Echo(), tokenizers).translate([line], search=search)[0].text == "Ich sehe den großen hund heute"
+
+
 def test_alternatives_that_differ_in_case_alone_are_one_in_capitals() -> None:
     alternatives = [Alternative(text="the Dog"), Alternative(text="a dog"), Alternative(text="The dog")]
     assert [found.text for found in Translation(alternatives).in_capitals().alternatives] == ["THE DOG", "A DOG"]

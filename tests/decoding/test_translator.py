@@ -172,6 +172,12 @@ def test_each_line_gives_one_translation_in_order(
     assert [translation.text.split() for translation in translations] == [line.split() for line in lines]
     assert not any(translation.failed for translation in translations)
     assert all((translation.text == "") == (not line.strip()) for translation, line in zip(translations, lines))  # noqa: B905
+    shouted = [line.upper() for line in lines]
+    for given_lines in (lines, shouted):
+        stream = Translator(Echo(), tokenizers).stream(iter(given_lines), replace(config, fold_case=True), buffer_lines)
+        folded = [translation.text for translation in stream]
+        assert [text.casefold().split() for text in folded] == [line.casefold().split() for line in given_lines]
+    assert [text.split() for text in folded] == [line.split() for line in shouted]  # capitals stay capitals
 
 
 def test_lines_are_read_as_translations_are_taken(tokenizers: Tokenizers) -> None:

@@ -1,5 +1,6 @@
 """Text in capitals, and back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +36,11 @@ def test_text_in_mixed_case_stays() -> None:
 def test_capitals_that_could_not_be_restored_stay() -> None:
     assert fold_case("ISTANBUL'DA", capitals, "tr") == "ISTANBUL'DA"  # ı is the lower case of I
     assert fold_case("GROẞ", capitals) == "GROẞ"  # ß becomes SS
+
+
+def test_text_that_would_not_change_is_not_counted() -> None:
+    for text in ("ein Hund".lower(), "日本語", "한국어 문장.", "A 1"):
+        assert fold_case(text, lambda _: pytest.fail("it is encoded for nothing")) == text
 
 
 @given(st.text())
