@@ -9,7 +9,7 @@ that is cut off, so the end must be known before training begins.
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,12 +72,15 @@ def open_training(
     former = former_settings(run)
     runtime = build(RuntimeConfig, {**defaults([RuntimeConfig]), **former, **given})
     device, dtype = training_device(runtime)
-    with connected(device) as processes, locked(run.path) if processes.first else nullcontext():
-        if not processes.first:
+    with ExitStack() as stack:
+        processes = stack.enter_context(connected(device))
+        if processes.first:
+            if reverse_of:
+                reverse_data(run, reverse_of)  # before the lock, since it makes the directory of a new run
+            stack.enter_context(locked(run.path))
+        else:
             logger.setLevel(logging.WARNING)
         clear_leftovers(run.checkpoints)
-        if reverse_of and processes.first:
-            reverse_data(run, reverse_of)
         processes.barrier()
         setup = Setup.open(run, device, dtype, processes)
         recipe = resume_recipe(former, given) if former else new_recipe(setup, given)

@@ -10,9 +10,11 @@ from nmt.config.corpus import PrepareConfig, TokenizerConfig
 from nmt.data.description import read_description
 from nmt.data.prepare import prepare
 from nmt.data.reverse import reverse_data
-from nmt.errors import UsageError
+from nmt.errors import NmtError, UsageError
+from nmt.files.lock import locked
 from nmt.files.run_directory import RunDirectory
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
+from nmt.training.recipe import open_training
 
 
 def test_it_is_what_prepare_makes_of_the_exchanged_files(
@@ -43,6 +45,16 @@ def test_a_reverse_model_is_trained_and_evaluated(command: Program, run: Path, t
     languages = command("info", reverse, "--json").stdout.decode()
     assert languages.index('"source": "en"') >= 0
     assert command("eval", "--run", reverse, "--beam", 1, "--max-length", 4, "--threads", 1).returncode == 0
+
+
+def test_a_new_run_is_locked_while_it_is_trained(run: Path, tmp_path: Path) -> None:
+    reverse = RunDirectory(tmp_path / "reverse")
+    with (
+        open_training(reverse, {"preset": "tiny", "steps": 1}, RunDirectory(run)),
+        pytest.raises(NmtError, match="in use"),
+        locked(reverse.path),
+    ):
+        pass
 
 
 def test_a_run_with_other_data_is_left_alone(run: Path, run_copy: Path) -> None:
