@@ -84,6 +84,7 @@ def main() -> None:
     parser.add_argument(
         "--batches", type=int, nargs="+", default=[16, 32, 64], help="batch sizes of CTranslate2 to try"
     )
+    parser.add_argument("--student", type=Path, nargs="*", default=[], help="models to compare with --model, in int8")
     parser.add_argument("--batch-tokens", type=int, help="batch size of nmt in tokens (--batch-tokens)")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +97,7 @@ def main() -> None:
         sides = [("ctranslate2", theirs, exported, precision) for precision in CTRANSLATE2]
         sides += [("nmt", ours.replace("{engine}", "auto"), given.model, precision) for precision in NMT]
         sides += [("nmt on torch", ours.replace("{engine}", "torch"), given.model, precision) for precision in TORCH]
+        sides += [(str(path), ours.replace("{engine}", "auto"), path, "int8") for path in given.student]
         for beam, single in [(beam, 0) for beam in given.beams] + (
             [(given.beams[0], given.single)] if given.single else []
         ):

@@ -40,7 +40,7 @@ Alignment = Annotated[
     typer.Option(help="Gold word alignments of the test set (0-0 1-2): print the alignment error rate of each head."),
 ]
 Perturb = Annotated[
-    str,
+    list[str] | None,
     typer.Option(
         help="Score the test set perturbed, too, in lower case: upper,title,lower,typos,spaces,no-punctuation.",
         metavar="KINDS",
@@ -60,7 +60,7 @@ def evaluate(
     sentence: Sentence = False,
     alignment: Alignment = None,
     comet_model: CometModel = None,
-    perturb: Perturb = "",
+    perturb: Perturb = None,
     json_output: Json = False,
     diff: Diff = False,
 ) -> None:
@@ -77,7 +77,7 @@ def evaluate(
     """
     config, files = given.build(EvalConfig), hypothesis or ([Path("-")] if reference else [])
     significance, directory = config.significance != "off", model or common.run.model
-    purposes = {"--sentence": sentence, "--alignment": alignment, "--perturb": perturb}
+    purposes = {"--sentence": sentence, "--alignment": alignment, "--perturb": bool(perturb)}
     purposes |= {"--diff": diff, "--significance": significance}
     _check_options(given, [name for name, wanted in purposes.items() if wanted], files)
     if sentence and json_output:
@@ -95,7 +95,8 @@ def evaluate(
     scorer = Scorer(test, config, comet_model, given.build(RuntimeConfig).device)
     scorer.check()
     if perturb:
-        _print_perturbed(given, directory, perturb.split(","), scorer, as_json=json_output)
+        kinds = [kind.strip() for names in perturb for kind in names.split(",")]
+        _print_perturbed(given, directory, kinds, scorer, as_json=json_output)
         return
     provenance: dict[str, Any] | None = None
     if files:
@@ -205,18 +206,18 @@ def _print_perturbed(given: Given, directory: Path, kinds: Sequence[str], scorer
     search, test = given.build(SearchConfig), scorer.test
     sources, _ = zip(*test.pairs("--perturb"), strict=True)
     translator = open_translator([directory], given.build(RuntimeConfig))
-    random = np.random.default_rng(search.seed)
-    perturbed = {"clean": sources} | {
-        kind: [PERTURBATIONS[kind](source, random) for source in sources] for kind in kinds
-    }
+    perturbed: dict[str, Sequence[str]] = {"clean": sources}
+    for kind in kinds:
+        random = np.random.default_rng(search.seed)
+        perturbed[kind] = [PERTURBATIONS[kind](source, random) for source in sources]
     scores = {}
     for kind, lines in perturbed.items():
 
         def compared(text: str, kind: str = kind) -> str:
-            return (no_punctuation(text, random) if kind == "no-punctuation" else text).casefold()
+            return (no_punctuation(text) if kind == "no-punctuation" else text).casefold()
 
         translations = [compared(translation.text) for translation in translator.stream(lines, search)]
-        scores[kind] = scorer._replace(test=test.changed(compared)).corpus_scores(translations)
+        scores[kind] = scorer._replace(test=test.changed(compared), lowercase=True).corpus_scores(translations)
     if as_json:
         write_line(json.dumps({kind: scores_as_json(row, len(sources)) for kind, row in scores.items()}))
     else:

@@ -97,9 +97,7 @@ def _check_rejects(rejects: Path, sets: "Sets", config: PrepareConfig, run: Path
     from nmt.files.run_directory import check_output
 
     inputs = [path for corpus in (*sets.train, *sets.held_out.values()) for path in corpus.files]
-    if any(path.exists() and rejects.exists() and path.samefile(rejects) for path in inputs):
-        raise UsageError(f"--rejects {rejects} would replace an input", "name another file")
-    check_output(rejects, is_rejects, force=force, new=run)
+    check_output(rejects, is_rejects, force=force, new=run, inputs=inputs)
     if config.shard:
         raise UsageError("--rejects are known when shards are merged", "give it with --merge")
 

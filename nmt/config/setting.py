@@ -203,7 +203,10 @@ _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "
 
 
 # The tables of a settings file.
-COMMANDS = ("tokenizer", "check", "prepare", "train", "translate", "score", "eval", "compare", "attention")
+COMMANDS = (
+    *("tokenizer", "check", "prepare", "train", "translate", "synthesize"),
+    *("score", "eval", "compare", "attention"),
+)
 
 
 def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:

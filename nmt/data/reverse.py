@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from nmt.data.description import read_description, save_tokenizers
-from nmt.errors import UsageError
+from nmt.errors import NmtError, UsageError
 from nmt.files.atomic import atomic_directory
 from nmt.files.json import write_json
 from nmt.files.run_directory import DATA_DESCRIPTION, SHORTLIST, SIDES, RunDirectory, is_data
@@ -19,6 +19,8 @@ def reverse_data(run: RunDirectory, of: RunDirectory) -> None:
     Nothing is done where that was done before. Raises UsageError where the run has other data, and NmtError as reading
     them does.
     """
+    if not is_data(of.data):
+        raise NmtError(f"{of.path}: has no prepared data to reverse", "name the run of the other direction")
     tokenizers = Tokenizers.load(of.path)
     described = read_description(of.data, tokenizers)
     description = _reversed({key: value for key, value in described.items() if key != "lengths"})
@@ -44,7 +46,8 @@ def _other_side(name: str) -> str:
 def _reversed(value: Any) -> Any:
     """A description with what belongs to a side exchanged: entries of dictionaries, and pairs of files."""
     if isinstance(value, dict):
-        return {_other_side(key): _reversed(item) for key, item in value.items()}
+        reversed_ = {_other_side(key): _reversed(item) for key, item in value.items()}
+        return {key: reversed_[key] for key in value} if value.keys() == reversed_.keys() else reversed_
     if isinstance(value, list) and len(value) == 2 and all(isinstance(item, str) for item in value):
         return value[::-1]
     return [_reversed(item) for item in value] if isinstance(value, list) else value

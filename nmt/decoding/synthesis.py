@@ -27,8 +27,8 @@ _SLACK, _MOVE = 20, 3  # characters that do not count for the ratio of lengths; 
 
 _LINES = "it must write one line for each line that it reads"
 
-REASONS = ("kept", "empty", "failed", "loop", "copy", "length", "score", "duplicate")
-"""What becomes of a text."""
+REASONS = ("kept", "empty", "failed", "loop", "truncated", "copy", "length", "score", "duplicate")
+"""What becomes of a text; docs/recipes.md says what each means."""
 
 
 class Candidate(NamedTuple):
@@ -36,7 +36,7 @@ class Candidate(NamedTuple):
 
     text: str
     log_prob: float = 0.0  # the mean of its tokens
-    is_loop: bool = False
+    flaw: str = ""  # one of REASONS
 
 
 class Example(NamedTuple):
@@ -72,39 +72,53 @@ def model_teacher(translate: Callable[[Iterator[str]], Iterator[Translation]]) -
 def _candidate(alternative: Alternative) -> Candidate:
     log_prob = alternative.log_prob / max(1, len(alternative.tokens))
     text = "" if alternative.untranslated else alternative.text
-    return Candidate(text, log_prob, alternative.loop or alternative.truncated)
+    return Candidate(text, log_prob, "loop" if alternative.loop else "truncated" if alternative.truncated else "")
 
 
 def command_teacher(command: str) -> Teacher:
     """A program as teacher, which writes a line for each line that it reads; NmtError where it does not."""
+    name = f"--teacher-command {command}"
 
     def teach(examples: Iterable[Example]) -> Iterator[tuple[Example, list[Candidate]]]:
         try:
             process = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
         except (OSError, ValueError) as error:
-            raise NmtError(f"--teacher-command {command}: {error}", "does it run in a shell?") from None
-        sent = SimpleQueue[Example | None]()
+            raise NmtError(f"{name}: {error}", "pipes and what else a shell does need sh -c '...'") from None
+        sent = SimpleQueue[Example | Exception | None]()
         Thread(target=_send, args=(examples, process.stdin, sent), daemon=True).start()
         try:
             for line in process.stdout or ():
-                if not (example := sent.get()):
-                    raise NmtError(f"--teacher-command {command}: wrote more lines than it was given", _LINES)
-                yield example, [Candidate(line.decode("utf-8", "replace").removesuffix("\n"))]
-            if process.wait() or sent.get():
-                raise NmtError(f"--teacher-command {command}: ended early, with exit code {process.returncode}", _LINES)
+                if not (example := _received(sent)):
+                    raise NmtError(f"{name}: wrote more lines than it was given", _LINES)
+                try:
+                    yield example, [Candidate(line.decode().removesuffix("\n"))]
+                except UnicodeDecodeError:
+                    raise NmtError(f"{name}: wrote invalid UTF-8: {line!r}") from None
+            if _received(sent) or process.wait():
+                raise NmtError(f"{name}: ended early, with exit code {process.wait()}", _LINES)
         finally:
             process.kill()
 
     return teach
 
 
-def _send(examples: Iterable[Example], stream: Any, sent: "SimpleQueue[Example | None]") -> None:
-    """Write texts to a program."""
-    with suppress(BrokenPipeError), stream:
-        for example in examples:
-            sent.put(example)
-            stream.write(example.text.replace("\n", " ").encode() + b"\n")
-    sent.put(None)
+def _send(examples: Iterable[Example], stream: Any, sent: "SimpleQueue[Example | Exception | None]") -> None:
+    """Write texts to a program, and an error of reading them to the thread that waits for its lines."""
+    try:
+        with suppress(BrokenPipeError), stream:
+            for example in examples:
+                sent.put(example)
+                stream.write(example.text.replace("\n", " ").encode() + b"\n")
+        sent.put(None)
+    except Exception as error:
+        sent.put(error)
+
+
+def _received(sent: "SimpleQueue[Example | Exception | None]") -> Example | None:
+    """The next text that was sent, None after the last."""
+    if isinstance(item := sent.get(), Exception):
+        raise item
+    return item
 
 
 class Synthesizer:
@@ -134,7 +148,7 @@ class Synthesizer:
         reasons = {
             "empty": not text.strip(),
             "failed": not candidate.text.strip(),
-            "loop": candidate.is_loop,
+            candidate.flaw: bool(candidate.flaw),
             "copy": not config.keep_copies and casefold_words(text) == casefold_words(candidate.text),
             "length": lengths[1] > config.length_ratio * lengths[0] + _SLACK,
             "score": config.min_score is not None and candidate.log_prob < config.min_score,

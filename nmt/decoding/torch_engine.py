@@ -20,6 +20,7 @@ from nmt.decoding.text_rules import NO_TEXT, TextRules
 from nmt.errors import NmtError
 from nmt.model.kernels.linear import can_pack, pack_linear_layers
 from nmt.model.model_directory import LoadedModel, load_model
+from nmt.model.model_files import languages_of
 from nmt.model.transformer import Transformer
 from nmt.runtime import (
     aligned,
@@ -124,6 +125,10 @@ def load_torch_engine(
         if member.tokenizers != members[0].tokenizers:
             problem = f"{directory}: its tokenizers are not those of {directories[0]}"
             raise NmtError(problem, "ensemble members must share their tokenizers")
+        source, target = languages_of(members[0].provenance)
+        if source != target and languages_of(member.provenance) == (target, source):
+            problem = f"{directory}: translates {target} into {source}, and {directories[0]} {source} into {target}"
+            raise NmtError(problem, "ensemble members must translate in the same direction")
     return TorchEngine([member.model for member in members], chosen, average, threads), members[0]
 
 

@@ -20,7 +20,7 @@ from nmt.decoding.translation import Alternative, Glossary, Line, Translation, w
 from nmt.errors import UsageError
 from nmt.files.lines import batched
 from nmt.text.inline_codes import find_codes
-from nmt.text.letter_case import upper
+from nmt.text.letter_case import is_upper
 from nmt.text.tokenizer import Tokenizers
 from nmt.workers import Workers, available_threads
 
@@ -142,7 +142,7 @@ class _BufferTranslation:
             for parts in parts_of_lines
         ]
         return [
-            translation.in_capitals() if line.text != original.text == upper(line.text) else translation
+            translation.in_capitals() if line.text != original.text and is_upper(original.text) else translation
             for translation, line, original in zip(translations, folded, lines, strict=True)
         ]
 

@@ -65,6 +65,7 @@ def score(
     tokenizer: str = "13a",
     *,
     confidence: bool = False,
+    lowercase: bool = False,
     quiet: bool = False,
 ) -> list[Score]:
     """Score lines against one or several references each; unless `quiet`, sacrebleu warns of tokenized text.
@@ -74,7 +75,7 @@ def score(
     _check_lines(hypotheses, references)
     resamples, scores = _RESAMPLES if confidence else 1, []
     for name in metrics:
-        metric = _metric(name, tokenizer, quiet=quiet)
+        metric = _metric(name, tokenizer, lowercase=lowercase, quiet=quiet)
         result = metric.corpus_score(hypotheses, references, n_bootstrap=resamples)
         mean, interval = (float(result._mean), float(result._ci)) if confidence else (None, None)
         signature, details = str(metric.get_signature()), _bleu_details(result)
@@ -131,7 +132,7 @@ def sentence_scores(
     return [float(metric.sentence_score(line, list(expected)).score) for line, expected in lines]
 
 
-def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
+def _metric(name: str, tokenizer: str, *, lowercase: bool = False, quiet: bool = False) -> Any:
     match name:
         case "bleu":
             if tokenizer not in BLEU.TOKENIZERS:
@@ -139,15 +140,15 @@ def _metric(name: str, tokenizer: str, *, quiet: bool = False) -> Any:
                 raise UsageError(f"--tokenize {tokenizer} is unknown", f"choose from {names}")
             _check_downloaded(tokenizer)
             try:
-                return BLEU(tokenize=tokenizer, force=quiet)
+                return BLEU(tokenize=tokenizer, lowercase=lowercase, force=quiet)
             except (ImportError, RuntimeError):
                 extra = f"pip install 'sacrebleu[{tokenizer.partition('-')[0]}]'"
                 problem = f"BLEU's tokenizer {tokenizer} requires an extra package"
                 raise NmtError(problem, f"{extra}, or choose another with --tokenize") from None
         case "chrf":
-            return _ChrF()
+            return _ChrF(lowercase=lowercase)
         case "chrf++":
-            return _ChrF(word_order=2)
+            return _ChrF(word_order=2, lowercase=lowercase)
     return TER()
 
 

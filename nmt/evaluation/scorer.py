@@ -18,6 +18,7 @@ class Scorer(NamedTuple):
     config: EvalConfig
     comet_model: Path | None = None
     device: str = "auto"  # of COMET
+    lowercase: bool = False
 
     @property
     def _text_metrics(self) -> list[str]:
@@ -32,8 +33,8 @@ class Scorer(NamedTuple):
 
     def corpus_scores(self, lines: Sequence[str]) -> list[Score]:
         """The score of all lines together by each metric."""
-        references, confidence = self.test.references, self.config.confidence
-        scores = score(lines, references, self._text_metrics, self.test.tokenizer, confidence=confidence)
+        options = {"confidence": self.config.confidence, "lowercase": self.lowercase}
+        scores = score(lines, self.test.references, self._text_metrics, self.test.tokenizer, **options)
         return [*scores, comet_score(self.comet_model, self._comet(lines))] if self.comet_model else scores
 
     def directions(self) -> dict[str, tuple[list[int], "Scorer"]]:

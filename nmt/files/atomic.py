@@ -20,14 +20,14 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     if path.is_dir():
         raise NmtError(f"{path}: is a directory", "name a file")
     if is_stream(path):
-        with _named_errors(path), open(path, "ab") as stream:  # what `>>` appends to is not truncated
+        with named_errors(path), open(path, "ab") as stream:  # what `>>` appends to is not truncated
             yield stream
         return
     path = path.resolve() if path.is_symlink() else path
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = _hidden(path, f"{os.getpid()}.tmp")
     try:
-        with _named_errors(path):
+        with named_errors(path):
             with open(temporary, "wb") as stream:
                 yield stream
                 stream.flush()
@@ -57,7 +57,7 @@ def write_text(path: Path, text: str) -> None:
 
 def append_text(path: Path, text: str) -> None:
     """Append to a UTF-8 file."""
-    with _named_errors(path), open(path, "a", encoding="utf-8", errors="replace") as stream:
+    with named_errors(path), open(path, "a", encoding="utf-8", errors="replace") as stream:
         stream.write(text)
 
 
@@ -80,7 +80,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
     try:
-        with _named_errors(path):
+        with named_errors(path):
             yield temporary
             for file in filter(Path.is_file, temporary.rglob("*")):
                 _sync(file)
@@ -114,7 +114,7 @@ def _hidden(path: Path, suffix: str) -> Path:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
+def named_errors(path: Path) -> Iterator[None]:
     """Name the file in errors that do not: those of a full disk."""
     try:
         yield

@@ -1,4 +1,4 @@
-"""A lock that keeps a directory to one process at a time."""
+"""Locks that keep a directory or a file to one process at a time."""
 
 import logging
 import os
@@ -29,9 +29,16 @@ def locked(directory: Path) -> Iterator[None]:
     if not directory.is_dir():
         yield
         return
-    with open(directory / ".lock", "wb") as stream:
+    with locked_file(directory / ".lock", f"{directory}: in use", "use another --run"):
+        yield
+
+
+@contextmanager
+def locked_file(path: Path, in_use: str, remedy: str) -> Iterator[None]:
+    """Lock a file, which is made where it is missing; NmtError when another process holds the lock."""
+    with open(path, "ab") as stream:
         if not _lock(stream):
-            raise NmtError(f"{directory}: in use by another nmt process", "wait until it ends, or use another --run")
+            raise NmtError(f"{in_use} by another nmt process", f"wait until it ends, or {remedy}")
         _held.append(stream)
         try:
             yield

@@ -12,7 +12,7 @@ tensorboard/                the log for TensorBoard, with --tensorboard
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
@@ -109,19 +109,27 @@ OUR_DATA, OUR_MODEL, OUR_EXPORT, OUR_MARIAN = (
 
 
 def check_output(
-    path: Path, is_own: Callable[[Path], bool], *, force: bool = False, of_run: bool = False, new: Path | None = None
+    path: Path,
+    is_own: Callable[[Path], bool],
+    *,
+    force: bool = False,
+    of_run: bool = False,
+    new: Path | None = None,
+    inputs: Iterable[Path] = (),
 ) -> None:
     """Check the place of an output before the work for it: NmtError where writing there would destroy something.
 
     What is empty or a pipe may be written to, and an older output, which `is_own` recognizes, is replaced; with `force`
-    any file is, and a directory of nothing but names of outputs. The places of parts of a run, also of one that is
-    `new`, are only for outputs `of_run`.
+    any file is, and a directory of nothing but names of outputs, but never an input. The places of parts of a run, also
+    of one that is `new`, are only for outputs `of_run`.
     """
     run = None if of_run or is_stream(path) else _run_of(path.absolute(), new) or _run_of(path.resolve(), new)
     if run:
         raise UsageError(f"{path}: a part of the run {run}, so nothing else is written there", "name another place")
     if not path.exists() or is_stream(path):
         return
+    if any(other.exists() and path.samefile(other) for other in inputs):
+        raise UsageError(f"{path}: would replace an input", "name another file")
     path = path.resolve()
     if Path.cwd().is_relative_to(path):
         raise NmtError(f"{path}: the current directory, so it is not replaced", "name another place, or leave it")

@@ -1,5 +1,6 @@
 """Synthetic corpora: passes of models over texts, written as TSV; killed and run again, they give the same bytes."""
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -8,9 +9,12 @@ from typing import Any, NamedTuple
 
 from nmt.config.synthesis import SynthesisConfig
 from nmt.decoding.synthesis import Example, Synthesizer, SyntheticPair, Teacher
+from nmt.errors import counted
 from nmt.files.lines import batched, read_text
 from nmt.files.resumable import ResumableFiles
 from nmt.text.duplicates import HashSet, hashes_of
+
+logger = logging.getLogger("nmt")
 
 COMMIT = 1000  # pairs between two states from which an interrupted command continues
 
@@ -28,19 +32,22 @@ def write_synthetic(
     config: SynthesisConfig,
     seed: int,
     files: Sequence[Path],
-    made_by: Mapping[str, Any],
+    made_by: Mapping[str, Any] | None,
     report: Callable[[int], None],
 ) -> Counter[str]:
     """Write the pairs that are kept to the first file, and the others, with reasons, to the second if there is one.
 
-    Returns the number of texts by what became of them. `made_by` identifies the inputs: with others, it starts anew.
+    Returns the number of texts by what became of them. `made_by` identifies the inputs: with others it starts anew,
+    with None always.
     """
     with ResumableFiles(files, made_by) as output:
         done, first = output.state.get("texts", 0), output.state.get("pass", 0)
         counts = Counter[str](output.state.get("counts", {}))
         seen = HashSet(files[0].parent)
-        for lines in batched(read_text(output.written(0)), COMMIT):
-            seen.add(hashes_of(lines))
+        if output.state:
+            logger.info("continuing after %s", counted(counts.total(), "pair"))
+            for lines in batched(read_text(output.written(0)), COMMIT):
+                seen.add(hashes_of(lines))
         for number, (backward, examples, teacher) in enumerate(passes):
             if number < first:
                 continue

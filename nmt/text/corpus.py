@@ -142,13 +142,18 @@ def languages_of(corpus: Corpus, config: CorpusConfig, default: Languages = (Non
     """The languages that are configured, else suffixes of two files or declared in one; the default if neither is."""
     path, known = corpus.files[0], (config.source_language, config.target_language)
     if len(corpus.files) == 2:
-        codes = [[None, *(s[1:] for s in path.suffixes if s not in {*COMPRESSED, ".txt"})][-1] for path in corpus.files]
+        codes = [language_in_name(path) for path in corpus.files]
         known = known[0] or codes[0], known[1] or codes[1]
     elif (name := format_in(corpus, config)) in _READERS:
         known = _READERS[name](path, known, keep_tags=False).declared()
     elif name == "po":
         known = po_languages(path, known)
     return known if any(known) else default
+
+
+def language_in_name(path: Path) -> str | None:
+    """The suffix of a text's file, where it has one that may be a language."""
+    return [None, *(suffix[1:] for suffix in path.suffixes if suffix not in {*COMPRESSED, ".txt"})][-1]
 
 
 def read_pairs(corpus: Corpus, config: CorpusConfig) -> Iterator[SentencePair]:

@@ -46,17 +46,31 @@ def fold_case(text: str, count_tokens: Callable[[str], int], language: str | Non
 
     >>> fold_case("WE SEE. NASA!", len), fold_case("WE SEE. NASA!", lambda text: text.count("E"))
     ('WE SEE. NASA!', 'We see. Nasa!')
+    >>> fold_case("GROßE HUNDE", lambda text: text.count("E"))
+    'Große hunde'
     """
     if text == text.lower():  # also in scripts without case
         return text
-    is_upper = upper(text) == text
-    if not (is_upper or is_title(text)) or (language or "").lower().split("-")[0] in _DOTLESS_I:
+    in_capitals = is_upper(text)
+    if not (in_capitals or is_title(text)) or (language or "").lower().split("-")[0] in _DOTLESS_I:
         return text
     hidden = places_in_codes(text)
     folded = _SENTENCE_START.sub(lambda start: start[0] if start.end() - 1 in hidden else start[0].upper(), lower(text))
-    if folded == text or (is_upper and upper(folded) != text):
+    if folded == text or (in_capitals and upper(folded) != upper(text)):
         return text
     return folded if count_tokens(folded) <= _FEWER * count_tokens(text) else text
+
+
+def is_upper(text: str) -> bool:
+    """Whether a text is in capitals, but for its inline codes and letters that lack a capital of their own, as ß does.
+
+    >>> is_upper("STRAßE %s"), is_upper("Straße")
+    (True, False)
+    """
+    hidden = places_in_codes(text)
+    return all(
+        letter == letter.upper() or len(letter.upper()) > 1 or place in hidden for place, letter in enumerate(text)
+    )
 
 
 def is_title(text: str) -> bool:

@@ -38,7 +38,7 @@ def spaces(text: str, random: Random) -> str:
     return text[:place] + (text[place + 1 :] if text[place] == " " else " " + text[place:])
 
 
-def no_punctuation(text: str, _: Random) -> str:
+def no_punctuation(text: str) -> str:
     """The text without its final punctuation mark."""
     return _FINAL.sub("", text)
 
@@ -68,7 +68,7 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
     "lower": lambda text, _: lower(text),
     "typos": typos,
     "spaces": spaces,
-    "no-punctuation": no_punctuation,
+    "no-punctuation": lambda text, _: no_punctuation(text),
 }
 
 RATES: Mapping[str, float] = {"title": 0.05, "lower": 0.07, "typos": 0.05, "spaces": 0.03, "no-punctuation": 0.1}

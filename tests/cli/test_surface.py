@@ -74,7 +74,7 @@ SURFACE = {
     "translate": "file --output -o --format --model --average --engine --scores --align --json --prefix --tag "
     "--glossary --retranslate --fuzzy --no-fuzzy --allow-incomplete --strict "
     f"--buffer-lines --line-buffered {SEARCH} {RUNTIME}",
-    "synthesize": f"method files --output -o --model --forward --backward --teacher-command --rejects --strict --tag "
+    "synthesize": f"method files --output -o --model --forward --backward --teacher-command --rejects --tag "
     f"--noise --length-ratio --min-score --keep-copies --no-keep-copies --keep-duplicates --no-keep-duplicates "
     f"{READING} {SEARCH} {RUNTIME}",
     "score": f"{READING} files --model --tokens --json --length-penalty --length-normalization --batch-tokens "

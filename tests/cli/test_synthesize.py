@@ -1,10 +1,12 @@
 """`nmt synthesize`: what is written, what is left out and why, and that a killed command goes on."""
 
+import gzip
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Corpus, Program, environment
@@ -118,9 +120,139 @@ def test_killed_and_run_again_it_gives_the_same_bytes(command: Program, tmp_path
     assert not list(tmp_path.glob(".*"))
 
 
+def start(*arguments: object, folder: Path, **options: Any) -> "subprocess.Popen[bytes]":
+    """The command, running, with its first state written."""
+    process = subprocess.Popen([sys.executable, "-m", "nmt", *map(str, arguments)], env=environment(), **options)
+    deadline = time.monotonic() + 60
+    while not list(folder.glob(".*.state")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return process
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    path = tmp_path / "pairs.tsv"
+    path.write_text("".join(f"left number {number}\tright number {number}\n" for number in range(3000)))
+    return path
+
+
+def test_what_was_killed_is_not_continued_with_other_columns(command: Program, pairs: Path, tmp_path: Path) -> None:
+    program, output = teacher(tmp_path, "(time.sleep(0.0005), line[::-1])[1]"), tmp_path / "out.tsv"
+    arguments = ("synthesize", "forward", pairs, "--teacher-command", program, "-o", output)
+    process = start(*arguments, "--columns", "1,2", folder=tmp_path)
+    process.kill()
+    process.wait()
+    assert command(*arguments, "--columns", "2,1").returncode == 0
+    assert {row[0].split()[0] for row in rows(output)} == {"right"}
+
+
+def test_what_came_from_a_pipe_is_not_continued(command: Program, pairs: Path, tmp_path: Path) -> None:
+    program, output = teacher(tmp_path, "(time.sleep(0.0005), line[::-1])[1]"), tmp_path / "out.tsv"
+    arguments = ("synthesize", "back", "-", "--teacher-command", program, "-o", output)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nmt", *map(str, arguments)], env=environment(), stdin=subprocess.PIPE
+    )
+    assert process.stdin
+    process.stdin.write(pairs.read_bytes())
+    part, deadline = tmp_path / ".out.tsv.part", time.monotonic() + 60
+    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    done = command(*arguments, stdin="".join(f"other line {number}\n" for number in range(1500)))
+    assert "1,500 of 1,500 pairs" in done.stderr
+    assert {row[1].split()[0] for row in rows(output)} == {"other"}
+
+
+def test_a_file_is_written_by_one_process_at_a_time(command: Program, pairs: Path, tmp_path: Path) -> None:
+    program, output = teacher(tmp_path, "(time.sleep(0.001), line[::-1])[1]"), tmp_path / "out.tsv"
+    arguments = ("synthesize", "forward", pairs, "--teacher-command", program, "-o", output)
+    process = start(*arguments, folder=tmp_path)
+    refused = command(*arguments)
+    assert refused.returncode == 1
+    assert "being written by another nmt process" in refused.stderr
+    assert process.wait() == 0
+    assert len(rows(output)) == 3000
+
+
+def test_pairs_go_into_a_pipe_and_a_full_disk_is_named(text: Path, tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "nmt", "synthesize", "back", text, "--teacher-command", "rev", "-o"]
+    done = subprocess.run([*arguments, "/dev/stdout"], env=environment(), capture_output=True, check=True)
+    assert done.stdout.decode().splitlines() == [
+        "enil llams eno\tone small line",
+        "enil rehtona\tanother line",
+        "os\tso",
+    ]
+    if Path("/dev/full").exists():
+        full = subprocess.run([*arguments, "/dev/full"], env=environment(), capture_output=True, text=True)
+        assert (full.returncode, full.stderr) == (1, "error: /dev/full: No space left on device\n")
+
+
+@pytest.mark.parametrize("name", ["missing.txt", "", "one.tsv", "cut.gz"])
+def test_what_cannot_be_read_is_an_error_with_a_program_too(command: Program, tmp_path: Path, name: str) -> None:
+    (tmp_path / "one.tsv").write_text("only one column\n")
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"a line\n" * 99)[:-9])
+    done = command("synthesize", "back", tmp_path / name, "--teacher-command", "cat", "-o", tmp_path / "out.tsv")
+    assert done.returncode == 1
+    assert "error: " in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.glob("*out.tsv*"))
+
+
+def test_other_files_are_not_replaced(command: Program, text: Path, tmp_path: Path) -> None:
+    before = text.read_bytes()
+    arguments = ("synthesize", "back", text, "--teacher-command", "rev")
+    for outputs in (
+        ("-o", text),
+        ("-o", tmp_path / "a", "--rejects", text),
+        ("-o", tmp_path / "a", "--rejects", tmp_path / "a"),
+    ):
+        assert command(*arguments, *outputs).returncode == 2
+    assert command(*arguments, "-o", tmp_path / "a.tsv.gz").returncode == 2
+    assert text.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("diversify", "TEXT", "--forward", "model"), "needs pairs"),
+        (("diversify", "TEXT", "TEXT"), "both directions"),
+        (("forward", "TEXT", "--backward", "model"), "for diversify"),
+        (("back", "TEXT", "--teacher-command", ""), "is empty"),
+        (("back", "TEXT", "--teacher-command", "rev", "--sample"), "--sample has no meaning"),
+        (("back", "TEXT", "--teacher-command", "rev", "--model", "model"), "--model has no meaning"),
+    ],
+)
+def test_options_that_do_not_belong_together_are_refused(
+    command: Program, text: Path, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    given = [text if argument == "TEXT" else argument for argument in arguments]
+    done = command("synthesize", *given, "-o", tmp_path / "out.tsv")
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_model_of_the_other_direction_is_pointed_out(command: Program, tmp_path: Path) -> None:
+    golden, question = Path(__file__).parents[1] / "golden", "is it the right model?"
+    korean, english = golden / "source.ko", golden / "beam5.en"
+    options = ("--model", golden / "model-0.1", *QUICK, "-o", tmp_path / "out.tsv")
+    assert question in command("synthesize", "back", korean, english, *options).stderr
+    assert question in command("synthesize", "forward", english, *options).stderr
+    assert question not in command("synthesize", "forward", korean, english, *options).stderr
+
+
+def test_a_tag_is_spelled_as_the_tokenizer_has_it(command: Program, run: Path, corpus: Corpus, tmp_path: Path) -> None:
+    output = tmp_path / "out.tsv"
+    done = command(
+        "synthesize", "forward", *corpus.valid, "--model", run / "model", "--tag", "bt", *QUICK, "-o", output
+    )
+    assert "--tag bt is not a symbol" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("program", "message"),
     [
+        ("printf '\\377\\n'", "invalid UTF-8"),
         ("false", "ended early"),
         ("head -n 1", "ended early"),
         ("sed p", "more lines"),
@@ -145,7 +277,7 @@ def test_the_hypothesis_nearest_to_the_reference_is_taken() -> None:
         return ((example, candidates) for example in examples)
 
     assert [pair.target for pair in synthesizer(examples, taught)] == ["the red dog", "a red cat", "blue"]
-    candidates[2] = Candidate("blue sky", -4.0, is_loop=False)
+    candidates[2] = Candidate("blue sky", -4.0, "")
     assert [pair.reason for pair in synthesizer(examples, taught)] == ["kept", "kept", "score"]
 
 

@@ -34,6 +34,7 @@ def test_it_is_what_prepare_makes_of_the_exchanged_files(
     ours, theirs = read_description(made), read_description(expected)
     for key in ("sets", "languages", "vocabulary", "tokenizer", "sha256"):
         assert ours[key] == theirs[key]
+    assert list(ours["languages"]) == ["source", "target"]
 
 
 def test_a_reverse_model_is_trained_and_evaluated(command: Program, run: Path, tmp_path: Path) -> None:
@@ -61,6 +62,11 @@ def test_a_run_with_other_data_is_left_alone(run: Path, run_copy: Path) -> None:
     reverse_data(RunDirectory(run_copy.parent / "reverse"), RunDirectory(run))
     with pytest.raises(UsageError, match="reversed"):
         reverse_data(RunDirectory(run_copy), RunDirectory(run))
+
+
+def test_a_run_without_data_cannot_be_reversed(tmp_path: Path) -> None:
+    with pytest.raises(NmtError, match="has no prepared data to reverse"):
+        reverse_data(RunDirectory(tmp_path / "reverse"), RunDirectory(tmp_path / "missing"))
 
 
 def test_separate_tokenizers_change_sides(corpus: Corpus, tmp_path: Path) -> None:

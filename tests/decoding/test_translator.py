@@ -118,6 +118,17 @@ def test_members_of_an_ensemble_share_their_tokenizers(corpus: Corpus, run: Path
     assert error.value.hint == "ensemble members must share their tokenizers"
 
 
+def test_members_of_an_ensemble_translate_in_the_same_direction(run: Path, tmp_path: Path) -> None:
+    loaded = load_model(run / "model", torch.device("cpu"), torch.float32)
+    weights, languages = dict(loaded.model.named_parameters()), ("de", "en")
+    for name in "ab":
+        made = {"languages": dict(zip(("source", "target"), languages, strict=True))}
+        save_model(tmp_path / name, loaded.model.config, weights, loaded.tokenizers, made)
+        languages = languages[::-1]
+    with pytest.raises(NmtError, match="translates"):
+        Translator.load(tmp_path / "a", tmp_path / "b", engine="torch")
+
+
 def test_a_translation_begins_with_its_prefix_and_contains_its_terms(translator: Translator) -> None:
     line = Line("ich sehe den Hund", prefix="yesterday you", terms=("bird tree", "big"))
     (translation,) = translator.translate([line], beam_size=6, max_length=20)

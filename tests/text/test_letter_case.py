@@ -15,6 +15,7 @@ def capitals(text: str) -> int:
 def test_text_in_capitals_becomes_sentences() -> None:
     assert fold_case("CLICK HERE! (NOW.) 2 TIMES", capitals) == "Click here! (Now.) 2 times"
     assert fold_case("CLICK HERE!", lambda text: -capitals(text)) == "CLICK HERE!"
+    assert fold_case("GROßE HUNDE", capitals) == "Große hunde"  # as ß has no capital on most keyboards
 
 
 def test_inline_codes_stay_as_they_are() -> None:

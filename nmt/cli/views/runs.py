@@ -10,6 +10,7 @@ from rich.text import Text
 from nmt.cli.views.console import Page
 from nmt.cli.views.scores import SIGNIFICANT, p_value
 from nmt.errors import counted
+from nmt.files.run_directory import SIDES
 from nmt.training.progress import duration
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -78,7 +79,7 @@ def _curves(run: Mapping[str, Any], width: int) -> Table:
 def _summary(run: Mapping[str, Any]) -> list[str]:
     parts = []
     if data := run["data"]:
-        languages = [language or "?" for language in data["languages"].values()]
+        languages = [data["languages"][side] or "?" for side in SIDES]
         parts += ["-".join(languages), counted(data["sets"]["train"]["pairs"], "pair")]
     if model := run["model"]:
         shape = model["shape"]

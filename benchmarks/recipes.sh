@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The recipes of docs/recipes.md on Multi30k, with the scores before and after each. The stages, in their order:
+#   plain      two models English to German, and one of the other direction
+#   diversify  a model of the pairs and of their translations by the three
+#   distill    a fast student of an ensemble of these, and a model of the same shape without teachers
+#   final      a model of all of these pairs, trained for longer
+#   back       5,000 pairs German to English, and the other 24,000 lines of English translated back (on its own)
+# Usage: NMT_CORPORA=folder-with-multi30k benchmarks/recipes.sh STAGE...     (in an empty folder; all take hours on two cores)
+set -euo pipefail
+data=$NMT_CORPORA/multi30k/raw test=test_2016_flickr
+train=("$data/train.en" "$data/train.de")
+held=(--valid "$data/val.en" "$data/val.de" --test "$data/$test.en" "$data/$test.de")
+regularized=(--r-drop 3 --dropout 0.2 --batch-tokens 2048)
+
+scores() {
+    for run; do
+        nmt eval --run "$run"
+        nmt eval --run "$run" --beam 1
+    done
+    nmt report "$@"
+}
+
+plain() {
+    nmt tokenizer train "${train[@]}" --run plain
+    nmt prepare "${train[@]}" "${held[@]}" --run plain
+    nmt prepare "${train[@]}" "${held[@]}" --run robust --tokenizer plain
+    nmt train --run plain --epochs 10 "${regularized[@]}"
+    nmt train --run robust --epochs 10 "${regularized[@]}" --robust
+    nmt train --run reverse --reverse-of plain --epochs 8 --r-drop 0
+    scores plain robust reverse
+}
+
+diversify() {
+    nmt synthesize diversify "${train[@]}" --forward plain/model --forward robust/model --backward reverse/model \
+        --n-best 5 -o diverse.tsv
+    nmt prepare "${train[@]}" diverse=diverse.tsv "${held[@]}" --run diverse --tokenizer plain
+    nmt train --run diverse --epochs 3 "${regularized[@]}"
+    scores diverse
+}
+
+distill() {
+    local team=(--model plain/model --model robust/model --model diverse/model)
+    nmt translate "${team[@]}" <"$data/$test.en" | nmt eval --reference "$data/$test.de"
+    nmt synthesize forward "${train[@]}" "${team[@]}" --n-best 5 -o distilled.tsv
+    nmt prepare "${train[@]}" distilled=distilled.tsv "${held[@]}" --run student --tokenizer plain
+    nmt train --run student --preset fast --epochs 5 "${regularized[@]}"
+    nmt prepare "${train[@]}" "${held[@]}" --run undistilled --tokenizer plain
+    nmt train --run undistilled --preset fast --epochs 10 "${regularized[@]}"
+    scores student undistilled
+    python "$(dirname "$0")/decoding_speed.py" --model plain/model --student student/model --beams 5 2 1 --single 0 \
+        --text "$data/$test.en" --reference "$data/$test.de"
+}
+
+final() {
+    nmt prepare "${train[@]}" diverse=diverse.tsv distilled=distilled.tsv "${held[@]}" --run final --tokenizer plain
+    nmt train --run final --epochs 10 "${regularized[@]}"
+    scores final
+}
+
+back() {
+    held=(--valid "$data/val.de" "$data/val.en" --test "$data/$test.de" "$data/$test.en")
+    head -5000 "$data/train.de" >small.de
+    head -5000 "$data/train.en" >small.en
+    tail -n +5001 "$data/train.en" >mono.en
+    nmt tokenizer train small.de small.en mono.en --symbol '<bt>' --vocab-size 4000 --run small
+    nmt prepare small.de small.en "${held[@]}" --run small
+    nmt train --run small --epochs 20
+    nmt train --run small-reverse --reverse-of small --epochs 20
+    nmt synthesize back mono.en --run small-reverse --beam 1 --tag '<bt>' -o synthetic.tsv
+    nmt prepare small.de small.en synthetic=synthetic.tsv "${held[@]}" --run more --tokenizer small
+    nmt train --run more --epochs 10 --r-drop 0
+    scores small small-reverse more
+}
+
+echo "$(date -u +%F), $(uname -m), $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
+python3 -c 'import nmt, torch; print("nmt", nmt.__version__, "torch", torch.__version__)'
+for stage; do
+    echo "== $stage"
+    $stage
+done
