@@ -1,7 +1,6 @@
 """Perturbed text, subword regularization and token masking, sampled for each batch by a generator that is given."""
 
 from collections.abc import Sequence
-from operator import truediv
 
 import numpy as np
 import torch
@@ -12,9 +11,6 @@ from nmt.data.batches import Batch
 from nmt.data.token_store import Ids
 from nmt.text.perturbation import perturb_pair
 from nmt.text.tokenizer import END, UNKNOWN, Tokenizer
-
-LONGER, ROWS = 1.2, 8
-"""The factor of length from which rows are not padded together, and the multiple that their number is."""
 
 
 class SubwordSampler:
@@ -60,19 +56,6 @@ def mask_tokens(batch: Batch, rate: float, random: np.random.Generator) -> Batch
 
     source, target = mask(batch.source, batch.lengths[0]), mask(batch.target_input, batch.lengths[1])
     return batch._replace(source=source, target_input=target)
-
-
-def separate_longer(augmented: Sequence[Sequence[Ids]], before: Sequence[Sequence[Ids]]) -> list[list[list[Ids]]]:
-    """The rows of source and target of a batch, and as another one those LONGER than the longest was before.
-
-    These are a multiple of ROWS, with the next longest ones, so that kernels have seen their number before.
-    """
-    limits = [max(map(len, side)) for side in before]
-    ratios = [max(map(truediv, map(len, pair), limits)) for pair in zip(*augmented, strict=True)]
-    count = -(-sum(ratio > LONGER for ratio in ratios) // ROWS) * ROWS
-    order = sorted(range(len(ratios)), key=lambda row: -ratios[row])
-    separated = [[[side[row] for row in sorted(rows)] for side in augmented] for rows in (order[count:], order[:count])]
-    return [sides for sides in separated if sides[0]]
 
 
 class Augmentation:

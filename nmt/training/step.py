@@ -5,7 +5,7 @@ them. A step's random numbers are derived from (seed, step, batch).
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from nmt.config.training import TrainingConfig
-from nmt.data.augmentation import Augmentation, separate_longer
+from nmt.data.augmentation import Augmentation
 from nmt.data.batches import Batch, Collator, Position
 from nmt.data.dataset import Dataset
 from nmt.data.shuffle import Indices
 from nmt.errors import NmtError
 from nmt.model.transformer import Transformer
-from nmt.runtime import free_cached_memory, is_out_of_memory, on_gpu, use_device
+from nmt.runtime import ALIGNMENT, free_cached_memory, is_out_of_memory, on_gpu, use_device
 from nmt.training.checkpoint import TrainingState
 from nmt.training.distributed import Processes
 from nmt.training.optimizer import TOTALS, MasterWeights
@@ -37,7 +37,7 @@ class StepBatches(NamedTuple):
     """The batches that one process reads in a step."""
 
     end: Position  # the position in the data after the step
-    batches: Mapping[int, Sequence[Batch]]  # by their number among those of all processes; see StepRunner.read
+    batches: Mapping[int, Batch]  # by their number among those of all processes
 
 
 class StepResult(NamedTuple):
@@ -63,6 +63,8 @@ class StepRunner:
         self.data, self.augmentation, self.processes = data, augmentation, processes
         self.device = master.master.device
         self.on_gpu, self.collate = on_gpu(self.device), Collator.of(model.config, self.device)
+        if config.robust:  # perturbed rows have lengths that the plan of batches does not foresee: too many shapes
+            self.collate = self.collate._replace(multiple=ALIGNMENT)
 
     def batches(self, start: Position) -> Iterator[StepBatches]:
         """The batches of each step from a position on, endlessly.
@@ -79,20 +81,16 @@ class StepRunner:
             own = range(self.processes.rank, len(step), self.processes.world_size)
             yield StepBatches(step[-1][0], {number: self.read(*step[number]) for number in own})
 
-    def read(self, position: Position, rows: Indices) -> list[Batch]:
-        """The sentence pairs of a batch as training reads them; augmentation is derived from the batch's position.
-
-        Those that became much longer when they were perturbed are a batch of their own, and the others less padded.
-        """
-        sides = [self.data.source.read(rows), self.data.target.read(rows)]
-        if self.augmentation is None:
-            batches = [self.collate(*sides)]
-        else:
+    def read(self, position: Position, rows: Indices) -> Batch:
+        """The sentence pairs of a batch as training reads them; augmentation is derived from the batch's position."""
+        source, target = self.data.source.read(rows), self.data.target.read(rows)
+        if self.augmentation is not None:
             random = np.random.default_rng((self.config.seed, *position))
-            augmented = self.augmentation.augment(sides, random)
-            separated = separate_longer(augmented, sides) if self.config.robust else [augmented]
-            batches = [self.augmentation.mask(self.collate(*rows), random) for rows in separated]
-        return [batch.to(self.device) for batch in batches] if self.on_gpu else batches
+            source, target = self.augmentation.augment((source, target), random)
+            batch = self.augmentation.mask(self.collate(source, target), random)
+        else:
+            batch = self.collate(source, target)
+        return batch.to(self.device) if self.on_gpu else batch
 
     def run(self, batches: Iterator[StepBatches], state: TrainingState) -> StepResult:
         """Run the next step together with the other processes, and advance the state's position.
@@ -103,28 +101,26 @@ class StepRunner:
         if state.parts > 1 and state.step % FEWER_PARTS == 0:
             state.parts //= 2
         while (totals := self.accumulate(step.batches, state)) is None:
-            self._halve_parts(max(len(batch.source) for batches in step.batches.values() for batch in batches), state)
+            self._halve_parts(max(len(batch.source) for batch in step.batches.values()), state)
         gradient, number = self.master.gradient, state.step + 1
         gradient.sum(totals)
         norm = self.master.step(learning_rate(number, self.config, state.seconds), gradient.totals[3], number)
         state.epoch, state.batch = step.end
         return StepResult(gradient.totals.clone(), norm)
 
-    def accumulate(self, batches: Mapping[int, Sequence[Batch]], state: TrainingState) -> Tensor | None:
+    def accumulate(self, batches: Mapping[int, Batch], state: TrainingState) -> Tensor | None:
         """Accumulate the gradients of batches, by their number in the step; the totals, see `StepResult`.
 
         None, with nothing accumulated, when memory runs out.
         """
         totals = torch.zeros(TOTALS, device=self.device)
+        totals[2] = sum(sum(batch.lengths[0]) for batch in batches.values())
+        totals[3] = sum(sum(batch.lengths[1]) for batch in batches.values())
         parts = [
             (number, part, piece)
-            for number, read in batches.items()
-            for part, piece in enumerate(
-                [piece for batch in read for piece in batch.parts(state.parts)] if state.parts > 1 else read
-            )
+            for number, batch in batches.items()
+            for part, piece in enumerate(batch.parts(state.parts) if state.parts > 1 else [batch])
         ]
-        totals[2] = sum(sum(piece.lengths[0]) for _, _, piece in parts)
-        totals[3] = sum(sum(piece.lengths[1]) for _, _, piece in parts)
         scale = self.master.loss_scale.value if self.master.loss_scale is not None else None
         try:
             for number, part, piece in parts:

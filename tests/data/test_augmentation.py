@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nmt.config.corpus import TokenizerConfig
 from nmt.config.training import TrainingConfig
-from nmt.data.augmentation import Augmentation, SubwordSampler, mask_tokens, separate_longer
+from nmt.data.augmentation import Augmentation, SubwordSampler, mask_tokens
 from nmt.data.batches import Collator
 from nmt.text.perturbation import RATES
 from nmt.text.tokenizer import BEGIN, END, PAD, UNKNOWN, Tokenizer, train_tokenizers
@@ -121,19 +121,6 @@ def test_the_same_seed_augments_alike(tokenizer: Tokenizer, seed: int) -> None:
         source, target = augmentation.augment([rows, rows], random)
         drawn.append(augmentation.mask(Collator(len(tokenizer), len(tokenizer))(source, target), random))
     assert all(map(torch.equal, drawn[0][:4], drawn[1][:4]))
-
-
-def test_rows_that_became_much_longer_are_a_batch_of_their_own() -> None:
-    def rows(*lengths: int) -> list[np.ndarray]:
-        return [np.arange(length) for length in lengths]
-
-    before = [rows(9, 10, *[10] * 14), rows(20, 20, 19, *[18] * 13)]
-    augmented = [rows(12, 13, *[10] * 14), rows(20, 20, 25, *[18] * 6, *[19] * 7)]
-    lengths = [[list(map(len, side)) for side in sides] for sides in separate_longer(augmented, before)]
-    assert lengths[0] == [[10] * 8, [18, *[19] * 7]]
-    assert lengths[1] == [[12, 13, *[10] * 6], [20, 20, 25, *[18] * 5]]
-    assert separate_longer(before, before) == [before]
-    assert [len(sides[0]) for sides in separate_longer([rows(30, 1)] * 2, [rows(2, 1)] * 2)] == [2]
 
 
 def test_robust_training_reads_some_pairs_perturbed_and_the_seed_decides(tokenizer: Tokenizer) -> None:
