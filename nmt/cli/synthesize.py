@@ -1,5 +1,6 @@
 """`nmt synthesize`."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import partial
@@ -96,6 +97,11 @@ def synthesize(
         except (KeyboardInterrupt, StoppedBySignal):
             log("stopped; the same command continues, unless it reads or writes a pipe")
             raise
+    _report(counts, output)
+
+
+def _report(counts: Counter[str], output: Path) -> None:
+    """Say how many pairs were written, and why others were not."""
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common() if reason != "kept")
     left_out = f"; left out: {reasons}" if reasons else ""
     log(f"wrote {output}: {counts['kept']:,} of {counted(counts.total(), 'pair')}{left_out}")
@@ -121,7 +127,7 @@ def _check_options(
 
 
 def _check_outputs(outputs: Sequence[Path], files: Sequence[Path]) -> None:
-    """UsageError where an output would destroy something, or is no plain file."""
+    """UsageError where an output would destroy something, or would have to be compressed."""
     from nmt.files.lines import COMPRESSED
     from nmt.files.run_directory import check_output
 
