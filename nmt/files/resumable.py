@@ -22,35 +22,45 @@ class ResumableFiles:
     def __init__(self, paths: Sequence[Path], made_by: Mapping[str, Any] | None) -> None:
         """Raises NmtError where a file cannot be written, or another process writes it."""
         self.paths, self.made_by = paths, made_by
-        self.resumable = made_by is not None and not any(map(is_stream, paths))
-        self.parts = [path if is_stream(path) else path.with_name(f".{path.name}.part") for path in paths]
+        self.parts = {path: path.with_name(f".{path.name}.part") for path in paths if not is_stream(path)}
+        self.resumable = made_by is not None and len(self.parts) == len(paths)
         self.state_file = paths[0].with_name(f".{paths[0].name}.state")
         self.state: dict[str, Any] = {}
         self.stack, self.streams = ExitStack(), list[BinaryIO]()
 
     def __enter__(self) -> "ResumableFiles":
-        sizes = [0] * len(self.paths)
-        for path, part in zip(self.paths, self.parts, strict=True):
+        for path, part in self.parts.items():
             if path.is_dir():
                 raise NmtError(f"{path}: is a directory", "name a file")
             path.parent.mkdir(parents=True, exist_ok=True)
-            if part != path:
-                self.stack.enter_context(locked_file(part, f"{path}: being written", "name another file"))
-        if self.resumable and self.state_file.exists():
-            saved = read_json(self.state_file)
-            if saved.get("made_by") == self.made_by:
-                sizes, self.state = saved["sizes"], saved["state"]
-        for path, part, size in zip(self.paths, self.parts, sizes, strict=True):
+            self.stack.enter_context(locked_file(part, f"{path}: being written", "name another file"))
+        sizes = self._continued()
+        for path in self.paths:
             self.stack.enter_context(named_errors(path))  # of closing it
-            stream = self.stack.enter_context(open(part, "ab"))
-            if part != path:
-                stream.truncate(size)
+            stream = self.stack.enter_context(open(self.parts.get(path, path), "ab"))
+            if path in self.parts:
+                stream.truncate(sizes.get(str(path), 0))
             self.streams.append(stream)
         return self
 
+    def _continued(self) -> dict[str, int]:
+        """The sizes of the parts to continue with the saved state; empty, and no state left, where there are none."""
+        saved = read_json(self.state_file) if self.resumable and self.state_file.exists() else {}
+        if saved and saved.get("made_by") == self.made_by:
+            self.state = saved["state"]
+            return dict(saved["sizes"])
+        if self.parts:
+            self.state_file.unlink(missing_ok=True)  # it says nothing of what is written from here on
+        return {}
+
     def written(self, index: int) -> Path:
         """What was written so far to a file."""
-        return self.parts[index]
+        return self.parts[self.paths[index]]
+
+    def write(self, index: int, line: str) -> None:
+        """Write a line to a file."""
+        with named_errors(self.paths[index]):
+            self.streams[index].write(f"{line}\n".encode("utf-8", "replace"))
 
     def commit(self, state: Mapping[str, Any]) -> None:
         """Make what was written durable, with the state in which to continue."""
@@ -60,20 +70,19 @@ class ResumableFiles:
                 if self.resumable:
                     os.fsync(stream.fileno())
         if self.resumable:
-            sizes = [stream.tell() for stream in self.streams]
+            sizes = {str(path): stream.tell() for path, stream in zip(self.paths, self.streams, strict=True)}
             write_json(self.state_file, {"made_by": self.made_by, "sizes": sizes, "state": dict(state)})
 
     def finish(self) -> None:
         """Give the files their names."""
         self.stack.close()
-        for path, part in zip(self.paths, self.parts, strict=True):
-            if part != path:
-                part.replace(path)
-        self.state_file.unlink(missing_ok=True)
+        for path, part in self.parts.items():
+            part.replace(path)
+        if self.parts:
+            self.state_file.unlink(missing_ok=True)
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
         if not self.state_file.exists():  # nothing to continue
-            for path, part in zip(self.paths, self.parts, strict=True):
-                if part != path:
-                    part.unlink(missing_ok=True)
+            for part in self.parts.values():
+                part.unlink(missing_ok=True)

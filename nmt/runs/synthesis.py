@@ -76,7 +76,7 @@ def _write(
             reasons[index] = "duplicate"
     for line, reason in zip(lines, reasons, strict=True):
         if reason == "kept":
-            output.streams[0].write(f"{line}\n".encode("utf-8", "replace"))
-        elif len(output.streams) > 1:
-            output.streams[1].write(f"{reason}\t{line}\n".encode("utf-8", "replace"))
+            output.write(0, line)
+        elif len(output.paths) > 1:
+            output.write(1, f"{reason}\t{line}")
     return Counter(reasons)
