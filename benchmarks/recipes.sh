@@ -47,7 +47,7 @@ distill() {
     nmt prepare "${train[@]}" "${held[@]}" --run undistilled --tokenizer plain
     nmt train --run undistilled --preset fast --epochs 10 "${regularized[@]}"
     scores student undistilled
-    python "$(dirname "$0")/decoding_speed.py" --model plain/model --student student/model --beams 5 2 1 --single 0 \
+    python "$(dirname "$0")/decoding_speed.py" --model plain/model --student student/model --beams 5 3 2 --single 0 \
         --text "$data/$test.en" --reference "$data/$test.de"
 }
 

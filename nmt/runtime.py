@@ -25,7 +25,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 _DTYPES["int8"] = torch.float32  # for all but products with weights
 ALIGNMENT = 8
 """On a GPU sequence lengths are padded to a multiple of this: memory-efficient attention requires it of masks, and
-compiled kernels then serve several lengths."""
+compiled kernels then serve several lengths. In robust training the same holds of a CPU's kernels."""
 
 
 def choose_device(name: str) -> torch.device:

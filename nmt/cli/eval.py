@@ -14,7 +14,7 @@ from nmt.cli.translate import open_translator
 from nmt.config.evaluation import EvalConfig
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
-from nmt.config.setting import option_name, settings_of
+from nmt.config.setting import settings_of
 from nmt.errors import UsageError
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ def _check_options(given: Given, purposes: Sequence[str], files: Sequence[Path])
         ignored |= {"confidence", "details"}
     if purpose == "--alignment":
         ignored |= {"metric", "tokenize"}
-    if names := sorted(ignored & given.flags.keys()):
-        raise UsageError(f"{option_name(names[0])} has no meaning here", "leave it out")
+    given.refuse(ignored, "here")
 
 
 def _translate_test_set(common: Common, given: Given, directory: Path) -> tuple[dict[str, list[str]], dict[str, Any]]:
@@ -217,7 +216,7 @@ def _print_perturbed(given: Given, directory: Path, kinds: Sequence[str], scorer
             return (no_punctuation(text) if kind == "no-punctuation" else text).casefold()
 
         translations = [compared(translation.text) for translation in translator.stream(lines, search)]
-        scores[kind] = scorer._replace(test=test.changed(compared), lowercase=True).corpus_scores(translations)
+        scores[kind] = scorer._replace(test=test.changed(compared)).corpus_scores(translations, lowercase=True)
     if as_json:
         write_line(json.dumps({kind: scores_as_json(row, len(sources)) for kind, row in scores.items()}))
     else:

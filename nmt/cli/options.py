@@ -8,7 +8,7 @@ file, the file over the preset and the preset over the default.
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
@@ -59,6 +59,11 @@ class Given(NamedTuple):
     def build(self, config: type[T], **fixed: Value) -> T:
         """A config of what was given and, for the rest, of preset and defaults."""
         return build(config, resolve(self.configs, self.values, PRESETS), **fixed)
+
+    def refuse(self, settings: Set[str], where: str) -> None:
+        """UsageError for the first of some settings that was given as a flag where it would do nothing."""
+        if refused := sorted(settings & self.flags.keys()):
+            raise UsageError(f"{option_name(refused[0])} has no meaning {where}", "leave it out")
 
 
 Input = Annotated[Path | None, typer.Argument(help="File to read.", show_default="stdin")]

@@ -15,7 +15,7 @@ from nmt.cli.translate import Models, open_translator
 from nmt.config.corpus import CorpusConfig
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
-from nmt.config.setting import option_name, settings_of
+from nmt.config.setting import settings_of
 from nmt.config.synthesis import SynthesisConfig
 from nmt.errors import StoppedBySignal, UsageError, counted
 
@@ -121,9 +121,9 @@ def _check_options(
         return
     if not teacher_command.strip():
         raise UsageError("--teacher-command is empty", "name a program, or leave it out")
-    ignored = (settings_of(SearchConfig).keys() - {"seed"} | {"min_score"}) & given.flags.keys()
-    if names := [*map(option_name, sorted(ignored)), *(["--model"] if models else [])]:
-        raise UsageError(f"{names[0]} has no meaning with --teacher-command", "leave it out")
+    given.refuse(settings_of(SearchConfig).keys() - {"seed"} | {"min_score"}, "with --teacher-command")
+    if models:
+        raise UsageError("--model has no meaning with --teacher-command", "leave it out")
 
 
 def _check_outputs(outputs: Sequence[Path], files: Sequence[Path]) -> None:

@@ -202,11 +202,11 @@ _TYPES: Mapping[object, str] = {int: "a whole number", float: "a number", str: "
 # -------------------------------------------------------------------------------------------------------- TOML files
 
 
-# The tables of a settings file.
 COMMANDS = (
     *("tokenizer", "check", "prepare", "train", "translate", "synthesize"),
     *("score", "eval", "compare", "attention"),
 )
+"""The tables of a settings file: the commands that have settings."""
 
 
 def read_settings(path: Path, command: str, configs: Iterable[type[Any]]) -> dict[str, Value]:

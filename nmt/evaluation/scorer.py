@@ -18,7 +18,6 @@ class Scorer(NamedTuple):
     config: EvalConfig
     comet_model: Path | None = None
     device: str = "auto"  # of COMET
-    lowercase: bool = False
 
     @property
     def _text_metrics(self) -> list[str]:
@@ -31,9 +30,9 @@ class Scorer(NamedTuple):
         if self.comet_model and self.test.sources is None:
             raise UsageError("comet reads the source, too", "give --source FILE")
 
-    def corpus_scores(self, lines: Sequence[str]) -> list[Score]:
+    def corpus_scores(self, lines: Sequence[str], *, lowercase: bool = False) -> list[Score]:
         """The score of all lines together by each metric."""
-        options = {"confidence": self.config.confidence, "lowercase": self.lowercase}
+        options = {"confidence": self.config.confidence, "lowercase": lowercase}
         scores = score(lines, self.test.references, self._text_metrics, self.test.tokenizer, **options)
         return [*scores, comet_score(self.comet_model, self._comet(lines))] if self.comet_model else scores
 

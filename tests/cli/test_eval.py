@@ -36,22 +36,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
 
 def sacrebleu(hypothesis: Path, *references: Path, options: Sequence[str] = ()) -> dict[str, tuple[float, str]]:
     """Score and signature of each metric as the sacrebleu command prints them."""
+    metrics = ("-m", "bleu", "chrf", "ter", "-w", "8")
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "sacrebleu",
-            *references,
-            "-i",
-            hypothesis,
-            "-m",
-            "bleu",
-            "chrf",
-            "ter",
-            "-w",
-            "8",
-            *options,
-        ],
+        [sys.executable, "-m", "sacrebleu", *references, "-i", hypothesis, *metrics, *options],
         env=environment(),
         capture_output=True,
         check=True,

@@ -12,6 +12,7 @@ from conftest import ROOT, Program, environment
 
 import nmt as package
 from nmt.cli.app import app
+from nmt.config.setting import COMMANDS as TABLES
 
 COMMON = "--run --quiet -q --debug"
 WITHOUT_SETTINGS = (
@@ -118,6 +119,10 @@ def texts(command: Any, *, hidden: bool) -> list[str]:
 
 def test_there_are_these_commands() -> None:
     assert sorted(COMMANDS) == sorted(SURFACE)
+
+
+def test_a_settings_file_has_a_table_for_each_command_with_settings() -> None:
+    assert set(TABLES) == {name.split()[0] for name in SURFACE if name not in WITHOUT_SETTINGS}
 
 
 @pytest.mark.parametrize("name", sorted(SURFACE))

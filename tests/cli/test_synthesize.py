@@ -1,12 +1,10 @@
 """`nmt synthesize`: what is written, what is left out and why, and that a killed command goes on."""
 
 import gzip
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import Corpus, Program, environment
@@ -98,6 +96,23 @@ def test_diversification_translates_both_sides_with_each_model(
     assert refused.returncode == 2
 
 
+def killed_once(sign: Path, *arguments: object, stdin: bytes = b"") -> None:
+    """Run the command, and kill it when this file has content."""
+    with started(sign, *arguments, stdin=stdin) as process:
+        process.kill()
+
+
+def started(sign: Path, *arguments: object, stdin: bytes = b"") -> "subprocess.Popen[bytes]":
+    """The command at work, since this file has content; more is to come on its stdin."""
+    command = [sys.executable, "-m", "nmt", *map(str, arguments)]
+    process, deadline = subprocess.Popen(command, env=environment(), stdin=subprocess.PIPE), time.monotonic() + 60
+    assert process.stdin
+    process.stdin.write(stdin)
+    while not (sign.exists() and sign.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return process
+
+
 def test_killed_and_run_again_it_gives_the_same_bytes(command: Program, tmp_path: Path) -> None:
     text, output = tmp_path / "mono.txt", tmp_path / "out.tsv"
     text.write_text("".join(f"line number {number % 4000}\n" for number in range(6000)), encoding="utf-8")
@@ -108,25 +123,11 @@ def test_killed_and_run_again_it_gives_the_same_bytes(command: Program, tmp_path
     expected = output.read_bytes(), rejects[1].read_bytes()
     for path in (output, rejects[1]):
         path.unlink()
-    process = subprocess.Popen([sys.executable, "-m", "nmt", *map(str, arguments)], env=environment())
-    state, deadline = tmp_path / ".out.tsv.state", time.monotonic() + 60
-    while not state.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed_once(tmp_path / ".out.tsv.state", *arguments)
     assert not output.exists()
     assert command(*arguments).returncode == 0
     assert (output.read_bytes(), rejects[1].read_bytes()) == expected
     assert not list(tmp_path.glob(".*"))
-
-
-def start(*arguments: object, folder: Path, **options: Any) -> "subprocess.Popen[bytes]":
-    """The command, running, with its first state written."""
-    process = subprocess.Popen([sys.executable, "-m", "nmt", *map(str, arguments)], env=environment(), **options)
-    deadline = time.monotonic() + 60
-    while not list(folder.glob(".*.state")) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return process
 
 
 @pytest.fixture
@@ -139,9 +140,7 @@ def pairs(tmp_path: Path) -> Path:
 def test_what_was_killed_is_not_continued_with_other_columns(command: Program, pairs: Path, tmp_path: Path) -> None:
     program, output = teacher(tmp_path, "(time.sleep(0.0005), line[::-1])[1]"), tmp_path / "out.tsv"
     arguments = ("synthesize", "forward", pairs, "--teacher-command", program, "-o", output)
-    process = start(*arguments, "--columns", "1,2", folder=tmp_path)
-    process.kill()
-    process.wait()
+    killed_once(tmp_path / ".out.tsv.state", *arguments, "--columns", "1,2")
     assert command(*arguments, "--columns", "2,1").returncode == 0
     assert {row[0].split()[0] for row in rows(output)} == {"right"}
 
@@ -149,16 +148,7 @@ def test_what_was_killed_is_not_continued_with_other_columns(command: Program, p
 def test_what_came_from_a_pipe_is_not_continued(command: Program, pairs: Path, tmp_path: Path) -> None:
     program, output = teacher(tmp_path, "(time.sleep(0.0005), line[::-1])[1]"), tmp_path / "out.tsv"
     arguments = ("synthesize", "back", "-", "--teacher-command", program, "-o", output)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "nmt", *map(str, arguments)], env=environment(), stdin=subprocess.PIPE
-    )
-    assert process.stdin
-    process.stdin.write(pairs.read_bytes())
-    part, deadline = tmp_path / ".out.tsv.part", time.monotonic() + 60
-    while not (part.exists() and part.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
+    killed_once(tmp_path / ".out.tsv.part", *arguments, stdin=pairs.read_bytes())
     done = command(*arguments, stdin="".join(f"other line {number}\n" for number in range(1500)))
     assert "1,500 of 1,500 pairs" in done.stderr
     assert {row[1].split()[0] for row in rows(output)} == {"other"}
@@ -167,11 +157,11 @@ def test_what_came_from_a_pipe_is_not_continued(command: Program, pairs: Path, t
 def test_a_file_is_written_by_one_process_at_a_time(command: Program, pairs: Path, tmp_path: Path) -> None:
     program, output = teacher(tmp_path, "(time.sleep(0.001), line[::-1])[1]"), tmp_path / "out.tsv"
     arguments = ("synthesize", "forward", pairs, "--teacher-command", program, "-o", output)
-    process = start(*arguments, folder=tmp_path)
-    refused = command(*arguments)
+    with started(tmp_path / ".out.tsv.state", *arguments) as process:
+        refused = command(*arguments)
     assert refused.returncode == 1
     assert "being written by another nmt process" in refused.stderr
-    assert process.wait() == 0
+    assert process.returncode == 0
     assert len(rows(output)) == 3000
 
 
