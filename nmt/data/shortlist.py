@@ -24,18 +24,19 @@ FREQUENT = 100  # targets of every sentence
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _ITERATIONS = 3
 _BLOCK, _BLOCKS = 10_000, 100  # pairs that are read at a time, and how often, from all over the set
-_LINKS = 10_000_000  # pairs of tokens in the sample, about 0.5 GB
+_LINKS = 10_000_000  # links in the sample, besides those of rare tokens
+_PART = 4_000_000  # links that are counted at a time, in about 0.2 GB
 _ENOUGH = 200  # occurrences of a source token in the sample
 
 Ids = npt.NDArray[np.integer]
 
 
 class Links(NamedTuple):
-    """All pairs of a source and a target token in the same sentence pair."""
+    """The links of some sentence pairs: all pairs of a source and a target token in the same one."""
 
-    sources: Ids
-    targets: Ids
-    words: Ids  # the target word of each link: a number for each token in the text
+    entries: Ids  # the tokens that are linked, as source * size + target, sorted
+    counts: Ids  # the links of each
+    words: Ids  # the target word of each link, in the order of entries: a number for each target token
 
 
 def write_shortlist(path: Path, train: Path, tokenizers: Tokenizers) -> None:
@@ -58,20 +59,23 @@ def likely_targets(source: TokenRows, target: TokenRows, count: int = LIKELY) ->
     Behind these stand the targets that are most probable for this source token, so that each target is in some row.
     There is a row for each source token up to the largest in the set.
     """
-    links = _concatenated(_sample(source, target))
-    size = int(links.targets.max()) + 1
-    keys, entry_of = np.unique(links.sources * size + links.targets, return_inverse=True)
-    sources = keys // size
-    probability = np.ones(len(keys))
+    size = int(target.ids.max()) + 1
+    blocks = list(_sample(source, target, size))
+    entries = np.unique(np.concatenate([block.entries for block in blocks]))
+    places = [np.searchsorted(entries, block.entries) for block in blocks]
+    sources = entries // size
+    probability = np.ones(len(entries))
     for _ in range(_ITERATIONS):
-        share = probability[entry_of]
-        share /= np.bincount(links.words, share)[links.words]  # of each source token in a target word
-        counts = np.bincount(entry_of, share)
+        counts = np.zeros(len(entries))
+        for place, block in zip(places, blocks, strict=True):
+            share = np.repeat(probability[place], block.counts)
+            share /= np.bincount(block.words, share)[block.words]  # of each source token in a target word
+            counts[place] += np.add.reduceat(share, np.cumsum(block.counts) - block.counts)
         probability = counts / np.bincount(sources, counts)[sources]
     order = np.lexsort((-probability, sources))
     starts = np.searchsorted(sources, np.arange(int(sources[-1]) + 2))
     likely = [order[start : min(start + count, end)] for start, end in pairwise(starts)]
-    targets = keys % size
+    targets = entries % size
     by_target = np.lexsort((-probability, targets))
     for entry in by_target[np.unique(targets[by_target], return_index=True)[1]]:
         if entry not in likely[sources[entry]]:
@@ -90,13 +94,13 @@ def frequent_targets(target: TokenRows) -> Ids:
     return order[frequency[order] > 0]
 
 
-def _sample(source: TokenRows, target: TokenRows) -> Iterator[Links]:
+def _sample(source: TokenRows, target: TokenRows, size: int) -> Iterator[Links]:
     """Links of whole sentence pairs: as many as fit, and any with a rare source token."""
     lengths = (source.offsets[-1] / max(1, len(source)), target.offsets[-1] / max(1, len(target)))
     every = range(0, len(source), _BLOCK)
     starts = every[:: -(-len(every) // _BLOCKS)]
     share = _LINKS / max(1.0, lengths[0] * lengths[1] * len(starts) * _BLOCK)  # of the pairs that are read
-    random, seen, words = np.random.default_rng(0), np.zeros(1, dtype=np.int64), 0
+    random, seen = np.random.default_rng(0), np.zeros(1, dtype=np.int64)
     for start in starts:
         rows = np.arange(start, min(start + _BLOCK, len(source)))
         tokens = source.ids[source.offsets[rows[0]] : source.offsets[rows[-1] + 1]]
@@ -104,25 +108,25 @@ def _sample(source: TokenRows, target: TokenRows) -> Iterator[Links]:
         rare = np.bitwise_or.reduceat(seen[tokens] < _ENOUGH, source.offsets[rows] - source.offsets[rows[0]])
         rows = rows[rare | (random.random(len(rows)) < share)]
         if len(rows):
-            links = _links(source, target, rows, words)
-            words += int(target.lengths[rows].sum())
+            yield from (_links(source, target, part, size) for part in _parts(source, target, rows))
             seen += np.bincount(np.concatenate(source.read(rows)), minlength=len(seen))
-            yield links
 
 
-def _links(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64], words: int) -> Links:
-    """The links of some pairs, whose target words are numbered from `words` on."""
+def _links(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64], size: int) -> Links:
+    """The links of some pairs."""
     sources, targets = np.concatenate(source.read(rows)), np.concatenate(target.read(rows))
     source_lengths, target_lengths = source.lengths[rows], target.lengths[rows]
     length_of_word = np.repeat(source_lengths, target_lengths)  # of the source of each target word
     start_of_word = np.repeat(np.cumsum(source_lengths) - source_lengths, target_lengths)
     position = np.arange(length_of_word.sum()) - np.repeat(np.cumsum(length_of_word) - length_of_word, length_of_word)
-    return Links(
-        sources[np.repeat(start_of_word, length_of_word) + position].astype(np.int64),
-        np.repeat(targets, length_of_word).astype(np.int64),
-        np.repeat(np.arange(words, words + len(targets)), length_of_word),
-    )
+    links = sources[np.repeat(start_of_word, length_of_word) + position] * np.int64(size)
+    links += np.repeat(targets, length_of_word)
+    words = np.repeat(np.arange(len(targets), dtype=np.int32), length_of_word)[np.argsort(links, kind="stable")]
+    entries, counts = np.unique(links, return_counts=True)
+    return Links(entries, counts.astype(np.int32), words)
 
 
-def _concatenated(links: Iterator[Links]) -> Links:
-    return Links(*map(np.concatenate, zip(*links, strict=True)))
+def _parts(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:
+    """Divide pairs into parts of about _PART links, and at least one pair."""
+    part = np.cumsum(source.lengths[rows] * target.lengths[rows]) // _PART
+    return np.split(rows, 1 + np.flatnonzero(np.diff(part)))

@@ -87,11 +87,20 @@ def test_a_sample_has_every_source_token(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(shortlist, "_ENOUGH", 2)
     monkeypatch.setattr(shortlist, "_BLOCK", 10)
     pairs: Pairs = [([4], [4])] * 300 + [([4, 5], [4, 6])] + [([4], [4])] * 300
-    links = list(shortlist._sample(*rows(tmp_path, pairs)))
+    links = list(shortlist._sample(*rows(tmp_path, pairs), size=7))
     assert sum(len(block.words) for block in links) < 100
-    assert any(5 in block.sources for block in links)
-    words = np.concatenate([block.words for block in links])
-    assert len(np.unique(words)) == words.max() + 1
+    assert any(5 in block.entries // 7 for block in links)
+
+
+def test_what_is_in_memory_at_once_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    pairs: Pairs = [tuple(random.integers(2, 9, random.integers(1, 6)).tolist() for _ in "st") for _ in range(50)]
+    sides = rows(tmp_path, pairs)
+    together = likely_targets(*sides)
+    monkeypatch.setattr(shortlist, "_PART", 20)
+    assert len(list(shortlist._sample(*sides, size=9))) > 5
+    for one, other in zip(together, likely_targets(*sides), strict=True):
+        assert one.tolist() == other.tolist()
 
 
 def test_frequent_targets_are_counted_in_the_whole_set(tmp_path: Path) -> None:
