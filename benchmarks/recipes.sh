@@ -53,7 +53,7 @@ distill() {
 
 final() {
     nmt prepare "${train[@]}" diverse=diverse.tsv distilled=distilled.tsv "${held[@]}" --run final --tokenizer plain
-    nmt train --run final --epochs 10 "${regularized[@]}"
+    nmt train --run final --epochs 10 "${regularized[@]}" --validate-every 1000
     scores final
 }
 
