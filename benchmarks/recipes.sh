@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# The recipes of docs/recipes.md on Multi30k, with the scores before and after each. The stages, in their order:
-#   plain      two models English to German, and one of the other direction
-#   diversify  a model of the pairs and of their translations by the three
-#   distill    a fast student of an ensemble of these, and a model of the same shape without teachers
-#   final      a model of all of these pairs, trained for longer
-#   back       5,000 pairs German to English, and the other 24,000 lines of English translated back (on its own)
-# Usage: NMT_CORPORA=folder-with-multi30k benchmarks/recipes.sh STAGE...     (in an empty folder; all take hours on two cores)
+# The recipes of docs/recipes.md, with the scores before and after each. The stages, in their order, on Multi30k:
+#   plain          two models English to German, and one of the other direction
+#   diversify      a model of the pairs and of their translations by the three
+#   distill        a fast student of an ensemble of these, and a model of the same shape without teachers
+#   final          a model of all of these pairs, trained for longer
+# Two on their own:
+#   back           5,000 pairs German to English, and the other 24,000 lines of English translated back
+#   documentation  Korean to English (softdoc), and 40,000 lines of English of another corpus translated back
+# Usage: NMT_CORPORA=folder-with-the-corpora benchmarks/recipes.sh STAGE...     (in an empty folder; all take hours on two cores)
 set -euo pipefail
 data=$NMT_CORPORA/multi30k/raw test=test_2016_flickr
 train=("$data/train.en" "$data/train.de")
@@ -70,6 +72,23 @@ back() {
     nmt prepare small.de small.en synthetic=synthetic.tsv "${held[@]}" --run more --tokenizer small
     nmt train --run more --epochs 10 --r-drop 0
     scores small small-reverse more
+}
+
+documentation() {
+    local corpora=$NMT_CORPORA/softdoc
+    local korean=$corpora/ko-en same=(--batch-tokens 4096 --r-drop 0 --dropout 0.15)
+    held=(--valid "$korean/valid.ko" "$korean/valid.en" --test "$korean/test.ko" "$korean/test.en")
+    grep -vxFf "$korean/train.en" "$corpora/de-en/train.en" |
+        shuf --random-source="$corpora/de-en/train.en" -n 60000 >english.en
+    nmt tokenizer train "$korean/train.ko" "$korean/train.en" english.en --symbol '<bt>' --run korean
+    nmt prepare "$korean/train.ko" "$korean/train.en" "${held[@]}" --run korean
+    nmt train --run korean --steps 2790 "${same[@]}"
+    nmt train --run korean-reverse --reverse-of korean --steps 1395 "${same[@]}"
+    head -40000 english.en >english-40000.en
+    nmt synthesize back english-40000.en --run korean-reverse --beam 1 --tag '<bt>' -o english.tsv
+    nmt prepare "$korean/train.ko" "$korean/train.en" synthetic=english.tsv "${held[@]}" --run korean-more --tokenizer korean
+    nmt train --run korean-more --steps 2790 "${same[@]}"
+    scores korean korean-more
 }
 
 echo "$(date -u +%F), $(uname -m), $(nproc) cores, $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1)"
