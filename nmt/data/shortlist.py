@@ -26,6 +26,7 @@ _ITERATIONS = 3
 _BLOCK, _BLOCKS = 10_000, 100  # pairs that are read at a time, and how often, from all over the set
 _LINKS = 10_000_000  # links in the sample, besides those of rare tokens
 _PART = 4_000_000  # links that are counted at a time, in about 0.2 GB
+_TOKENS = 1 << 32  # more than a vocabulary has
 _ENOUGH = 200  # occurrences of a source token in the sample
 
 Ids = npt.NDArray[np.integer]
@@ -34,7 +35,7 @@ Ids = npt.NDArray[np.integer]
 class Links(NamedTuple):
     """The links of some sentence pairs: all pairs of a source and a target token in the same one."""
 
-    entries: Ids  # the tokens that are linked, as source * size + target, sorted
+    entries: Ids  # the tokens that are linked, as source * _TOKENS + target, sorted
     counts: Ids  # the links of each
     words: Ids  # the target word of each link, in the order of entries: a number for each target token
 
@@ -59,23 +60,21 @@ def likely_targets(source: TokenRows, target: TokenRows, count: int = LIKELY) ->
     Behind these stand the targets that are most probable for this source token, so that each target is in some row.
     There is a row for each source token up to the largest in the set.
     """
-    size = int(target.ids.max()) + 1
-    blocks = list(_sample(source, target, size))
+    blocks = list(_sample(source, target))
     entries = np.unique(np.concatenate([block.entries for block in blocks]))
-    places = [np.searchsorted(entries, block.entries) for block in blocks]
-    sources = entries // size
+    blocks = [block._replace(entries=np.searchsorted(entries, block.entries)) for block in blocks]
+    sources, targets = entries // _TOKENS, entries % _TOKENS
     probability = np.ones(len(entries))
     for _ in range(_ITERATIONS):
         counts = np.zeros(len(entries))
-        for place, block in zip(places, blocks, strict=True):
-            share = np.repeat(probability[place], block.counts)
-            share /= np.bincount(block.words, share)[block.words]  # of each source token in a target word
-            counts[place] += np.add.reduceat(share, np.cumsum(block.counts) - block.counts)
+        for places, links, words in blocks:
+            share = np.repeat(probability[places], links)
+            share /= np.bincount(words, share)[words]  # of each source token in a target word
+            counts[places] += np.add.reduceat(share, np.cumsum(links) - links)
         probability = counts / np.bincount(sources, counts)[sources]
     order = np.lexsort((-probability, sources))
     starts = np.searchsorted(sources, np.arange(int(sources[-1]) + 2))
     likely = [order[start : min(start + count, end)] for start, end in pairwise(starts)]
-    targets = entries % size
     by_target = np.lexsort((-probability, targets))
     for entry in by_target[np.unique(targets[by_target], return_index=True)[1]]:
         if entry not in likely[sources[entry]]:
@@ -94,7 +93,7 @@ def frequent_targets(target: TokenRows) -> Ids:
     return order[frequency[order] > 0]
 
 
-def _sample(source: TokenRows, target: TokenRows, size: int) -> Iterator[Links]:
+def _sample(source: TokenRows, target: TokenRows) -> Iterator[Links]:
     """Links of whole sentence pairs: as many as fit, and any with a rare source token."""
     lengths = (source.offsets[-1] / max(1, len(source)), target.offsets[-1] / max(1, len(target)))
     every = range(0, len(source), _BLOCK)
@@ -108,22 +107,24 @@ def _sample(source: TokenRows, target: TokenRows, size: int) -> Iterator[Links]:
         rare = np.bitwise_or.reduceat(seen[tokens] < _ENOUGH, source.offsets[rows] - source.offsets[rows[0]])
         rows = rows[rare | (random.random(len(rows)) < share)]
         if len(rows):
-            yield from (_links(source, target, part, size) for part in _parts(source, target, rows))
+            yield from (_links(source, target, part) for part in _parts(source, target, rows))
             seen += np.bincount(np.concatenate(source.read(rows)), minlength=len(seen))
 
 
-def _links(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64], size: int) -> Links:
+def _links(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64]) -> Links:
     """The links of some pairs."""
     sources, targets = np.concatenate(source.read(rows)), np.concatenate(target.read(rows))
     source_lengths, target_lengths = source.lengths[rows], target.lengths[rows]
     length_of_word = np.repeat(source_lengths, target_lengths)  # of the source of each target word
     start_of_word = np.repeat(np.cumsum(source_lengths) - source_lengths, target_lengths)
     position = np.arange(length_of_word.sum()) - np.repeat(np.cumsum(length_of_word) - length_of_word, length_of_word)
-    links = sources[np.repeat(start_of_word, length_of_word) + position] * np.int64(size)
+    links = sources[np.repeat(start_of_word, length_of_word) + position] * np.int64(_TOKENS)
     links += np.repeat(targets, length_of_word)
-    words = np.repeat(np.arange(len(targets), dtype=np.int32), length_of_word)[np.argsort(links, kind="stable")]
-    entries, counts = np.unique(links, return_counts=True)
-    return Links(entries, counts.astype(np.int32), words)
+    words = np.repeat(np.arange(len(targets), dtype=np.int32), length_of_word)
+    order = np.argsort(links, kind="stable")
+    links = links[order]
+    starts = np.flatnonzero(np.diff(links, prepend=-1))
+    return Links(links[starts], np.diff(starts, append=len(links)).astype(np.int32), words[order])
 
 
 def _parts(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:

@@ -87,9 +87,10 @@ def test_a_sample_has_every_source_token(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(shortlist, "_ENOUGH", 2)
     monkeypatch.setattr(shortlist, "_BLOCK", 10)
     pairs: Pairs = [([4], [4])] * 300 + [([4, 5], [4, 6])] + [([4], [4])] * 300
-    links = list(shortlist._sample(*rows(tmp_path, pairs), size=7))
+    links = list(shortlist._sample(*rows(tmp_path, pairs)))
     assert sum(len(block.words) for block in links) < 100
-    assert any(5 in block.entries // 7 for block in links)
+    assert any(5 in block.entries // shortlist._TOKENS for block in links)
+    assert all(len(np.unique(block.words)) == block.words.max() + 1 for block in links)
 
 
 def test_what_is_in_memory_at_once_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +99,7 @@ def test_what_is_in_memory_at_once_changes_nothing(tmp_path: Path, monkeypatch: 
     sides = rows(tmp_path, pairs)
     together = likely_targets(*sides)
     monkeypatch.setattr(shortlist, "_PART", 20)
-    assert len(list(shortlist._sample(*sides, size=9))) > 5
+    assert len(list(shortlist._sample(*sides))) > 5
     for one, other in zip(together, likely_targets(*sides), strict=True):
         assert one.tolist() == other.tolist()
 
