@@ -6,7 +6,7 @@ the piece, a tab, and its target pieces, separated by spaces; the line without a
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +24,10 @@ FREQUENT = 100  # targets of every sentence
 _BYTE = re.compile("<0x[0-9A-F]{2}>")
 _ITERATIONS = 3
 _BLOCK, _BLOCKS = 10_000, 100  # pairs that are read at a time, and how often, from all over the set
-_LINKS = 10_000_000  # links in the sample, besides those of rare tokens
-_PART = 4_000_000  # links that are counted at a time, in about 0.2 GB
+_LINKS = 40_000_000  # links in the sample, besides those of rare tokens
+_FEW = 3  # occurrences of a rare source token in the sample, if it has as many
+_PART = 2_000_000  # links that are counted at a time, in about 0.1 GB
 _TOKENS = 1 << 32  # more than a vocabulary has
-_ENOUGH = 200  # occurrences of a source token in the sample
 
 Ids = npt.NDArray[np.integer]
 
@@ -60,18 +60,9 @@ def likely_targets(source: TokenRows, target: TokenRows, count: int = LIKELY) ->
     Behind these stand the targets that are most probable for this source token, so that each target is in some row.
     There is a row for each source token up to the largest in the set.
     """
-    blocks = list(_sample(source, target))
-    entries = np.unique(np.concatenate([block.entries for block in blocks]))
-    blocks = [block._replace(entries=np.searchsorted(entries, block.entries)) for block in blocks]
+    parts = _parts(source, target, _sample(source, target))
+    entries, probability = _model_1([_links(source, target, rows) for rows in parts])
     sources, targets = entries // _TOKENS, entries % _TOKENS
-    probability = np.ones(len(entries))
-    for _ in range(_ITERATIONS):
-        counts = np.zeros(len(entries))
-        for places, links, words in blocks:
-            share = np.repeat(probability[places], links)
-            share /= np.bincount(words, share)[words]  # of each source token in a target word
-            counts[places] += np.add.reduceat(share, np.cumsum(links) - links)
-        probability = counts / np.bincount(sources, counts)[sources]
     order = np.lexsort((-probability, sources))
     starts = np.searchsorted(sources, np.arange(int(sources[-1]) + 2))
     likely = [order[start : min(start + count, end)] for start, end in pairwise(starts)]
@@ -82,33 +73,55 @@ def likely_targets(source: TokenRows, target: TokenRows, count: int = LIKELY) ->
     return [targets[entries] for entries in likely]
 
 
+def _model_1(blocks: Sequence[Links]) -> tuple[Ids, npt.NDArray[np.float64]]:
+    """All entries of some links, sorted, and for each the probability of its target token given its source token."""
+    entries = np.sort(np.concatenate([block.entries for block in blocks]))
+    entries = entries[np.diff(entries, prepend=-1) > 0]
+    blocks = [block._replace(entries=np.searchsorted(entries, block.entries).astype(np.int32)) for block in blocks]
+    sources, probability = entries // _TOKENS, np.ones(len(entries))
+    for _ in range(_ITERATIONS):
+        counts = np.zeros(len(entries))
+        for places, links, words in blocks:
+            share = np.repeat(probability[places], links)
+            share /= np.bincount(words, share)[words]  # of each source token in a target word
+            counts[places] += np.add.reduceat(share, np.cumsum(links) - links)
+        probability = counts / np.bincount(sources, counts)[sources]
+    return entries, probability
+
+
 def frequent_targets(target: TokenRows) -> Ids:
     """The tokens that occur on the target side, the most frequent one first."""
-    frequency = np.zeros(1, dtype=np.int64)
-    for start in range(0, len(target.ids), 1 << 24):
-        block = np.bincount(target.ids[start : start + (1 << 24)], minlength=len(frequency))
-        block[: len(frequency)] += frequency
-        frequency = block
+    frequency = _frequency(target.ids[start : start + (1 << 24)] for start in range(0, len(target.ids), 1 << 24))
     order = np.argsort(-frequency, kind="stable")
     return order[frequency[order] > 0]
 
 
-def _sample(source: TokenRows, target: TokenRows) -> Iterator[Links]:
-    """Links of whole sentence pairs: as many as fit, and any with a rare source token."""
-    lengths = (source.offsets[-1] / max(1, len(source)), target.offsets[-1] / max(1, len(target)))
+def _frequency(blocks: Iterable[Ids]) -> Ids:
+    """How often each token occurs."""
+    frequency = np.zeros(0, dtype=np.int64)
+    for block in blocks:
+        counts = np.bincount(block, minlength=len(frequency))
+        counts[: len(frequency)] += frequency
+        frequency = counts
+    return frequency
+
+
+def _sample(source: TokenRows, target: TokenRows) -> npt.NDArray[np.int64]:
+    """Sentence pairs of about _LINKS links from all over the set, and a few with each source token that is rare."""
     every = range(0, len(source), _BLOCK)
     starts = every[:: -(-len(every) // _BLOCKS)]
-    share = _LINKS / max(1.0, lengths[0] * lengths[1] * len(starts) * _BLOCK)  # of the pairs that are read
-    random, seen = np.random.default_rng(0), np.zeros(1, dtype=np.int64)
-    for start in starts:
-        rows = np.arange(start, min(start + _BLOCK, len(source)))
-        tokens = source.ids[source.offsets[rows[0]] : source.offsets[rows[-1] + 1]]
-        seen = np.pad(seen, (0, max(0, int(tokens.max()) + 1 - len(seen))))
-        rare = np.bitwise_or.reduceat(seen[tokens] < _ENOUGH, source.offsets[rows] - source.offsets[rows[0]])
-        rows = rows[rare | (random.random(len(rows)) < share)]
-        if len(rows):
-            yield from (_links(source, target, part) for part in _parts(source, target, rows))
-            seen += np.bincount(np.concatenate(source.read(rows)), minlength=len(seen))
+    blocks = [np.arange(start, min(start + _BLOCK, len(source))) for start in starts]
+    tokens = [source.ids[source.offsets[rows[0]] : source.offsets[rows[-1] + 1]] for rows in blocks]
+    frequency = _frequency(tokens)
+    rarest = np.concatenate(
+        [
+            np.minimum.reduceat(frequency[block], source.offsets[rows] - source.offsets[rows[0]])
+            for rows, block in zip(blocks, tokens, strict=True)
+        ]
+    )
+    rows = np.concatenate(blocks)
+    share = _LINKS / (source.lengths[rows] * target.lengths[rows]).sum()
+    return rows[np.random.default_rng(0).random(len(rows)) < np.maximum(share, _FEW / rarest)]
 
 
 def _links(source: TokenRows, target: TokenRows, rows: npt.NDArray[np.int64]) -> Links:

@@ -82,15 +82,25 @@ def test_a_file_has_a_line_for_each_source_piece_and_one_for_all(run_copy: Path,
     assert {f"<0x{byte:02X}>" for byte in range(256)} <= set(table[""])
 
 
-def test_a_sample_has_every_source_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shortlist, "_LINKS", 50)
-    monkeypatch.setattr(shortlist, "_ENOUGH", 2)
-    monkeypatch.setattr(shortlist, "_BLOCK", 10)
-    pairs: Pairs = [([4], [4])] * 300 + [([4, 5], [4, 6])] + [([4], [4])] * 300
-    links = list(shortlist._sample(*rows(tmp_path, pairs)))
-    assert sum(len(block.words) for block in links) < 100
-    assert any(5 in block.entries // shortlist._TOKENS for block in links)
-    assert all(len(np.unique(block.words)) == block.words.max() + 1 for block in links)
+def test_a_sample_is_as_large_as_may_be_and_has_the_rare_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shortlist, "_BLOCK", 100)
+    monkeypatch.setattr(shortlist, "_BLOCKS", 30)
+    random = np.random.default_rng(2)
+    pairs: Pairs = [(random.permutation([4, 4, 5]).tolist(), [4, 5]) for _ in range(3000)]
+    pairs[1450:1450] = [([4, 6], [7]), ([5, 8], [9])]
+    pairs[250:250] = [([4, 7], [8])] * 10
+    sides = rows(tmp_path, pairs)
+    read = {row for start in range(0, len(pairs), 200) for row in range(start, min(start + 100, len(pairs)))}
+    assert set(shortlist._sample(*sides).tolist()) == read
+    for links in (600, 3000):
+        monkeypatch.setattr(shortlist, "_LINKS", links)
+        sample = shortlist._sample(*sides)
+        assert set(sample.tolist()) <= read
+        tokens = Counter(token for row in sample for token in pairs[row][0])
+        assert tokens[6] == tokens[8] == 1
+        assert sum(len(pairs[row][0]) * len(pairs[row][1]) for row in sample) == pytest.approx(links, rel=0.2)
 
 
 def test_what_is_in_memory_at_once_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +109,7 @@ def test_what_is_in_memory_at_once_changes_nothing(tmp_path: Path, monkeypatch: 
     sides = rows(tmp_path, pairs)
     together = likely_targets(*sides)
     monkeypatch.setattr(shortlist, "_PART", 20)
-    assert len(list(shortlist._sample(*sides))) > 5
+    assert len(shortlist._parts(*sides, shortlist._sample(*sides))) > 5
     for one, other in zip(together, likely_targets(*sides), strict=True):
         assert one.tolist() == other.tolist()
 
