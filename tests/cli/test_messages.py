@@ -320,6 +320,7 @@ def test_an_interrupt_is_exit_code_130_without_a_traceback(place: Place) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell ignores in the background
     )
     assert process.stdin
     assert process.stdout
