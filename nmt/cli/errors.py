@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import Timer
 from types import FrameType
 
 import typer
@@ -18,12 +19,18 @@ import typer
 from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError, leave_lost_terminal, stopping_signals
 from nmt.text.control_characters import visible
 
+_IMPORT = "<frozen importlib._bootstrap>"
+_MOMENT = 0.05  # seconds
+
 
 @contextmanager
 def reported(*, debug: bool) -> Iterator[None]:
     """Run a command's body: report its error and exit with the code that belongs to it."""
     _replace_closed_streams()
+    interrupt = signal.getsignal(signal.SIGINT)
     _on_signals(_stop)
+    if interrupt != signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop)
     try:
         yield
         sys.stdout.flush()
@@ -48,6 +55,7 @@ def reported(*, debug: bool) -> Iterator[None]:
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
         _on_signals(signal.SIG_DFL)  # on the way out nothing is left to be saved
+        signal.signal(signal.SIGINT, interrupt)
 
 
 def _replace_closed_streams() -> None:
@@ -64,14 +72,24 @@ def _discard_output() -> None:
 
 def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     for number in stopping_signals():
-        if number != signal.SIGINT:  # which is KeyboardInterrupt
+        if number != signal.SIGINT:
             signal.signal(number, handler)
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    """Leave as an exception, so that half-written files are removed on the way out."""
+def _stop(number: int, frame: FrameType | None) -> None:
+    """Leave as an exception, so that half-written files are removed on the way out.
+
+    Not within an import, where libraries take any exception to mean that another one is missing: a moment later.
+    """
+    while frame:
+        if frame.f_code.co_filename == _IMPORT:
+            again = Timer(_MOMENT, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        frame = frame.f_back
     leave_lost_terminal()
-    raise StoppedBySignal(number)
+    raise KeyboardInterrupt if number == signal.SIGINT else StoppedBySignal(number)
 
 
 def _message(error: Exception) -> str:

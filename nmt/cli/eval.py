@@ -128,6 +128,8 @@ def _check_options(given: Given, purposes: Sequence[str], files: Sequence[Path])
         ignored |= {"confidence", "details"}
     if purpose == "--alignment":
         ignored |= {"metric", "tokenize"}
+    if purpose == "--perturb":
+        ignored |= {"details", "n_best"}
     given.refuse(ignored, "here")
 
 

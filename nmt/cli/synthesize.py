@@ -18,6 +18,7 @@ from nmt.config.search import SearchConfig
 from nmt.config.setting import settings_of
 from nmt.config.synthesis import SynthesisConfig
 from nmt.errors import StoppedBySignal, UsageError, counted
+from nmt.files.lines import COMPRESSED, STDIN
 
 if TYPE_CHECKING:
     from nmt.decoding.synthesis import Example, Teacher
@@ -105,7 +106,7 @@ def _report(counts: Counter[str], output: Path) -> None:
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common() if reason != "kept")
     left_out = f"; left out: {reasons}" if reasons else ""
     log(f"wrote {output}: {counts['kept']:,} of {counted(counts.total(), 'pair')}{left_out}")
-    if not counts["kept"]:
+    if counts and not counts["kept"]:
         warn("no pair was kept; --rejects FILE shows them all")
 
 
@@ -128,10 +129,11 @@ def _check_options(
 
 def _check_outputs(outputs: Sequence[Path], files: Sequence[Path]) -> None:
     """UsageError where an output would destroy something, or would have to be compressed."""
-    from nmt.files.lines import COMPRESSED
     from nmt.files.run_directory import check_output
 
     for path in outputs:
+        if path == STDIN:
+            raise UsageError("- does not name a file", "/dev/stdout does")
         check_output(path, lambda _: True, inputs=files)
         if path.suffix in COMPRESSED:
             raise UsageError(f"{path}: what is continued is not compressed", f"name it {path.with_suffix('')}")
@@ -178,6 +180,8 @@ def _known_tag(tag: str, models: Sequence[Path]) -> str:
     """A tag as the tokenizers of models spell it; a warning where none of them has it."""
     from nmt.text.tokenizer import Tokenizers
 
+    if tag and tag.split() != [tag]:
+        raise UsageError(f"--tag {tag!r} is not one word", "give a symbol of the tokenizer, such as <bt>")
     if not tag or not models:
         return tag
     for tokenizer in (tokenizer for model in models for tokenizer in Tokenizers.load(model)):
@@ -193,5 +197,5 @@ def _identity(settings: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]
 
     if any(map(is_pipe, paths)):
         return None
-    files = [(path, path.stat()) for path in paths if path.is_file()]
-    return {"settings": settings, "files": [[str(path), stat.st_size, stat.st_mtime_ns] for path, stat in files]}
+    files = [(str(path.absolute()), path.stat()) for path in paths if path.is_file()]
+    return {"settings": settings, "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in files]}

@@ -15,6 +15,7 @@ from nmt.cli.output import counting, log, warn, write_line, written_lines
 from nmt.config.runtime import RuntimeConfig
 from nmt.config.search import SearchConfig
 from nmt.errors import NmtError, UsageError, counted
+from nmt.files.lines import STDIN
 from nmt.text.control_characters import visible
 
 if TYPE_CHECKING:
@@ -58,7 +59,14 @@ LineBuffered = Annotated[bool, typer.Option("--line-buffered", help="Print each 
 
 
 OutputFile = Annotated[
-    Path | None, typer.Option("--output", "-o", help="File to write, complete or not at all.", show_default="stdout")
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File to write, complete or not at all.",
+        show_default="stdout",
+        callback=lambda path: None if path == STDIN else path,
+    ),
 ]
 InputFormat = Annotated[
     Literal["auto", "plain", "po", "xliff"],

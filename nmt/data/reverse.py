@@ -20,13 +20,15 @@ def reverse_data(run: RunDirectory, of: RunDirectory) -> None:
     them does.
     """
     if not is_data(of.data):
-        raise NmtError(f"{of.path}: has no prepared data to reverse", "name the run of the other direction")
+        hint = "name the run of the other direction, or leave out --reverse-of to continue"
+        raise NmtError(f"{of.path}: has no prepared data to reverse", hint)
     tokenizers = Tokenizers.load(of.path)
     described = read_description(of.data, tokenizers)
     description = _reversed({key: value for key, value in described.items() if key != "lengths"})
     if is_data(run.data):
         if read_description(run.data) != description:
-            raise UsageError(f"{run.data} is not {of.data} reversed", "use another --run")
+            hint = "use another --run, or leave out --reverse-of to train on what it has"
+            raise UsageError(f"{run.data} is not {of.data} reversed", hint)
         return
     save_tokenizers(run, Tokenizers(*tokenizers[::-1]))
     with atomic_directory(run.data) as directory:

@@ -28,6 +28,7 @@ logger = logging.getLogger("nmt")
 _ALL_KINDS = frozenset[Kind](get_args(Kind))
 _MANY_PARTS = 100
 _MOST_CHARACTERS = 64  # of a token, on average: longer text is not encoded only to see that it does not fit
+_SIGNS = re.compile("[ -~\xa0-\xff\u2000-\u2bff\ufe0f\U0001f000-\U0001faff]*")  # those of all languages
 _CELL = re.compile(r"[^\t]*\t|[^\t]+")
 
 
@@ -138,7 +139,7 @@ class LineSplitter:
         """Split a text at inline codes of some kinds: what stays before each segment, and the segment."""
         codes = find_codes(text) if self.config.protect != "off" else []
         if not codes:
-            signs = self.config.protect != "off" and text.isascii() and text.isprintable()
+            signs = self.config.protect != "off" and _SIGNS.fullmatch(text)
             is_text = not signs or any(map(str.isalpha, text))
             yield ("", text) if is_text else (text, "")
             return

@@ -5,8 +5,10 @@ distillation (Kim & Rush 2016) translates the source; data diversification (Nguy
 models.
 """
 
+import os
 import random
 import shlex
+import signal
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +22,7 @@ from sacrebleu.metrics import CHRF
 from nmt.config.synthesis import SynthesisConfig
 from nmt.decoding.line_parts import sample_seed
 from nmt.decoding.translation import Alternative, Translation
-from nmt.errors import NmtError
+from nmt.errors import NmtError, counted
 from nmt.text.words import casefold_words
 
 _SLACK, _MOVE = 20, 3  # characters that do not count for the ratio of lengths; places that noise moves a word by
@@ -81,23 +83,29 @@ def command_teacher(command: str) -> Teacher:
 
     def teach(examples: Iterable[Example]) -> Iterator[tuple[Example, list[Candidate]]]:
         try:
-            process = subprocess.Popen(shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603
+                shlex.split(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            )
         except (OSError, ValueError) as error:
             raise NmtError(f"{name}: {error}", "pipes and what else a shell does need sh -c '...'") from None
         sent = SimpleQueue[Example | Exception | None]()
         Thread(target=_send, args=(examples, process.stdin, sent), daemon=True).start()
         try:
-            for line in process.stdout or ():
-                if not (example := _received(sent)):
-                    raise NmtError(f"{name}: wrote more lines than it was given", _LINES)
+            number = 0
+            for number, line in enumerate(process.stdout or (), start=1):
+                if sent.empty() or not (example := _received(sent)):
+                    raise NmtError(f"{name}: wrote more lines than the {number - 1:,} that it was given", _LINES)
                 try:
                     yield example, [Candidate(line.decode().removesuffix("\n"))]
                 except UnicodeDecodeError:
-                    raise NmtError(f"{name}: wrote invalid UTF-8: {line!r}") from None
+                    raise NmtError(f"{name}: line {number} that it wrote is not UTF-8: {line[:40]!r}", _LINES) from None
             if _received(sent) or process.wait():
-                raise NmtError(f"{name}: ended early, with exit code {process.wait()}", _LINES)
+                ended = f"ended after {counted(number, 'line')}, with exit code {process.wait()}"
+                raise NmtError(f"{name}: {ended}", _LINES)
         finally:
-            process.kill()
+            with suppress(ProcessLookupError):  # it has ended, and the programs that it started
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     return teach
 
@@ -107,7 +115,7 @@ def _send(examples: Iterable[Example], stream: Any, sent: "SimpleQueue[Example |
     try:
         with suppress(BrokenPipeError), stream:
             for example in examples:
-                sent.put(example)
+                sent.put(example)  # before the program can answer
                 stream.write(example.text.replace("\n", " ").encode() + b"\n")
         sent.put(None)
     except Exception as error:

@@ -1,8 +1,9 @@
 """Output that is written in parts, and continued where it was killed: the same bytes as without an interruption."""
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -10,6 +11,8 @@ from nmt.errors import NmtError
 from nmt.files.atomic import is_stream, named_errors
 from nmt.files.json import read_json, write_json
 from nmt.files.lock import locked_file
+
+logger = logging.getLogger("nmt")
 
 
 class ResumableFiles:
@@ -21,6 +24,7 @@ class ResumableFiles:
 
     def __init__(self, paths: Sequence[Path], made_by: Mapping[str, Any] | None) -> None:
         """Raises NmtError where a file cannot be written, or another process writes it."""
+        paths = [path.resolve() if path.is_symlink() and not is_stream(path) else path for path in paths]
         self.paths, self.made_by = paths, made_by
         self.parts = {path: path.with_name(f".{path.name}.part") for path in paths if not is_stream(path)}
         self.resumable = made_by is not None and len(self.parts) == len(paths)
@@ -45,12 +49,19 @@ class ResumableFiles:
 
     def _continued(self) -> dict[str, int]:
         """The sizes of the parts to continue with the saved state; empty, and no state left, where there are none."""
-        saved = read_json(self.state_file) if self.resumable and self.state_file.exists() else {}
-        if saved and saved.get("made_by") == self.made_by:
+        if not self.parts or not self.state_file.exists():
+            return {}
+        saved: dict[str, Any] = {}
+        with suppress(NmtError):  # it is damaged
+            saved = read_json(self.state_file)
+        sizes = saved.get("sizes", {})
+        written = {str(path): part.stat().st_size for path, part in self.parts.items() if part.exists()}
+        complete = sizes.keys() == written.keys() and all(written[path] >= size for path, size in sizes.items())
+        if self.resumable and complete and saved["made_by"] == self.made_by:
             self.state = saved["state"]
-            return dict(saved["sizes"])
-        if self.parts:
-            self.state_file.unlink(missing_ok=True)  # it says nothing of what is written from here on
+            return dict(sizes)
+        logger.warning("%s: starts anew; what was written so far is not of the same files and options", self.paths[0])
+        self.state_file.unlink()  # it says nothing of what is written from here on
         return {}
 
     def written(self, index: int) -> Path:

@@ -150,6 +150,7 @@ def test_an_unknown_perturbation_is_refused(command: Program, run: Path) -> None
     done = command("eval", "--run", run, "--perturb", "upper,tpyos")
     assert (done.returncode, done.stdout) == (2, b"")
     assert "--perturb: tpyos is not one of upper, title" in done.stderr
+    assert command("eval", "--run", run, "--perturb", "upper", "--details").returncode == 2
 
 
 def test_a_file_alone_is_scored_against_the_runs_test_set(command: Program, run: Path) -> None:

@@ -154,7 +154,7 @@ def test_order_is_kept_over_batches_and_buffers(translator: Translator) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["ich sehe den Hund. " * 263, "x" * 5000, "🙂 " * 2500, "한" * 5000, "ich " * 1250, "。" * 5000, "\0" * 5000],
+    ["ich sehe den Hund. " * 263, "x" * 5000, "🙂 a " * 1250, "한" * 5000, "ich " * 1250, "。" * 5000, "\0" * 5000],
 )
 def test_a_line_of_5000_characters_is_translated_whole_and_gives_one_line(translator: Translator, line: str) -> None:
     """Its parts are the whole of it: what is behind the model's longest length is not cut off."""

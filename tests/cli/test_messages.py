@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Corpus, Program, environment
+from conftest import ROOT, Corpus, Program, environment
 
 from nmt.files.lock import locked
 
@@ -313,6 +313,11 @@ def test_a_run_where_another_nmt_is_at_work_is_left_alone(
     assert snapshot(place.run) == before
 
 
+def interruptible() -> None:
+    """A shell's background ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupt_is_exit_code_130_without_a_traceback(place: Place) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "nmt", "tokenizer", "encode", "--run", place.run],
@@ -320,7 +325,7 @@ def test_an_interrupt_is_exit_code_130_without_a_traceback(place: Place) -> None
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # which a shell ignores in the background
+        preexec_fn=interruptible,
     )
     assert process.stdin
     assert process.stdout
@@ -331,6 +336,36 @@ def test_an_interrupt_is_exit_code_130_without_a_traceback(place: Place) -> None
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"Traceback" not in errors
+
+
+def interrupted(arguments: list[str], library: Path) -> "subprocess.CompletedProcess[str]":
+    """Run Python where modules of a folder come before others."""
+    env = environment({"PYTHONPATH": f"{library}:{ROOT}"})
+    return subprocess.run(
+        [sys.executable, *arguments], env=env, preexec_fn=interruptible, capture_output=True, text=True, check=False
+    )
+
+
+def test_an_interrupt_while_a_library_is_imported_comes_after_it(tmp_path: Path) -> None:
+    """Libraries import others on trial, and take whatever is raised to mean that these are missing."""
+    (tmp_path / "slow.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    complete = True\n"
+        "except BaseException:\n    complete = False\n"
+    )
+    code = (
+        "import sys, time, typer\nfrom nmt.cli.errors import reported\ntry:\n"
+        "    with reported(debug=False):\n        import slow\n        print(slow.complete)\n        time.sleep(60)\n"
+        "except typer.Exit as end:\n    sys.exit(end.exit_code)\n"
+    )
+    done = interrupted(["-c", code], tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "True\n", "")
+
+
+def test_an_interrupt_of_the_start_is_silent(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = interrupted(["-m", "nmt"], tmp_path)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "")
 
 
 # ---------------------------------------------------------------------------------------------------------- settings

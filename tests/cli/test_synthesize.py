@@ -199,6 +199,7 @@ def test_other_files_are_not_replaced(command: Program, text: Path, tmp_path: Pa
     ):
         assert command(*arguments, *outputs).returncode == 2
     assert command(*arguments, "-o", tmp_path / "a.tsv.gz").returncode == 2
+    assert command(*arguments, "-o", "-").returncode == 2
     assert text.read_bytes() == before
 
 
@@ -209,6 +210,7 @@ def test_other_files_are_not_replaced(command: Program, text: Path, tmp_path: Pa
         (("diversify", "TEXT", "TEXT"), "both directions"),
         (("forward", "TEXT", "--backward", "model"), "for diversify"),
         (("back", "TEXT", "--teacher-command", ""), "is empty"),
+        (("back", "TEXT", "--teacher-command", "rev", "--tag", "<b t>"), "is not one word"),
         (("back", "TEXT", "--teacher-command", "rev", "--sample"), "--sample has no meaning"),
         (("back", "TEXT", "--teacher-command", "rev", "--model", "model"), "--model has no meaning"),
     ],
@@ -242,9 +244,9 @@ def test_a_tag_is_spelled_as_the_tokenizer_has_it(command: Program, run: Path, c
 @pytest.mark.parametrize(
     ("program", "message"),
     [
-        ("printf '\\377\\n'", "invalid UTF-8"),
-        ("false", "ended early"),
-        ("head -n 1", "ended early"),
+        ("sh -c 'read line; printf \"\\377\\n\"'", "line 1 that it wrote is not UTF-8"),
+        ("false", "ended after 0 lines, with exit code 1"),
+        ("head -n 1", "ended after 1 line, with exit code 0"),
         ("sed p", "more lines"),
         ("no-such-program", "No such file"),
     ],
@@ -256,6 +258,24 @@ def test_a_program_that_does_not_give_a_line_for_each_is_an_error(
     assert done.returncode == 1
     assert message in done.stderr
     assert not (tmp_path / "out.tsv").exists()
+
+
+def test_a_program_that_writes_without_reading_is_an_error(command: Program, tmp_path: Path) -> None:
+    """It never takes the lines that wait for it in the pipe."""
+    text = tmp_path / "text"
+    text.write_text("a line that is not short\n" * 20_000)
+    done = command("synthesize", "back", text, "--teacher-command", "yes", "-o", tmp_path / "out.tsv")
+    assert done.returncode == 1
+    assert "wrote more lines than the" in done.stderr
+
+
+def test_the_programs_that_a_program_started_end_with_it(command: Program, text: Path, tmp_path: Path) -> None:
+    program = f"sh -c 'sleep 60 & echo $! > {tmp_path / 'number'}; read line; exec sed p'"
+    assert command("synthesize", "back", text, "--teacher-command", program, "-o", tmp_path / "out").returncode == 1
+    status, end = Path("/proc", (tmp_path / "number").read_text().strip(), "stat"), time.monotonic() + 20
+    while status.exists() and ") Z" not in status.read_text():  # it stays a zombie where nobody waits for orphans
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def test_the_hypothesis_nearest_to_the_reference_is_taken() -> None:

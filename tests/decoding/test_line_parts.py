@@ -49,7 +49,7 @@ def test_no_token_is_lost_and_no_part_is_too_long(
         assert len(parts) >= line.count(".")
 
 
-@pytest.mark.parametrize("line", ["🙂", "🙂🙂 ich 🙂", "한국어", "x" * 99])
+@pytest.mark.parametrize("line", ["🙂i", "🙂🙂 ich 🙂", "한국어", "x" * 99])
 def test_even_a_character_of_many_tokens_fits_the_model(tokenizers: Tokenizers, line: str) -> None:
     """With byte fallback an emoji is five tokens; a model that reads three with END gets what fits."""
     assert len(tokenizers.source.encode(["🙂"])[0]) == 5
@@ -233,6 +233,16 @@ def test_alignments_are_shifted_by_the_words_of_the_parts_before(tokenizers: Tok
 def test_the_layout_of_a_line_stays(tokenizers: Tokenizers, line: str) -> None:
     (translation,) = Translator(Echo(), tokenizers).translate([line], search=ONCE)
     assert translation.text == line
+
+
+@pytest.mark.parametrize("line", ["---", "42", "12 €", "→", "…", "½", "😀😀", "☎ 12", "\u200b", "№ 7", "«»"])
+def test_signs_of_all_languages_are_copied(tokenizers: Tokenizers, line: str) -> None:
+    assert not any(part.request for part in split(tokenizers, line))
+
+
+@pytest.mark.parametrize("line", ["！？", "١٢٣", "。", "2 km", "30 ª"])  # which other languages write otherwise
+def test_signs_of_a_language_are_translated(tokenizers: Tokenizers, line: str) -> None:
+    assert any(part.request for part in split(tokenizers, line))
 
 
 def test_a_word_that_is_too_long_to_be_one_is_copied_at_once(
