@@ -57,7 +57,7 @@ class ResumableFiles:
         sizes = saved.get("sizes", {})
         written = {str(path): part.stat().st_size for path, part in self.parts.items() if part.exists()}
         complete = sizes.keys() == written.keys() and all(written[path] >= size for path, size in sizes.items())
-        if self.resumable and complete and saved["made_by"] == self.made_by:
+        if self.resumable and complete and saved.get("made_by") == self.made_by:
             self.state = saved["state"]
             return dict(sizes)
         logger.warning("%s: starts anew; what was written so far is not of the same files and options", self.paths[0])
