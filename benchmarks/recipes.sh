@@ -4,8 +4,9 @@
 #   diversify      a model of the pairs and of their translations by the three
 #   distill        a fast student of an ensemble of these, and a model of the same shape without teachers
 #   final          a model of all of these pairs, trained for longer
-# Two on their own:
+# Three on their own:
 #   back           5,000 pairs German to English, and the other 24,000 lines of English translated back
+#   bidirectional  5,000 pairs German to English, with and without a start in both directions
 #   documentation  Korean to English (softdoc), and 40,000 lines of English of another corpus translated back
 # Usage: NMT_CORPORA=folder-with-the-corpora benchmarks/recipes.sh STAGE...     (in an empty folder; all take hours on two cores)
 set -euo pipefail
@@ -72,6 +73,28 @@ back() {
     nmt prepare small.de small.en synthetic=synthetic.tsv "${held[@]}" --run more --tokenizer small
     nmt train --run more --epochs 10 --r-drop 0
     scores small small-reverse more
+}
+
+bidirectional() {
+    local options=(--preset tiny --dropout 0.3 --batch-tokens 1024 --r-drop 0 --validate-every 400 --average 1)
+    held=(--valid "$data/val.de" "$data/val.en" --test "$data/$test.de" "$data/$test.en")
+    head -5000 "$data/train.de" >small.de
+    head -5000 "$data/train.en" >small.en
+    tail -n +5001 "$data/train.en" >mono.en
+    cat small.de small.en >both.source
+    cat small.en small.de >both.target
+    nmt tokenizer train small.de small.en mono.en --symbol '<bt>' --vocab-size 4000 --run one
+    nmt prepare small.de small.en "${held[@]}" --run one
+    for run in first again bidirectional; do
+        nmt prepare small.de small.en "${held[@]}" --run "$run" --tokenizer one
+    done
+    nmt prepare both.source both.target "${held[@]}" --run both --tokenizer one
+    nmt train --run one "${options[@]}" --steps 1200
+    nmt train --run first "${options[@]}" --steps 400
+    nmt train --run both "${options[@]}" --steps 400
+    nmt train --run again "${options[@]}" --steps 800 --init-from first/model --learning-rate 8e-3
+    nmt train --run bidirectional "${options[@]}" --steps 800 --init-from both/model --learning-rate 8e-3
+    scores one again both bidirectional
 }
 
 documentation() {
