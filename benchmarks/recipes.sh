@@ -60,13 +60,17 @@ final() {
     scores final
 }
 
-back() {
+few_pairs() { # German to English, as the run $1
     held=(--valid "$data/val.de" "$data/val.en" --test "$data/$test.de" "$data/$test.en")
     head -5000 "$data/train.de" >small.de
     head -5000 "$data/train.en" >small.en
     tail -n +5001 "$data/train.en" >mono.en
-    nmt tokenizer train small.de small.en mono.en --symbol '<bt>' --vocab-size 4000 --run small
-    nmt prepare small.de small.en "${held[@]}" --run small
+    nmt tokenizer train small.de small.en mono.en --symbol '<bt>' --vocab-size 4000 --run "$1"
+    nmt prepare small.de small.en "${held[@]}" --run "$1"
+}
+
+back() {
+    few_pairs small
     nmt train --run small --epochs 20
     nmt train --run small-reverse --reverse-of small --epochs 20
     nmt synthesize back mono.en --run small-reverse --beam 1 --tag '<bt>' -o synthetic.tsv
@@ -77,14 +81,9 @@ back() {
 
 bidirectional() {
     local options=(--preset tiny --dropout 0.3 --batch-tokens 1024 --r-drop 0 --validate-every 400 --average 1)
-    held=(--valid "$data/val.de" "$data/val.en" --test "$data/$test.de" "$data/$test.en")
-    head -5000 "$data/train.de" >small.de
-    head -5000 "$data/train.en" >small.en
-    tail -n +5001 "$data/train.en" >mono.en
+    few_pairs one
     cat small.de small.en >both.source
     cat small.en small.de >both.target
-    nmt tokenizer train small.de small.en mono.en --symbol '<bt>' --vocab-size 4000 --run one
-    nmt prepare small.de small.en "${held[@]}" --run one
     for run in first again bidirectional; do
         nmt prepare small.de small.en "${held[@]}" --run "$run" --tokenizer one
     done

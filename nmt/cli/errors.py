@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
 from types import FrameType
@@ -27,10 +27,8 @@ _MOMENT = 0.05  # seconds
 def reported(*, debug: bool) -> Iterator[None]:
     """Run a command's body: report its error and exit with the code that belongs to it."""
     _replace_closed_streams()
-    interrupt = signal.getsignal(signal.SIGINT)
-    _on_signals(_stop)
-    if interrupt != signal.SIG_IGN:
-        signal.signal(signal.SIGINT, _stop)
+    unignored = [number for number in stopping_signals() if signal.getsignal(number) != signal.SIG_IGN]
+    handlers = {number: signal.signal(number, _stop) for number in unignored}
     try:
         yield
         sys.stdout.flush()
@@ -54,8 +52,8 @@ def reported(*, debug: bool) -> Iterator[None]:
             os._exit(1)
         raise typer.Exit(2 if isinstance(error, UsageError) else 1) from None
     finally:
-        _on_signals(signal.SIG_DFL)  # on the way out nothing is left to be saved
-        signal.signal(signal.SIGINT, interrupt)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 def _replace_closed_streams() -> None:
@@ -68,12 +66,6 @@ def _replace_closed_streams() -> None:
 def _discard_output() -> None:
     """Discard what stdout still buffers, so that Python's flush at exit succeeds."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _on_signals(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
-    for number in stopping_signals():
-        if number != signal.SIGINT:
-            signal.signal(number, handler)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -177,7 +177,7 @@ def _check_direction(
 
 
 def _known_tag(tag: str, models: Sequence[Path]) -> str:
-    """A tag as the tokenizers of models spell it; a warning where none of them has it."""
+    """A tag as the tokenizers of models spell it; a warning where none of them has it, UsageError for several words."""
     from nmt.text.tokenizer import Tokenizers
 
     if tag and tag.split() != [tag]:
