@@ -11,7 +11,6 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Timer
 from types import FrameType
 
 import typer
@@ -20,7 +19,6 @@ from nmt.errors import NmtError, ProcessLost, StoppedBySignal, UsageError, leave
 from nmt.text.control_characters import visible
 
 _IMPORT = "<frozen importlib._bootstrap>"
-_MOMENT = 0.05  # seconds
 
 
 @contextmanager
@@ -71,15 +69,19 @@ def _discard_output() -> None:
 def _stop(number: int, frame: FrameType | None) -> None:
     """Leave as an exception, so that half-written files are removed on the way out.
 
-    Not within an import, where libraries take any exception to mean that another one is missing: a moment later.
+    Not within an import, where libraries take any exception to mean that another one is missing: when it is complete,
+    by a trace function of the frame that imports.
     """
+    importing = None
     while frame:
         if frame.f_code.co_filename == _IMPORT:
-            again = Timer(_MOMENT, os.kill, (os.getpid(), number))
-            again.daemon = True
-            again.start()
-            return
+            importing = frame.f_back
         frame = frame.f_back
+    if importing:
+        importing.f_trace = lambda frame, *_: _stop(number, frame)
+        sys.settrace(lambda *_: None)
+        return
+    sys.settrace(None)
     leave_lost_terminal()
     raise KeyboardInterrupt if number == signal.SIGINT else StoppedBySignal(number)
 

@@ -346,20 +346,22 @@ def interrupted(arguments: list[str], library: Path) -> "subprocess.CompletedPro
     )
 
 
-def test_an_interrupt_while_a_library_is_imported_comes_after_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("within", ["    import slow", "    def read(): import slow", "    import outer"])
+def test_a_signal_while_a_library_is_imported_comes_right_after_it(tmp_path: Path, name: str, within: str) -> None:
     """Libraries import others on trial, and take whatever is raised to mean that these are missing."""
+    (tmp_path / "outer.py").write_text("try:\n    import slow\n    slow.read\nexcept BaseException:\n    pass\n")
     (tmp_path / "slow.py").write_text(
-        "import os, signal\n"
-        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n    complete = True\n"
+        f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.{name})\n    read = complete = True\n"
         "except BaseException:\n    complete = False\n"
     )
     code = (
-        "import sys, time, typer\nfrom nmt.cli.errors import reported\ntry:\n"
-        "    with reported(debug=False):\n        import slow\n        print(slow.complete)\n        time.sleep(60)\n"
-        "except typer.Exit as end:\n    sys.exit(end.exit_code)\n"
+        "import sys, typer\nfrom nmt.cli.errors import reported\ntry:\n  with reported(debug=False):\n"
+        f"{within}\n    {'read()' if 'def' in within else 'pass'}\n    print('the end')\n"
+        "except typer.Exit as end:\n    print(sys.modules['slow'].complete)\n    sys.exit(end.exit_code)\n"
     )
     done = interrupted(["-c", code], tmp_path)
-    assert (done.returncode, done.stdout, done.stderr) == (130, "True\n", "")
+    assert (done.returncode, done.stdout, done.stderr) == (128 + signal.Signals[name], "True\n", "")
 
 
 def test_an_interrupt_of_the_start_is_silent(tmp_path: Path) -> None:
