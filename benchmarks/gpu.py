@@ -29,6 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TextIO
@@ -248,14 +249,16 @@ def measure(plan: Plan, runner: StepRunner, peak: float, target: float, compiled
         source, target_tokens = torch.stack(totals).sum(dim=0)[2:].tolist()
         rates.append((source + target_tokens) / seconds)
         mfu.append(training_flops(runner.model.config, int(source), int(target_tokens)) / seconds / peak)
-    kernels, busy, wall = profiled(plan, step, 5)
+    kernels, seconds_of, wall = profiled(plan, step, 5)
+    busy = seconds_of.total()
     budget, dim = runner.config.batch_tokens, runner.model.config.dim
     verdict = f", target {target:.0%}" if budget == 25_000 else ""
     print(
         f"d {dim}, {budget:,} tokens{', compiled' if compiled else ''}: {np.median(rates):,.0f} tokens/s "
         f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(mfu):.0%} of {peak / 1e12:,.1f} TFLOP/s"
         f"{verdict}; {kernels.total() / 5:,.0f} kernels and {wall / 5 * 1e3:.1f} ms a step, "
-        f"{max(0.0, 1 - busy / wall):.0%} idle; peak {peak_memory(plan.device):,.0f} MB, warm-up {warm:.0f} s",
+        f"{max(0.0, 1 - busy / wall):.0%} idle; peak {peak_memory(plan.device):,.0f} MB, warm-up {warm:.0f} s\n    "
+        + ", ".join(f"{name[:60]} {share / busy:.0%}" for name, share in seconds_of.most_common(8)),
         flush=True,
     )
 
@@ -272,8 +275,8 @@ def never_waiting(device: torch.device) -> Iterator[None]:
             torch.cuda.set_sync_debug_mode("default")
 
 
-def profiled(plan: Plan, work: Callable[[], object], times: int) -> tuple[Counter[str], float, float]:
-    """Profile `times` runs; return kernel counts by name, seconds in kernels and wall-clock seconds."""
+def profiled(plan: Plan, work: Callable[[], object], times: int) -> tuple[Counter[str], Counter[str], float]:
+    """Profile `times` runs; return the number of kernels and their seconds by name, and wall-clock seconds."""
     gpu = plan.device.type == "cuda"
     activity = torch.profiler.ProfilerActivity.CUDA if gpu else torch.profiler.ProfilerActivity.CPU
     synchronize(plan.device)
@@ -284,10 +287,10 @@ def profiled(plan: Plan, work: Callable[[], object], times: int) -> tuple[Counte
         synchronize(plan.device)
         wall = time.perf_counter() - begin
     kernels: Counter[str] = Counter()
-    seconds = 0.0
+    seconds: Counter[str] = Counter()
     for event in profile.key_averages():
         kernels[event.key] += event.count
-        seconds += (event.self_device_time_total if gpu else event.self_cpu_time_total) / 1e6
+        seconds[event.key] += (event.self_device_time_total if gpu else event.self_cpu_time_total) / 1e6
     return kernels, seconds, wall
 
 
@@ -305,25 +308,32 @@ def decoding(plan: Plan) -> None:
             times.append(time.perf_counter() - begin)
         ours = plan.lines / float(np.median(times[1:]))
         print(f"beam {beam}: nmt {ours:,.0f} sentences/s, {ours * length:,.0f} tokens/s, {plan.dtype}", flush=True)
+        kernels, seconds, wall = profiled(plan, partial(decode, plan, model, sources, beam, length), 1)
+        print(f"beam {beam}: {kernels.total():,} kernels, {max(0.0, 1 - seconds.total() / wall):.0%} idle", flush=True)
         try:
             export = export or exported(plan, model)
+            theirs = plan.lines / ctranslate2_seconds(export, sources, beam, length)
         except Exception as error:
             print(f"beside CTranslate2: not measured: {error}", flush=True)
             continue
-        times = []
-        pieces = [[f"p{token}" for token in source[:-1]] for source in sources]
-        for _ in range(4):
-            begin = time.perf_counter()
-            export.translate_batch(
-                pieces, beam_size=beam, max_decoding_length=length, min_decoding_length=length, max_input_length=0,
-                max_batch_size=100_000 // beam, batch_type="tokens",
-            )  # fmt: skip
-            times.append(time.perf_counter() - begin)
-        theirs = plan.lines / float(np.median(times[1:]))
         print(
             f"beam {beam}: CTranslate2 float16 {theirs:,.0f} sentences/s; nmt {ours / theirs:.2f} times, target 1",
             flush=True,
         )
+
+
+def ctranslate2_seconds(export: Any, sources: list[list[int]], beam: int, length: int) -> float:
+    """Translate as `decode` does with CTranslate2; the median time of all sentences but for a warm-up."""
+    pieces = [[f"p{token}" for token in source[:-1]] for source in sources]
+    times = []
+    for _ in range(4):
+        begin = time.perf_counter()
+        export.translate_batch(
+            pieces, beam_size=beam, max_decoding_length=length, min_decoding_length=length, max_input_length=0,
+            max_batch_size=100_000 // beam, batch_type="tokens",
+        )  # fmt: skip
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times[1:]))
 
 
 def decode(plan: Plan, model: Transformer, sources: list[list[int]], beam: int, length: int) -> None:

@@ -260,7 +260,9 @@ def waits(gpu: torch.device) -> Callable[[], AbstractContextManager[list[str]]]:
                     yield found
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-            found += [str(one.message) for one in told if "synchronizing CUDA operation" in str(one.message)]
+            found += [
+                f"{one.filename}:{one.lineno}" for one in told if "synchronizing CUDA operation" in str(one.message)
+            ]
             return
         emulated_gpu.counts.clear()
         yield found

@@ -122,6 +122,11 @@ class EmulatedTensor(torch.Tensor):
         _wait("tolist")
         return self.inner.tolist()
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        if not isinstance(value, torch.Tensor) and not self[index].dim():  # CUDA copies it from the host
+            _wait("a number set at one place")
+        super().__setitem__(index, value)
+
     def numpy(self, **_: Any) -> Any:
         raise TypeError("can't convert a tensor of the emulated device to numpy: copy it to the host first")
 

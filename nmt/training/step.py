@@ -114,8 +114,8 @@ class StepRunner:
         None, with nothing accumulated, when memory runs out.
         """
         totals = torch.zeros(TOTALS, device=self.device)
-        totals[2] = sum(sum(batch.lengths[0]) for batch in batches.values())
-        totals[3] = sum(sum(batch.lengths[1]) for batch in batches.values())
+        for side in (0, 1):  # filled, not set: CUDA would copy the number from the host, and wait
+            totals[2 + side].fill_(sum(sum(batch.lengths[side]) for batch in batches.values()))
         parts = [
             (number, part, piece)
             for number, batch in batches.items()
