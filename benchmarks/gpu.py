@@ -9,9 +9,9 @@ versions    installed versions, and the attention kernels used in training and i
 commands    small trainings through the command line: complete, resumed, from a model, with EMA, R-Drop, Muon
 tests       tests/gpu: the same tests as on the emulated device; kernels against float64 on the CPU, eager and compiled
 memory      a training whose batches do not fit into memory: it splits them into parts
-training    base and big, batches of 8,000 and 25,000 tokens per side, eager and compiled, with no host-device
-            synchronization: source + target tokens/s without padding, MFU of the measured matmul peak, kernels per
-            step, idle share, memory
+training    small with batches of 2,000 tokens per side, base and big with 8,000 and 25,000: kernel by kernel, with no
+            host-device synchronization; as CUDA graphs; and compiled, as graphs: source + target tokens/s without
+            padding, MFU of the measured matmul peak, kernels per step, idle share, memory
 decoding    1,000 lines, base with random weights, 25 tokens each, beam sizes 1 and 5; CTranslate2 float16 if present
 
 The text is random, with sentence lengths as in news (median 24 tokens). `--device cpu --quick` tests the script itself
@@ -27,7 +27,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -59,7 +59,7 @@ from nmt.training.step import StepRunner
 from nmt.training.throughput import measure_peak_flops, training_flops
 
 ROOT = Path(__file__).parents[1]
-VOCABULARY, PAIRS = 32_000, 100_000
+VOCABULARY, PAIRS = 32_000, 20_000
 PARTS = {"versions": 60, "commands": 150, "tests": 200, "memory": 60, "training": 330, "decoding": 120}
 """Time limit of each part in seconds; together they stay under ten minutes on an H100."""
 TARGETS = {"base": 0.30, "big": 0.40}
@@ -74,8 +74,9 @@ class Plan:
         use_device(self.device)
         self.dtype = choose_dtype("auto", self.device, exact=False)
         self.quick: bool = given.quick
-        self.sizes = {"tiny": 0.0} if given.quick else TARGETS
-        self.budgets = [500] if given.quick else [8_000, 25_000]
+        self.sizes = (
+            {"tiny": [500]} if given.quick else {"small": [2_000], **{size: [8_000, 25_000] for size in TARGETS}}
+        )
         self.steps, self.lines = (4, 20) if given.quick else (40, 1000)
         self.pairs = 2_000 if given.quick else PAIRS
 
@@ -97,9 +98,11 @@ class Plan:
         model.place_positions(self.device, self.dtype)
         return model
 
-    def runner(self, size: str, data: Dataset, budget: int, *, compiled: bool = False) -> StepRunner:
+    def runner(
+        self, size: str, data: Dataset, budget: int, *, compiled: bool = False, graphs: bool = False
+    ) -> StepRunner:
         """Build the runner of the steps of `nmt train --preset SIZE`."""
-        training = build(TrainingConfig, {**PRESETS[size], "batch_tokens": budget})
+        training = build(TrainingConfig, {**PRESETS[size], "batch_tokens": budget, "cuda_graphs": graphs})
         model = self.model(size).train()
         if compiled:
             model.compile_layers()
@@ -214,21 +217,23 @@ def memory(plan: Plan) -> None:
 def training(plan: Plan) -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = plan.make_pairs(Path(folder))
-        for compiled in (False, True):
-            for size, target in plan.sizes.items():
+        for compiled, graphs in ((False, False), (False, True), (True, True)):
+            for size, budgets in plan.sizes.items():
                 peak = measure_peak_flops(plan.device, plan.dtype, int(str(PRESETS[size]["dim"])))
-                for budget in plan.budgets:
+                for budget in budgets:
+                    name = f"{size}, {budget:,} tokens{', compiled' * compiled}{', graphs' * graphs}"
+                    name += f", target {TARGETS[size]:.0%}" if budget == 25_000 else ""
                     try:
-                        measure(plan, plan.runner(size, data, budget, compiled=compiled), peak, target, compiled)
+                        measure(plan, plan.runner(size, data, budget, compiled=compiled, graphs=graphs), peak, name)
                     except Exception:
-                        print(
-                            f"{size}, {budget:,} tokens, compiled {compiled}: {traceback.format_exc(limit=-4)}",
-                            flush=True,
-                        )
+                        print(f"{name}: {traceback.format_exc(limit=-4)}", flush=True)
 
 
-def measure(plan: Plan, runner: StepRunner, peak: float, target: float, compiled: bool) -> None:
-    """Time steps after a warm-up, with an error on any host-device synchronization, and profile some of them."""
+def measure(plan: Plan, runner: StepRunner, peak: float, name: str) -> None:
+    """Time steps after a warm-up, and profile some of them.
+
+    A host-device synchronization is an error, unless steps are recorded as graphs; they are in three epochs.
+    """
     state, batches = TrainingState(), runner.batches(Position(0, 0))
 
     def step() -> torch.Tensor:
@@ -236,13 +241,13 @@ def measure(plan: Plan, runner: StepRunner, peak: float, target: float, compiled
         return runner.run(batches, state).totals
 
     begin = time.perf_counter()
-    for _ in range(plan.steps // 2):
+    while state.epoch < 3 if runner.config.cuda_graphs else state.step < plan.steps // 2:
         step()
     synchronize(plan.device)
     warm, rates, mfu = time.perf_counter() - begin, [], []
     for _ in range(5):
         begin = time.perf_counter()
-        with never_waiting(plan.device):
+        with never_waiting(plan.device) if not runner.config.cuda_graphs else nullcontext():
             totals = [step() for _ in range(plan.steps // 4)]
         synchronize(plan.device)
         seconds = time.perf_counter() - begin
@@ -251,12 +256,10 @@ def measure(plan: Plan, runner: StepRunner, peak: float, target: float, compiled
         mfu.append(training_flops(runner.model.config, int(source), int(target_tokens)) / seconds / peak)
     kernels, seconds_of, wall = profiled(plan, step, 5)
     busy = seconds_of.total()
-    budget, dim = runner.config.batch_tokens, runner.model.config.dim
-    verdict = f", target {target:.0%}" if budget == 25_000 else ""
     print(
-        f"d {dim}, {budget:,} tokens{', compiled' if compiled else ''}: {np.median(rates):,.0f} tokens/s "
+        f"{name}: {np.median(rates):,.0f} tokens/s "
         f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(mfu):.0%} of {peak / 1e12:,.1f} TFLOP/s"
-        f"{verdict}; {kernels.total() / 5:,.0f} kernels and {wall / 5 * 1e3:.1f} ms a step, "
+        f"; {kernels.total() / 5:,.0f} kernels and {wall / 5 * 1e3:.1f} ms a step, "
         f"{max(0.0, 1 - busy / wall):.0%} idle; peak {peak_memory(plan.device):,.0f} MB, warm-up {warm:.0f} s\n    "
         + ", ".join(f"{name[:60]} {share / busy:.0%}" for name, share in seconds_of.most_common(8)),
         flush=True,
@@ -289,6 +292,8 @@ def profiled(plan: Plan, work: Callable[[], object], times: int) -> tuple[Counte
     kernels: Counter[str] = Counter()
     seconds: Counter[str] = Counter()
     for event in profile.key_averages():
+        if gpu and not event.self_device_time_total:
+            continue  # a call of the host
         kernels[event.key] += event.count
         seconds[event.key] += (event.self_device_time_total if gpu else event.self_cpu_time_total) / 1e6
     return kernels, seconds, wall

@@ -222,6 +222,21 @@ def free_cached_memory(device: torch.device) -> None:
         torch.get_device_module(device).empty_cache()
 
 
+def can_record(device: torch.device) -> bool:
+    """Whether a device can record kernels as graphs, see `nmt.training.graphs`."""
+    return device.type == "cuda" and torch.version.cuda is not None
+
+
+def is_recording(device: torch.device) -> bool:
+    """Whether kernels are recorded now rather than run."""
+    return can_record(device) and torch.cuda.is_current_stream_capturing()
+
+
+def memory_for_recording(device: torch.device) -> bool:
+    """Whether a GPU has memory for a step that is recorded, which needs its own, besides one that is not."""
+    return torch.cuda.mem_get_info(device)[0] > torch.cuda.max_memory_allocated(device)
+
+
 def keep_freed_memory() -> None:
     """Make glibc keep the memory of freed tensors for the next step.
 

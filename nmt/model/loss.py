@@ -21,9 +21,9 @@ class LossSum(NamedTuple):
 
 
 def label_smoothed_loss(
-    hidden: Tensor, weight: Tensor, target: Tensor, count: int, smoothing: float, r_drop: float = 0.0
+    hidden: Tensor, weight: Tensor, target: Tensor, smoothing: float, r_drop: float = 0.0
 ) -> LossSum:
-    """The loss of the logits `hidden weight^T`, summed over the `count` tokens of `target` that are not PAD.
+    """The loss of the logits `hidden weight^T`, summed over the tokens of `target` that are not PAD.
 
     hidden: [batch, target, dim], weight: [vocab, dim], target: [batch, target].
 
@@ -34,8 +34,11 @@ def label_smoothed_loss(
 
     which is half of the paper's equation 4, so that it can be compared with the loss of one pass.
     """
-    # the positions of real tokens, in order; nonzero would count them, and the host wait for the GPU
-    real = (target == PAD).flatten().byte().argsort(stable=True)[:count]
-    rows, tokens = hidden.flatten(0, 1).index_select(0, real), target.flatten().index_select(0, real)
+    rows, tokens = hidden.flatten(0, 1), target.flatten()
+    if rows.is_cpu:
+        real = (tokens != PAD).nonzero().squeeze(1)
+        rows, tokens = rows.index_select(0, real), tokens.index_select(0, real)
+    else:  # where the host would have to wait for their number, and each number would be a shape of its own
+        rows = rows.masked_fill((tokens == PAD)[:, None], 0)
     smoothed, cross_entropy = ProjectedLoss.apply(rows, weight, tokens, smoothing, r_drop)  # type: ignore[no-untyped-call]
     return LossSum(smoothed, cross_entropy)

@@ -138,16 +138,14 @@ class Transformer(nn.Module):
     def loss(self, batch: Batch, smoothing: float, r_drop: float = 0.0) -> LossSum:
         """Label-smoothed cross-entropy, summed over the real tokens of the target; see `label_smoothed_loss`."""
         source, source_mask, target_input, target_output = batch[:4]
-        tokens = sum(batch.lengths[1])
         if r_drop:  # the batch twice, with other dropout masks
             source, source_mask, target_input, target_output = (torch.cat([side, side]) for side in batch[:4])
-            tokens *= 2
         hidden = self.decode(target_input, self.encode(source, source_mask), source_mask)
         weight = self.projection.weight
         if self.projection.bias is not None:  # a column more, of a dimension that is always 1
             weight = torch.cat([weight, self.projection.bias[:, None]], dim=1)
             hidden = F.pad(hidden, (0, 1), value=1.0)
-        return label_smoothed_loss(hidden, weight, target_output, tokens, smoothing, r_drop)
+        return label_smoothed_loss(hidden, weight, target_output, smoothing, r_drop)
 
     # ----------------------------------------------------------------------------------------- one position at a time
 

@@ -49,7 +49,7 @@ class Muon:
             stack.weights.append(weights[part].view(shape))
             stack.gradients.append(gradient[part].view(shape))
 
-    def step(self, learning_rate: float, scale: Tensor, finite: Tensor) -> None:
+    def step(self, learning_rate: float | Tensor, scale: Tensor, finite: Tensor) -> None:
         """Step along the momentum of the gradient times `scale`, unless `finite` is 0 instead of 1.
 
         Overwrites the gradient.

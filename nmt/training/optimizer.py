@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from nmt.config.model import PARTS
 from nmt.config.training import TrainingConfig
 from nmt.model.transformer import Transformer
-from nmt.runtime import to_device
+from nmt.runtime import is_recording, to_device
 from nmt.training.distributed import REPORTED, Processes
 from nmt.training.muon import Muon
 
@@ -53,7 +53,7 @@ class Gradient:
         self.totals = self._sums[:TOTALS]
         self._buckets = list(self._divide(parameters, BUCKET if processes.world_size > 1 else sum(sizes)))
         self._works: dict[int, dist.Work] = {}  # sums over all processes that have begun, by their bucket
-        self._collected = False  # whether the flat vector holds gradients of this step
+        self.collected = False  # whether the flat vector holds gradients of this step
         self._awaited: list[int] = []  # parameters of each bucket whose last gradients are still to come
         if processes.world_size > 1:
             for number, bucket in enumerate(self._buckets[:-1]):  # the last one carries the totals
@@ -99,13 +99,13 @@ class Gradient:
                 parameter.grad = None
             if gradients and number not in self._works:
                 assert len(gradients) == len(views), "a parameter without a gradient"
-                (torch._foreach_add_ if self._collected else torch._foreach_copy_)(views, gradients)
+                (torch._foreach_add_ if self.collected else torch._foreach_copy_)(views, gradients)
         if not buckets:
-            self._collected, self._awaited = True, []
+            self._awaited = []
 
     def discard(self) -> None:
         """Forget what was collected, apart from buckets that are on their way already, which are complete."""
-        self._collected, self._awaited = False, []
+        self.collected, self._awaited = False, []
         for bucket in self._buckets:
             for parameter in bucket.parameters:
                 parameter.grad = None
@@ -118,7 +118,7 @@ class Gradient:
             for number in range(len(self._buckets)):
                 self._begin_sum(number)
             self.processes.end_sums(self._works.values(), self._sums)
-        self._works, self._collected = {}, False
+        self._works, self.collected = {}, False
 
 
 class MasterWeights:
@@ -172,8 +172,13 @@ class MasterWeights:
         """A flat vector as tensors by parameter name."""
         return dict(zip(self.names, self.views(flat), strict=True))
 
-    def step(self, learning_rate: float, tokens: Tensor, step: int) -> Tensor:
-        """Optimizer step number `step` along the gradient divided by `tokens`; returns its norm before clipping.
+    def average_weight(self, step: int) -> float:
+        """The weight of the new weights in their moving average, at step number `step`."""
+        return 1 - min(self.ema_decay, (1 + step) / (10 + step))  # it decays faster while young: else the random
+        # start would stay in it
+
+    def step(self, learning_rate: float | Tensor, tokens: Tensor, average_weight: float | Tensor) -> Tensor:
+        """An optimizer step along the gradient divided by `tokens`; returns its norm before clipping.
 
         A gradient that is not finite changes nothing; the returned norm shows it. The host never waits for it.
         """
@@ -186,7 +191,7 @@ class MasterWeights:
         self.adam.grad_scale = scale.reciprocal() * tokens  # type: ignore[attr-defined]
         self.adam.found_inf = 1.0 - finite  # type: ignore[attr-defined]
         for group in self.adam.param_groups:
-            group["lr"] = learning_rate
+            group["lr"], group["capturable"] = learning_rate, is_recording(self.master.device)
         self.adam.step()
         if self.muon is not None:
             self.muon.step(learning_rate, scale / tokens, finite)
@@ -194,8 +199,8 @@ class MasterWeights:
             self.loss_scale.update(finite)
         if self.working is not self.master:
             self.working.copy_(self.master)
-        if self.average is not None:  # it decays faster while young: else the random start would stay in it
-            self.average.lerp_(self.master, 1 - min(self.ema_decay, (1 + step) / (10 + step)))
+        if self.average is not None:
+            self.average.lerp_(self.master, average_weight)
         return norm
 
     @contextmanager

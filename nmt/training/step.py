@@ -5,7 +5,7 @@ them. A step's random numbers are derived from (seed, step, batch).
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -21,9 +21,10 @@ from nmt.data.dataset import Dataset
 from nmt.data.shuffle import Indices
 from nmt.errors import NmtError
 from nmt.model.transformer import Transformer
-from nmt.runtime import ALIGNMENT, free_cached_memory, is_out_of_memory, on_gpu, use_device
+from nmt.runtime import ALIGNMENT, can_record, free_cached_memory, is_out_of_memory, on_gpu, use_device
 from nmt.training.checkpoint import TrainingState
 from nmt.training.distributed import Processes
+from nmt.training.graphs import Graphs
 from nmt.training.optimizer import TOTALS, MasterWeights
 from nmt.training.schedule import learning_rate
 from nmt.workers import prefetch
@@ -65,6 +66,11 @@ class StepRunner:
         self.on_gpu, self.collate = on_gpu(self.device), Collator.of(model.config, self.device)
         if config.robust:  # perturbed rows have lengths that the plan of batches does not foresee: too many shapes
             self.collate = self.collate._replace(multiple=ALIGNMENT)
+        self.backward: Callable[..., Tensor] = self._backward
+        self.update: Callable[..., Tensor] = master.step
+        if config.cuda_graphs and can_record(self.device) and processes.world_size == 1:
+            self.backward = Graphs(self._backward, self.device, lambda: model.positions)
+            self.update = Graphs(master.step, self.device, lambda: None)
 
     def batches(self, start: Position) -> Iterator[StepBatches]:
         """The batches of each step from a position on, endlessly.
@@ -104,7 +110,8 @@ class StepRunner:
             self._halve_parts(max(len(batch.source) for batch in step.batches.values()), state)
         gradient, number = self.master.gradient, state.step + 1
         gradient.sum(totals)
-        norm = self.master.step(learning_rate(number, self.config, state.seconds), gradient.totals[3], number)
+        rate, weight = learning_rate(number, self.config, state.seconds), self.master.average_weight(number)
+        norm = self.update(rate, gradient.totals[3], weight)
         state.epoch, state.batch = step.end
         return StepResult(gradient.totals.clone(), norm)
 
@@ -121,23 +128,35 @@ class StepRunner:
             for number, batch in batches.items()
             for part, piece in enumerate(batch.parts(state.parts) if state.parts > 1 else [batch])
         ]
-        scale = self.master.loss_scale.value if self.master.loss_scale is not None else None
+        gradient = self.master.gradient
         try:
             for number, part, piece in parts:
                 seed = np.random.SeedSequence((self.config.seed, state.step, number, part))
                 torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
-                loss = self.model.loss(piece, self.config.label_smoothing, self.config.r_drop)
-                totals[:2] += torch.stack([loss.smoothed.detach(), loss.cross_entropy])
                 if self.processes.world_size > 1 and piece is parts[-1][-1]:
-                    self.master.gradient.expect_last()
-                loss.smoothed.backward(scale)
-                self.master.gradient.collect()
+                    gradient.expect_last()
+                totals[:2] += self.backward(*piece[:4], gradient.collected)
+                gradient.collected = True
             return totals
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-        self.master.gradient.discard()  # here, where the error no longer holds what was allocated
+        gradient.discard()  # here, where the error no longer holds what was allocated
         return None
+
+    def _backward(
+        self, source: Tensor, source_mask: Tensor, target_input: Tensor, target_output: Tensor, _collected: bool
+    ) -> Tensor:
+        """Forward and backward pass of a batch; its gradient is added to what was collected of the step, if anything.
+
+        Returns the smoothed loss and the cross-entropy, [2].
+        """
+        batch = Batch(source, source_mask, target_input, target_output, lengths=([], []))  # which the loss ignores
+        loss = self.model.loss(batch, self.config.label_smoothing, self.config.r_drop)
+        scale = self.master.loss_scale.value if self.master.loss_scale is not None else None
+        loss.smoothed.backward(scale)
+        self.master.gradient.collect()
+        return torch.stack([loss.smoothed.detach(), loss.cross_entropy])
 
     def _halve_parts(self, sentences: int, state: TrainingState) -> None:
         """From here on compute each batch in twice as many parts; NmtError when they are single sentences already."""

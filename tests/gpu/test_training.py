@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +22,7 @@ from nmt.model.loss import LossSum
 from nmt.model.model_directory import load_tensors
 from nmt.text.tokenizer import Tokenizers, train_tokenizers
 from nmt.training.checkpoint import load_newest
+from nmt.training.graphs import Graphs
 from nmt.training.monitor import means
 from nmt.training.optimizer import LossScale
 from nmt.training.step import FEWER_PARTS, StepResult
@@ -180,23 +183,22 @@ def make_trainer(run: Path, device: torch.device, dtype: torch.dtype = torch.flo
     )
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"optimizer": "adam"},
-        {"optimizer": "muon", "weight_decay": 0.1},
-        {"ema": 0.9, "accumulate": 2},
-        {"r_drop": 3.0, "clip_norm": 0.0},
-        {"subword_sampling": 0.2, "token_masking": 0.1},
-    ],
-    ids=lambda changes: "+".join(changes),
-)
+STEPS: list[dict[str, Any]] = [
+    {"optimizer": "adam"},
+    {"optimizer": "muon", "weight_decay": 0.1},
+    {"ema": 0.9, "accumulate": 2},
+    {"r_drop": 3.0, "clip_norm": 0.0},
+    {"subword_sampling": 0.2, "token_masking": 0.1},
+]
+
+
+@pytest.mark.parametrize("changes", STEPS, ids=lambda changes: "+".join(changes))
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_the_host_never_waits_for_the_device_in_a_step(
     run_copy: Path, gpu: torch.device, waits: Any, changes: dict[str, Any], dtype: torch.dtype
 ) -> None:
     """A GPU works while the next step is prepared; one look at a number on it, and it stands idle."""
-    made = make_trainer(run_copy, gpu, dtype, **changes)
+    made = make_trainer(run_copy, gpu, dtype, cuda_graphs=False, **changes)
     made.model.train()
     shares = made.runner.batches(Position(0, 0))
     made.runner.run(shares, made.state)  # the first one fills caches
@@ -205,6 +207,51 @@ def test_the_host_never_waits_for_the_device_in_a_step(
         for _ in range(3):
             made.runner.run(shares, made.state)
     assert not found
+
+
+class CopyOfGraphs(Graphs):
+    """Does as CUDA graphs do with its arguments and results, but runs the function each time."""
+
+    def _record(self, arguments: Sequence[Any]) -> Any:
+        inputs = [x.clone() if isinstance(x, torch.Tensor) else x for x in arguments]
+
+        def replay(arguments: Sequence[Any]) -> torch.Tensor:
+            for mine, given in zip(inputs, arguments, strict=True):
+                if isinstance(mine, torch.Tensor):
+                    mine.copy_(given)
+            return self.function(*inputs)
+
+        return SimpleNamespace(replay=replay)
+
+
+@pytest.mark.parametrize("changes", STEPS, ids=lambda changes: "+".join(changes))
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_recorded_steps_are_those_of_single_kernels(
+    run_copy: Path, gpu: torch.device, waits: Any, changes: dict[str, Any], dtype: torch.dtype, monkeypatch: Any
+) -> None:
+    if gpu.type != "cuda":
+        monkeypatch.setattr("nmt.training.step.can_record", lambda device: True)
+        monkeypatch.setattr("nmt.training.step.Graphs", CopyOfGraphs)
+    totals: list[list[torch.Tensor]] = []
+    for recorded in (False, True):
+        made = make_trainer(run_copy, gpu, dtype, cuda_graphs=recorded, **changes)
+        made.model.train()
+        shares = made.runner.batches(Position(0, 0))
+        totals.append([])
+        for step in range(40):
+            with waits() as found:
+                totals[-1].append(made.runner.run(shares, made.state).totals)
+            made.state.step += 1
+            if step == 20:  # what a longer sentence of the validation set does
+                made.model.extend_positions(500)
+        if recorded:
+            assert isinstance(made.runner.backward, Graphs)
+            assert any(made.runner.backward.recordings.values())
+            assert not made.runner.backward.failed
+            assert not found
+    plain, recorded_ones = (torch.stack(each).cpu() for each in totals)
+    torch.testing.assert_close(recorded_ones, plain, rtol=0.02 if dtype == torch.float16 else 2e-3, atol=0)
+    assert recorded_ones[-5:, 1].sum() / recorded_ones[-5:, 3].sum() < plain[:5, 1].sum() / plain[:5, 3].sum()
 
 
 def test_a_line_of_the_log_takes_one_transfer(gpu: torch.device, waits: Any) -> None:

@@ -23,7 +23,7 @@ def test_loss_and_gradients_equal_torch(smoothing: float, piece: int, monkeypatc
     weight = torch.randn(30, 16, requires_grad=True)
     target = torch.randint(1, 30, (3, 7))
     target[1, 4:] = PAD
-    ours = label_smoothed_loss(hidden, weight, target, 18, smoothing)
+    ours = label_smoothed_loss(hidden, weight, target, smoothing)
     gradients = torch.autograd.grad(2.5 * ours.smoothed, [hidden, weight])
     logits = (hidden @ weight.T).flatten(0, 1)
     expected = F.cross_entropy(logits, target.flatten(), ignore_index=PAD, label_smoothing=smoothing, reduction="sum")
@@ -43,7 +43,7 @@ def test_r_drop_equals_the_papers_equations_by_torch(piece: int, monkeypatch: py
     target = torch.randint(1, 30, (3, 7))
     target[1, 4:] = PAD
     alpha, smoothing = 5.0, 0.1
-    ours = label_smoothed_loss(hidden, weight, torch.cat([target, target]), 36, smoothing, alpha)
+    ours = label_smoothed_loss(hidden, weight, torch.cat([target, target]), smoothing, alpha)
     gradients = torch.autograd.grad(ours.smoothed, [hidden, weight])
     first, second = (half.flatten(0, 1)[target.flatten() != PAD] @ weight.T for half in hidden.chunk(2))
     gold = target.flatten()[target.flatten() != PAD]
@@ -69,5 +69,5 @@ def test_r_drop_without_dropout_is_the_loss_of_a_single_pass() -> None:
 
 def test_a_batch_of_padding_alone_has_no_loss() -> None:
     hidden = torch.randn(2, 3, 8, requires_grad=True)
-    loss = label_smoothed_loss(hidden, torch.randn(10, 8), torch.full((2, 3), PAD), 0, 0.1)
+    loss = label_smoothed_loss(hidden, torch.randn(10, 8), torch.full((2, 3), PAD), 0.1)
     assert loss.smoothed.item() == 0

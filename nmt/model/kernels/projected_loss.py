@@ -13,12 +13,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nmt.text.tokenizer import PAD
+
 PIECE, GPU_PIECE = 1 << 22, 1 << 27
 """Logits in a piece: about a CPU's last-level cache; on a GPU enough to hide the time of kernel launches."""
 
 
 class ProjectedLoss(torch.autograd.Function):
-    """The loss of `nmt.model.loss.label_smoothed_loss` for real tokens: hidden [token, dim], weight [vocab, dim]."""
+    """The loss of `nmt.model.loss.label_smoothed_loss`: hidden [token, dim], weight [vocab, dim].
+
+    Rows of zeros whose token is PAD count nothing; their gradient is undefined.
+    """
 
     @staticmethod
     def forward(
@@ -45,6 +50,7 @@ class ProjectedLoss(torch.autograd.Function):
                 gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
                 # log Z = logit - log p holds for every entry; the p of the largest cannot underflow
                 log_normalizer = logits[i].amax(dim=-1).float() - probabilities[i].amax(dim=-1).float().log()
+                log_normalizer.masked_fill_(tokens[piece] == PAD, 0)
                 nll = (log_normalizer - logits[i][gold].float()).sum()
                 uniform = log_normalizer.sum() - hidden[piece].sum(dim=0, dtype=torch.float32) @ mean_weight
                 cross_entropy += nll / passes
