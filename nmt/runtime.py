@@ -227,11 +227,6 @@ def can_record(device: torch.device) -> bool:
     return device.type == "cuda" and torch.version.cuda is not None
 
 
-def is_recording(device: torch.device) -> bool:
-    """Whether kernels are recorded now rather than run."""
-    return can_record(device) and torch.cuda.is_current_stream_capturing()
-
-
 def memory_for_recording(device: torch.device) -> bool:
     """Whether a GPU has memory for a step that is recorded, which needs its own, besides one that is not."""
     return torch.cuda.mem_get_info(device)[0] > torch.cuda.max_memory_allocated(device)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.distributed as dist
@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from nmt.config.model import PARTS
 from nmt.config.training import TrainingConfig
 from nmt.model.transformer import Transformer
-from nmt.runtime import is_recording, to_device
+from nmt.runtime import to_device
+from nmt.training.adam import Adam
 from nmt.training.distributed import REPORTED, Processes
 from nmt.training.muon import Muon
 
@@ -144,8 +145,7 @@ class MasterWeights:
     def _make_optimizers(self, config: TrainingConfig, heads: int, dtype: torch.dtype) -> None:
         """Give each range of the flat vector to its optimizer: Muon the hidden matrices, Adam the rest, or all."""
         self.muon: Muon | None = None
-        self.groups: list[Tensor] = []  # Adam's
-        adam: list[dict[str, Any]] = []
+        self.adam: list[Adam] = []
         start = 0
         for kind, members in groupby(zip(self.names, self.parameters, strict=True), lambda member: _kind(*member)):
             shapes = [shape for name, parameter in members for shape in _matrices(name, parameter, heads)]
@@ -155,11 +155,7 @@ class MasterWeights:
             if kind == "hidden" and config.optimizer == "muon":
                 self.muon = Muon(weights, gradient, shapes, config.weight_decay, dtype)
                 continue
-            group = nn.Parameter(weights)
-            group.grad = gradient
-            self.groups.append(group)
-            adam.append({"params": [group], "weight_decay": 0.0 if kind == "vector" else config.weight_decay})
-        self.adam = torch.optim.AdamW(adam, betas=(config.beta1, config.beta2), eps=config.epsilon, fused=True)
+            self.adam.append(Adam(weights, gradient, config, 0.0 if kind == "vector" else config.weight_decay))
 
     def views(self, flat: Tensor) -> Iterator[Tensor]:
         """The part of a flat vector that belongs to each parameter, in its shape."""
@@ -187,14 +183,9 @@ class MasterWeights:
         norm = self.gradient.flat.norm() / tokens
         scale = (self.clip_norm / norm).clamp(max=1.0) if self.clip_norm else torch.ones_like(norm)
         finite = norm.isfinite().float()
-        # torch's protocol for scaled gradients: Adam divides by grad_scale, and does nothing where found_inf is 1
-        self.adam.grad_scale = scale.reciprocal() * tokens  # type: ignore[attr-defined]
-        self.adam.found_inf = 1.0 - finite  # type: ignore[attr-defined]
-        for group in self.adam.param_groups:
-            group["lr"], group["capturable"] = learning_rate, is_recording(self.master.device)
-        self.adam.step()
-        if self.muon is not None:
-            self.muon.step(learning_rate, scale / tokens, finite)
+        optimizers: list[Adam | Muon] = [*self.adam] if self.muon is None else [*self.adam, self.muon]
+        for optimizer in optimizers:
+            optimizer.step(learning_rate, scale / tokens, finite)
         if self.loss_scale is not None:
             self.loss_scale.update(finite)
         if self.working is not self.master:
@@ -221,9 +212,11 @@ class MasterWeights:
         return self.master if self.average is None else self.average
 
     def moments(self) -> dict[str, Tensor]:
-        """The optimizers' state as flat tensors by name, once there is any, and the average of the weights."""
-        states = [self.adam.state[group] for group in self.groups]
-        moments = {key: torch.cat([state[key] for state in states]) for key in ("exp_avg", "exp_avg_sq") if all(states)}
+        """The optimizers' state as flat tensors by name, and the average of the weights."""
+        moments = {
+            "exp_avg": torch.cat([adam.mean for adam in self.adam]),
+            "exp_avg_sq": torch.cat([adam.mean_square for adam in self.adam]),
+        }
         if self.muon is not None:
             moments["momentum"] = self.muon.momentum
         if self.loss_scale is not None:
@@ -252,11 +245,11 @@ class MasterWeights:
             self.muon.momentum.copy_(moments["momentum"])
         if self.loss_scale is not None and "loss_scale" in moments:
             self.loss_scale.state.copy_(moments["loss_scale"])
-        lengths = [len(group) for group in self.groups]
-        split = {key: moments[key].split(lengths) for key in ("exp_avg", "exp_avg_sq") if key in moments}
-        for i, group in enumerate(self.groups if split else []):
-            state = {key: parts[i].to(self.master.device).clone() for key, parts in split.items()}
-            self.adam.state[group] = {"step": torch.tensor(float(step), device=self.master.device), **state}
+        if "exp_avg" in moments:
+            lengths = [len(adam.weights) for adam in self.adam]
+            means, mean_squares = (moments[name].split(lengths) for name in ("exp_avg", "exp_avg_sq"))
+            for adam, mean, mean_square in zip(self.adam, means, mean_squares, strict=True):
+                adam.restore(mean, mean_square, step)
 
 
 class LossScale:
