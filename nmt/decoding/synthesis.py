@@ -17,12 +17,11 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
 
-from sacrebleu.metrics import CHRF
-
 from nmt.config.synthesis import SynthesisConfig
 from nmt.decoding.line_parts import sample_seed
 from nmt.decoding.translation import Alternative, Translation
 from nmt.errors import NmtError, counted
+from nmt.text.chrf import CharacterNgrams
 from nmt.text.words import casefold_words
 
 _SLACK, _MOVE = 20, 3  # characters that do not count for the ratio of lengths; places that noise moves a word by
@@ -168,8 +167,8 @@ def _nearest(candidates: Sequence[Candidate], reference: str) -> Candidate:
     """The candidate nearest to the reference by chrF; without one, the first."""
     if not reference or len(candidates) < 2:
         return candidates[0] if candidates else Candidate("")
-    metric = CHRF()
-    return max(candidates, key=lambda candidate: metric.sentence_score(candidate.text, [reference]).score)
+    ngrams = CharacterNgrams(reference)
+    return max(candidates, key=lambda candidate: CharacterNgrams(candidate.text).chrf(ngrams))
 
 
 def add_noise(text: str, rate: float, seed: int) -> str:
