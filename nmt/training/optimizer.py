@@ -19,7 +19,6 @@ from nmt.config.model import PARTS
 from nmt.config.training import TrainingConfig
 from nmt.model.transformer import Transformer
 from nmt.runtime import to_device
-from nmt.training.adam import Adam
 from nmt.training.distributed import REPORTED, Processes
 from nmt.training.muon import Muon
 
@@ -51,7 +50,6 @@ class Gradient:
         self._buffer = torch.zeros(sum(sizes) + TOTALS + REPORTED, device=parameters[0].device)
         self.flat = self._buffer[: sum(sizes)]
         self._sums = self._buffer[sum(sizes) :]
-        self.totals = self._sums[:TOTALS]
         self._buckets = list(self._divide(parameters, BUCKET if processes.world_size > 1 else sum(sizes)))
         self._works: dict[int, dist.Work] = {}  # sums over all processes that have begun, by their bucket
         self.collected = False  # whether the flat vector holds gradients of this step
@@ -111,15 +109,46 @@ class Gradient:
             for parameter in bucket.parameters:
                 parameter.grad = None
 
-    def sum(self, totals: Tensor) -> None:
-        """Sum gradient and totals [TOTALS] over all processes: `flat` and `self.totals` are then those of the step."""
-        self.totals.copy_(totals)
-        if self.processes.world_size > 1:
-            self._sums[TOTALS:].copy_(to_device(torch.tensor(self.processes.report()), self._sums.device))
-            for number in range(len(self._buckets)):
-                self._begin_sum(number)
-            self.processes.end_sums(self._works.values(), self._sums)
-        self._works, self.collected = {}, False
+    def sum(self, totals: Tensor) -> Tensor:
+        """Sum gradient and totals [TOTALS] over all processes: `flat` and the returned totals are those of the step."""
+        self._sums[:TOTALS].copy_(totals)
+        self._sums[TOTALS:].copy_(to_device(torch.tensor(self.processes.report()), self._sums.device))
+        for number in range(len(self._buckets)):
+            self._begin_sum(number)
+        self.processes.end_sums(self._works.values(), self._sums)
+        self._works = {}
+        return self._sums[:TOTALS].clone()
+
+
+class Adam:
+    """The optimizer of a flat vector of weights, with decoupled weight decay (Loshchilov & Hutter 2019, AdamW).
+
+        m <- beta1 m + (1 - beta1) g               the mean gradient
+        v <- beta2 v + (1 - beta2) g^2             its mean square
+        w <- w - rate (m' / (sqrt(v') + epsilon) + decay w),  with m' = m / (1 - beta1^t) and v' = v / (1 - beta2^t)
+
+    torch's kernel does this in one pass over memory. torch.optim, which wraps it, takes two seconds to import.
+    """
+
+    def __init__(self, weights: Tensor, gradient: Tensor, config: TrainingConfig, decay: float) -> None:
+        self.weights, self.gradient = weights, gradient
+        self.mean, self.mean_square = torch.zeros_like(weights), torch.zeros_like(weights)
+        self.steps = torch.zeros((), device=weights.device)
+        self.settings = {"beta1": config.beta1, "beta2": config.beta2, "eps": config.epsilon, "weight_decay": decay}
+
+    def step(self, learning_rate: float | Tensor, scale: Tensor, finite: Tensor) -> None:
+        """Step along the gradient times `scale`, unless `finite` is 0 instead of 1."""
+        self.steps.add_(finite)
+        torch._fused_adamw_(
+            [self.weights], [self.gradient], [self.mean], [self.mean_square], [], [self.steps], lr=learning_rate,
+            **self.settings, amsgrad=False, maximize=False, grad_scale=scale.reciprocal(), found_inf=1.0 - finite,
+        )  # fmt: skip
+
+    def restore(self, mean: Tensor, mean_square: Tensor, steps: int) -> None:
+        """Take the moments as they were after a number of steps."""
+        self.mean.copy_(mean)
+        self.mean_square.copy_(mean_square)
+        self.steps.fill_(steps)
 
 
 class MasterWeights:
@@ -132,7 +161,7 @@ class MasterWeights:
         named = sorted(model.named_parameters(), key=lambda pair: pair[1].dim() < 2)  # matrices first
         self.names = [name for name, _ in named]
         self.parameters = [parameter for _, parameter in named]
-        self.clip_norm, self.ema_decay = config.clip_norm, config.ema
+        self.clip_norm = config.clip_norm
         self.master = torch.cat([parameter.detach().flatten().float() for parameter in self.parameters])
         self.working = self.master if dtype == torch.float32 else self.master.to(dtype)
         for parameter, value in zip(self.parameters, self.views(self.working), strict=True):
@@ -168,14 +197,10 @@ class MasterWeights:
         """A flat vector as tensors by parameter name."""
         return dict(zip(self.names, self.views(flat), strict=True))
 
-    def average_weight(self, step: int) -> float:
-        """The weight of the new weights in their moving average, at step number `step`."""
-        return 1 - min(self.ema_decay, (1 + step) / (10 + step))  # it decays faster while young: else the random
-        # start would stay in it
-
     def step(self, learning_rate: float | Tensor, tokens: Tensor, average_weight: float | Tensor) -> Tensor:
         """An optimizer step along the gradient divided by `tokens`; returns its norm before clipping.
 
+        `average_weight` is that of the new weights in their moving average, if there is one.
         A gradient that is not finite changes nothing; the returned norm shows it. The host never waits for it.
         """
         if self.loss_scale is not None:

@@ -18,7 +18,6 @@ from nmt.config.training import TrainingConfig
 from nmt.data.augmentation import Augmentation
 from nmt.data.batches import Batch, Collator, Position
 from nmt.data.dataset import Dataset
-from nmt.data.shuffle import Indices
 from nmt.errors import NmtError
 from nmt.model.transformer import Transformer
 from nmt.runtime import ALIGNMENT, can_record, free_cached_memory, is_out_of_memory, on_gpu, use_device
@@ -84,19 +83,18 @@ class StepRunner:
         plan = self.data.plan(self.config.batch_tokens, self.config.seed).stream(start)
         while True:
             step = list(islice(plan, self.config.accumulate * self.processes.world_size))
-            own = range(self.processes.rank, len(step), self.processes.world_size)
-            yield StepBatches(step[-1][0], {number: self.read(*step[number]) for number in own})
-
-    def read(self, position: Position, rows: Indices) -> Batch:
-        """The sentence pairs of a batch as training reads them; augmentation is derived from the batch's position."""
-        source, target = self.data.source.read(rows), self.data.target.read(rows)
-        if self.augmentation is not None:
-            random = np.random.default_rng((self.config.seed, *position))
-            source, target = self.augmentation.augment((source, target), random)
-            batch = self.augmentation.mask(self.collate(source, target), random)
-        else:
-            batch = self.collate(source, target)
-        return batch.to(self.device) if self.on_gpu else batch
+            own = dict[int, Batch]()
+            for number in range(self.processes.rank, len(step), self.processes.world_size):
+                position, rows = step[number]
+                source, target = self.data.source.read(rows), self.data.target.read(rows)
+                if self.augmentation is not None:  # derived from the batch's position
+                    random = np.random.default_rng((self.config.seed, *position))
+                    source, target = self.augmentation.augment((source, target), random)
+                    batch = self.augmentation.mask(self.collate(source, target), random)
+                else:
+                    batch = self.collate(source, target)
+                own[number] = batch.to(self.device) if self.on_gpu else batch
+            yield StepBatches(step[-1][0], own)
 
     def run(self, batches: Iterator[StepBatches], state: TrainingState) -> StepResult:
         """Run the next step together with the other processes, and advance the state's position.
@@ -108,12 +106,14 @@ class StepRunner:
             state.parts //= 2
         while (totals := self.accumulate(step.batches, state)) is None:
             self._halve_parts(max(len(batch.source) for batch in step.batches.values()), state)
-        gradient, number = self.master.gradient, state.step + 1
-        gradient.sum(totals)
-        rate, weight = learning_rate(number, self.config, state.seconds), self.master.average_weight(number)
-        norm = self.update(rate, gradient.totals[3], weight)
+        if self.processes.world_size > 1:
+            totals = self.master.gradient.sum(totals)
+        number = state.step + 1
+        # the moving average decays faster while young: else the random start would stay in it
+        average_weight = 1 - min(self.config.ema, (1 + number) / (10 + number))
+        norm = self.update(learning_rate(number, self.config, state.seconds), totals[3], average_weight)
         state.epoch, state.batch = step.end
-        return StepResult(gradient.totals.clone(), norm)
+        return StepResult(totals, norm)
 
     def accumulate(self, batches: Mapping[int, Batch], state: TrainingState) -> Tensor | None:
         """Accumulate the gradients of batches, by their number in the step; the totals, see `StepResult`.
@@ -129,6 +129,7 @@ class StepRunner:
             for part, piece in enumerate(batch.parts(state.parts) if state.parts > 1 else [batch])
         ]
         gradient = self.master.gradient
+        gradient.collected = False
         try:
             for number, part, piece in parts:
                 seed = np.random.SeedSequence((self.config.seed, state.step, number, part))
