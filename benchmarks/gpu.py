@@ -221,7 +221,7 @@ def training(plan: Plan) -> None:
             for size, budgets in plan.sizes.items():
                 peak = measure_peak_flops(plan.device, plan.dtype, int(str(PRESETS[size]["dim"])))
                 for budget in budgets:
-                    name = f"{size}, {budget:,} tokens{', compiled' * compiled}{', graphs' * graphs}"
+                    name = f"{size}, {budget:,} tokens{', compiled' * compiled}"
                     name += f", target {TARGETS[size]:.0%}" if budget == 25_000 else ""
                     try:
                         measure(plan, plan.runner(size, data, budget, compiled=compiled, graphs=graphs), peak, name)
@@ -256,6 +256,7 @@ def measure(plan: Plan, runner: StepRunner, peak: float, name: str) -> None:
         mfu.append(training_flops(runner.model.config, int(source), int(target_tokens)) / seconds / peak)
     kernels, seconds_of, wall = profiled(plan, step, 5)
     busy = seconds_of.total()
+    name += f", graphs of {len(runner.graphs[0].recordings)} shapes" if runner.graphs else ""
     print(
         f"{name}: {np.median(rates):,.0f} tokens/s "
         f"[{min(rates):,.0f} to {max(rates):,.0f}], MFU {np.median(mfu):.0%} of {peak / 1e12:,.1f} TFLOP/s"

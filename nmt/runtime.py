@@ -228,8 +228,9 @@ def can_record(device: torch.device) -> bool:
 
 
 def memory_for_recording(device: torch.device) -> bool:
-    """Whether a GPU has memory for a step that is recorded, which needs its own, besides one that is not."""
-    return torch.cuda.mem_get_info(device)[0] > torch.cuda.max_memory_allocated(device)
+    """Whether a GPU has memory for two steps, between which it is now: one that is recorded has memory of its own."""
+    idle = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return idle > 2 * (torch.cuda.max_memory_allocated(device) - torch.cuda.memory_allocated(device))
 
 
 def keep_freed_memory() -> None:

@@ -81,7 +81,7 @@ class TrainingConfig(Config):
     )
     compile: bool = setting(False, "Use torch.compile: slower start, faster steps on a GPU", alias="compiled")
     cuda_graphs: bool = setting(
-        True, "On an NVIDIA GPU launch a step's kernels together, as CUDA graphs: faster steps, twice the memory"
+        True, "On one NVIDIA GPU launch a step's kernels together, as CUDA graphs: faster steps, more memory"
     )
     log_every: int = setting(50, "Steps between log lines", "[1, inf)")
     tensorboard: bool = setting(False, "Also write TensorBoard logs to RUN/tensorboard")

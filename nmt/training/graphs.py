@@ -5,7 +5,6 @@ run one of a small model; a recorded step is a single launch. Replayed, a graph 
 recording, so there is one for each shape of the inputs: few, as batches have few shapes (`nmt.data.batches.MULTIPLE`).
 """
 
-import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -13,9 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from nmt.runtime import free_cached_memory, memory_for_recording
-
-logger = logging.getLogger("nmt")
+from nmt.errors import NmtError
+from nmt.runtime import is_out_of_memory, memory_for_recording
 
 Argument = Tensor | float | bool
 
@@ -37,18 +35,22 @@ class _Recording(NamedTuple):
 class Graphs:
     """A function on a GPU that is recorded for each shape of its arguments.
 
-    It is run as usual for a shape at first, which prepares kernels; recorded the second time, if there is memory for
-    it; and replayed from then on. Its Python code then has no effect but by the tensors that it changes in place, which
-    must stay where they are. Random numbers are drawn as usual.
+    It is run as usual for a shape at first, which prepares kernels; recorded the second time; and replayed from then
+    on. Its Python code then has no effect but by the tensors that it changes in place, which must stay where they are.
+    Random numbers are drawn as usual. Where memory does not suffice for a recording, or there are MOST, no shape is
+    recorded any more.
     """
+
+    MOST = 300  # random lengths, as of subword sampling, can have more shapes
 
     def __init__(self, function: Callable[..., Tensor], device: torch.device, held: Callable[[], object]) -> None:
         """`function` takes tensors, numbers, which become tensors, and truth values, to each of which belong graphs
         of their own. `held` returns tensors besides that it reads and that may be replaced.
         """
         self.function, self.device, self.held = function, device, held
-        self.recordings: dict[Any, _Recording | None] = {}  # by arguments' shapes and truth values; None: seen once
-        self.failed = False
+        self.recordings: dict[Any, _Recording] = {}  # by arguments' shapes and truth values
+        self.seen: set[Any] = set()
+        self.complete = False  # whether no more are recorded
 
     @cached_property
     def memory(self) -> tuple[Any, torch.cuda.Stream]:
@@ -56,20 +58,20 @@ class Graphs:
         return torch.cuda.graph_pool_handle(), torch.cuda.Stream(self.device)
 
     def __call__(self, *given: Argument) -> Tensor:
-        """function(*given)."""
+        """function(*given); NmtError where a recording fails but for memory."""
         arguments = [torch.full((), x, device=self.device) if isinstance(x, float) else x for x in given]
         key = tuple(x.shape if isinstance(x, Tensor) else x for x in arguments)
-        recording = self.recordings.get(key)
-        if recording is None and key in self.recordings and not self.failed:
-            recording = self.recordings[key] = self._record(arguments)
-        if recording is not None:
-            return recording.replay(arguments)
-        self.recordings[key] = None
+        if key in self.seen and key not in self.recordings and not self.complete:
+            if recording := self._record(arguments):
+                self.recordings[key] = recording
+            self.complete = recording is None or len(self.recordings) == self.MOST
+        self.seen.add(key)
+        if key in self.recordings:
+            return self.recordings[key].replay(arguments)
         return self.function(*arguments)
 
     def _record(self, arguments: Sequence[Argument]) -> _Recording | None:
-        """Record the function, which does not run it; None, and no attempt any more, where that fails."""
-        free_cached_memory(self.device)
+        """Record the function, which does not run it; None where memory does not suffice."""
         if not memory_for_recording(self.device):
             return None
         inputs = [x.clone() if isinstance(x, Tensor) else x for x in arguments]
@@ -78,8 +80,9 @@ class Graphs:
             with torch.cuda.graph(graph, *self.memory, capture_error_mode="thread_local"):
                 output = self.function(*inputs)
         except RuntimeError as error:
-            self.failed = True
-            first = (str(error).splitlines() or [""])[0]
-            logger.warning("steps are not recorded as CUDA graphs, which makes small models slower: %s", first)
-            return None
+            if is_out_of_memory(error) and error.__context__ is None:  # else ending the recording failed, too
+                return None
+            cause = error.__context__ or error
+            first = (str(cause).splitlines() or [type(cause).__name__])[0]
+            raise NmtError(f"a step could not be recorded as a CUDA graph: {first}", "give --no-cuda-graphs") from error
         return _Recording(graph, inputs, output, self.held())

@@ -5,7 +5,7 @@ them. A step's random numbers are derived from (seed, step, batch).
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import islice
 from typing import NamedTuple
@@ -65,11 +65,10 @@ class StepRunner:
         self.on_gpu, self.collate = on_gpu(self.device), Collator.of(model.config, self.device)
         if config.robust:  # perturbed rows have lengths that the plan of batches does not foresee: too many shapes
             self.collate = self.collate._replace(multiple=ALIGNMENT)
-        self.backward: Callable[..., Tensor] = self._backward
-        self.update: Callable[..., Tensor] = master.step
+        self.graphs: tuple[Graphs, Graphs] | None = None  # of `_backward` and the optimizer's step
         if config.cuda_graphs and can_record(self.device) and processes.world_size == 1:
-            self.backward = Graphs(self._backward, self.device, lambda: model.positions)
-            self.update = Graphs(master.step, self.device, lambda: None)
+            backward = Graphs(self._backward, self.device, lambda: model.positions)
+            self.graphs = backward, Graphs(master.step, self.device, lambda: None)
 
     def batches(self, start: Position) -> Iterator[StepBatches]:
         """The batches of each step from a position on, endlessly.
@@ -111,7 +110,8 @@ class StepRunner:
         number = state.step + 1
         # the moving average decays faster while young: else the random start would stay in it
         average_weight = 1 - min(self.config.ema, (1 + number) / (10 + number))
-        norm = self.update(learning_rate(number, self.config, state.seconds), totals[3], average_weight)
+        update = self.graphs[1] if self.graphs else self.master.step
+        norm = update(learning_rate(number, self.config, state.seconds), totals[3], average_weight)
         state.epoch, state.batch = step.end
         return StepResult(totals, norm)
 
@@ -128,7 +128,7 @@ class StepRunner:
             for number, batch in batches.items()
             for part, piece in enumerate(batch.parts(state.parts) if state.parts > 1 else [batch])
         ]
-        gradient = self.master.gradient
+        gradient, backward = self.master.gradient, self.graphs[0] if self.graphs else self._backward
         gradient.collected = False
         try:
             for number, part, piece in parts:
@@ -136,7 +136,7 @@ class StepRunner:
                 torch.manual_seed(int(seed.generate_state(1, np.uint64)[0]))
                 if self.processes.world_size > 1 and piece is parts[-1][-1]:
                     gradient.expect_last()
-                totals[:2] += self.backward(*piece[:4], gradient.collected)
+                totals[:2] += backward(*piece[:4], gradient.collected)
                 gradient.collected = True
             return totals
         except (MemoryError, RuntimeError) as error:
@@ -152,6 +152,8 @@ class StepRunner:
 
         Returns the smoothed loss and the cross-entropy, [2].
         """
+        for parameter in self.master.parameters:
+            parameter.grad = None  # a recording that failed half-way leaves some
         batch = Batch(source, source_mask, target_input, target_output, lengths=([], []))  # which the loss ignores
         loss = self.model.loss(batch, self.config.label_smoothing, self.config.r_drop)
         scale = self.master.loss_scale.value if self.master.loss_scale is not None else None

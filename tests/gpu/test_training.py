@@ -245,13 +245,40 @@ def test_recorded_steps_are_those_of_single_kernels(
             if step == 20:  # what a longer sentence of the validation set does
                 made.model.extend_positions(500)
         if recorded:
-            assert isinstance(made.runner.backward, Graphs)
-            assert any(made.runner.backward.recordings.values())
-            assert not made.runner.backward.failed
+            assert made.runner.graphs is not None
+            assert all(graphs.recordings and not graphs.complete for graphs in made.runner.graphs)
             assert not found
     plain, recorded_ones = (torch.stack(each).cpu() for each in totals)
     torch.testing.assert_close(recorded_ones, plain, rtol=0.02 if dtype == torch.float16 else 2e-3, atol=0)
     assert recorded_ones[-5:, 1].sum() / recorded_ones[-5:, 3].sum() < plain[:5, 1].sum() / plain[:5, 3].sum()
+
+
+def test_no_shape_is_recorded_any_more_where_memory_does_not_suffice_or_there_are_many(monkeypatch: Any) -> None:
+    attempts = []
+
+    class Refused(Graphs):
+        def _record(self, arguments: Sequence[Any]) -> None:
+            attempts.append(len(arguments[0]))
+
+    monkeypatch.setattr(CopyOfGraphs, "MOST", 1)
+    for kind in (Refused, CopyOfGraphs):
+        graphs = kind(lambda x, scale, add: x * scale + add, torch.device("cpu"), lambda: None)
+        for size in (1, 1, 2, 2, 1, 2, 3):
+            assert graphs(torch.ones(size), 2.0, True).tolist() == [3.0] * size
+            assert graphs(torch.ones(size), 3.0, False).tolist() == [3.0] * size
+        assert len(graphs.recordings) == (kind is CopyOfGraphs)
+    assert attempts == [1]
+
+
+def test_gradients_that_a_failure_left_behind_do_not_count(run_copy: Path, gpu: torch.device) -> None:
+    norms = []
+    for left in (False, True):
+        made = make_trainer(run_copy, gpu, cuda_graphs=False)
+        made.model.train()
+        for parameter in made.model.parameters() if left else ():
+            parameter.grad = torch.full_like(parameter, 9.0)
+        norms.append(float(made.runner.run(made.runner.batches(Position(0, 0)), made.state).norm))
+    assert norms[1] == pytest.approx(norms[0], rel=1e-3)
 
 
 def test_a_line_of_the_log_takes_one_transfer(gpu: torch.device, waits: Any) -> None:

@@ -64,7 +64,7 @@ rows = np.random.default_rng(0).integers(4, 1000, (fitting // 64, 64))
 batch = Collator(1000, 1000)(rows, rows)
 model.loss(batch, 0.1).smoothed.backward()
 master.gradient.collect()
-master.step(1e-3, torch.tensor(float(batch.tokens[1])), 1)
+master.step(1e-3, torch.tensor(float(batch.tokens[1])), 1.0)
 print(json.dumps([fitting, peak_memory(cpu) - before, free / 2**20]))
 """
     done = subprocess.run(

@@ -147,12 +147,12 @@ trainer.save_checkpoint = slowly
 
 def test_a_process_that_is_slow_is_not_taken_for_dead(run_copy: Path) -> None:
     slow = """
-read = StepRunner.read
-def slowly(self, position, chosen):
-    if rank and position.batch == 4:
+run = StepRunner.run
+def slowly(self, batches, state):
+    if rank and state.step == 2:
         time.sleep(6)
-    return read(self, position, chosen)
-StepRunner.read = slowly
+    return run(self, batches, state)
+StepRunner.run = slowly
 """
     train(run_copy, 2, "--steps", 4, "--validate-every", 9, program=IMPATIENT + slow)
     assert len(losses(run_copy)) == 4
