@@ -6,6 +6,7 @@ alone validates, writes and logs.
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -207,4 +208,5 @@ def connected(device: torch.device) -> Iterator[Processes]:
     finally:
         assert processes.heartbeat is not None
         processes.heartbeat.stop()
-        dist.destroy_process_group()
+        if not isinstance(sys.exception(), ProcessLost):  # for whose part in a sum it would wait
+            dist.destroy_process_group()
