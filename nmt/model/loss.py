@@ -35,10 +35,12 @@ def label_smoothed_loss(
     which is half of the paper's equation 4, so that it can be compared with the loss of one pass.
     """
     rows, tokens = hidden.flatten(0, 1), target.flatten()
+    real = None
     if rows.is_cpu:
-        real = (tokens != PAD).nonzero().squeeze(1)
-        rows, tokens = rows.index_select(0, real), tokens.index_select(0, real)
+        places = (tokens != PAD).nonzero().squeeze(1)
+        rows, tokens = rows.index_select(0, places), tokens.index_select(0, places)
     else:  # where the host would have to wait for their number, and each number would be a shape of its own
-        rows = rows.masked_fill((tokens == PAD)[:, None], 0)
-    smoothed, cross_entropy = ProjectedLoss.apply(rows, weight, tokens, smoothing, r_drop)  # type: ignore[no-untyped-call]
+        real = tokens != PAD
+        rows = rows.masked_fill(~real[:, None], 0)
+    smoothed, cross_entropy = ProjectedLoss.apply(rows, weight, tokens, smoothing, r_drop, real)  # type: ignore[no-untyped-call]
     return LossSum(smoothed, cross_entropy)

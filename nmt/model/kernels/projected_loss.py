@@ -13,23 +13,27 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nmt.text.tokenizer import PAD
-
 PIECE, GPU_PIECE = 1 << 22, 1 << 27
 """Logits in a piece: about a CPU's last-level cache; on a GPU enough to hide the time of kernel launches."""
 
 
 class ProjectedLoss(torch.autograd.Function):
-    """The loss of `nmt.model.loss.label_smoothed_loss`: hidden [token, dim], weight [vocab, dim].
-
-    Rows of zeros whose token is PAD count nothing; their gradient is undefined.
-    """
+    """The loss of `nmt.model.loss.label_smoothed_loss` for tokens: hidden [token, dim], weight [vocab, dim]."""
 
     @staticmethod
     def forward(
-        ctx: Any, hidden: Tensor, weight: Tensor, tokens: Tensor, smoothing: float, r_drop: float
+        ctx: Any,
+        hidden: Tensor,
+        weight: Tensor,
+        tokens: Tensor,
+        smoothing: float,
+        r_drop: float,
+        real: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """The smoothed loss, whose gradients are computed, too, and the cross-entropy, both summed over tokens."""
+        """The smoothed loss, whose gradients are computed, too, and the cross-entropy, both summed over tokens.
+
+        `real` [token] is False where `hidden` is zero and nothing counts; there its gradient has no meaning.
+        """
         smoothed, cross_entropy = torch.zeros(2, device=hidden.device)
         hidden_gradient = torch.empty_like(hidden)
         weight_gradient = torch.zeros_like(weight, dtype=torch.float32)
@@ -50,7 +54,8 @@ class ProjectedLoss(torch.autograd.Function):
                 gold = torch.arange(len(logits[i]), device=hidden.device), tokens[piece]
                 # log Z = logit - log p holds for every entry; the p of the largest cannot underflow
                 log_normalizer = logits[i].amax(dim=-1).float() - probabilities[i].amax(dim=-1).float().log()
-                log_normalizer.masked_fill_(tokens[piece] == PAD, 0)
+                if real is not None:
+                    log_normalizer *= real[piece]
                 nll = (log_normalizer - logits[i][gold].float()).sum()
                 uniform = log_normalizer.sum() - hidden[piece].sum(dim=0, dtype=torch.float32) @ mean_weight
                 cross_entropy += nll / passes
@@ -71,10 +76,10 @@ class ProjectedLoss(torch.autograd.Function):
         return smoothed, cross_entropy
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None, None, None]:
         """The gradients of the smoothed loss by hidden and weight."""
         hidden, weight = (saved * gradients[0].to(saved.dtype) for saved in ctx.saved_tensors)
-        return hidden, weight, None, None, None
+        return hidden, weight, None, None, None, None
 
 
 def _divergence(logits: list[Tensor], probabilities: list[Tensor], extra: float) -> tuple[Tensor, ...]:
