@@ -45,8 +45,8 @@ TRAINING = (
     "--preset --steps --epochs --minutes --patience --batch-tokens --accumulate --optimizer --learning-rate --warmup "
     "--schedule --decay-start --beta1 --beta2 --epsilon --weight-decay --clip-norm --label-smoothing --validate-every "
     "--metric --valid-beam --save-every --keep --average --average-of --log-every --seed --init-from --freeze "
-    "--schedule-start --compile --no-compile --cuda-graphs --no-cuda-graphs --corpus-weights --corpus-temperature --ema "
-    "--r-drop --subword-sampling --token-masking --robust --no-robust --tensorboard --no-tensorboard"
+    "--schedule-start --compile --no-compile --cuda-graphs --no-cuda-graphs --corpus-weights --corpus-temperature "
+    "--ema --r-drop --subword-sampling --token-masking --robust --no-robust --tensorboard --no-tensorboard"
 )
 
 READING = "--format --source-language --target-language --columns --inline-tags"
