@@ -11,7 +11,7 @@
 #   bidirectional  5,000 pairs German to English, with and without a start in both directions
 #   documentation  Korean to English (softdoc), and 40,000 lines of English of another corpus translated back
 # Usage: NMT_CORPORA=folder-with-the-corpora [SEED=1] [MULTI30K=raw|tok] benchmarks/recipes.sh STAGE...
-# In an empty folder; all take hours on two cores, the first six together ten minutes on a GPU. tok: lower-cased, tokenised.
+# In an empty folder; all take hours on two cores (`longer` two minutes on an H100). tok: lower-cased, tokenised.
 set -euo pipefail
 seed=${SEED:-1} kind=${MULTI30K:-raw}
 data=$NMT_CORPORA/multi30k/$kind test=test_2016_flickr
