@@ -307,18 +307,14 @@ def decoding(plan: Plan) -> None:
     sources = [[*np.random.default_rng(n).integers(4, VOCABULARY, n).tolist(), END] for n in lengths]
     export = None
     for beam in (1, 5):
-        times = []
-        for _ in range(4):
-            begin = time.perf_counter()
-            decode(plan, model, sources, beam, length)
-            times.append(time.perf_counter() - begin)
-        ours = plan.lines / float(np.median(times[1:]))
+        work = partial(decode, plan, model, sources, beam, length)
+        ours = plan.lines / median_seconds(work)
         print(f"beam {beam}: nmt {ours:,.0f} sentences/s, {ours * length:,.0f} tokens/s, {plan.dtype}", flush=True)
-        kernels, seconds, wall = profiled(plan, partial(decode, plan, model, sources, beam, length), 1)
+        kernels, seconds, wall = profiled(plan, work, 1)
         print(f"beam {beam}: {kernels.total():,} kernels, {max(0.0, 1 - seconds.total() / wall):.0%} idle", flush=True)
         try:
             export = export or exported(plan, model)
-            theirs = plan.lines / ctranslate2_seconds(export, sources, beam, length)
+            theirs = plan.lines / median_seconds(partial(decode_by_ctranslate2, export, sources, beam, length))
         except Exception as error:
             print(f"beside CTranslate2: not measured: {error}", flush=True)
             continue
@@ -328,18 +324,22 @@ def decoding(plan: Plan) -> None:
         )
 
 
-def ctranslate2_seconds(export: Any, sources: list[list[int]], beam: int, length: int) -> float:
-    """Translate as `decode` does with CTranslate2; the median time of all sentences but for a warm-up."""
-    pieces = [[f"p{token}" for token in source[:-1]] for source in sources]
+def median_seconds(work: Callable[[], object]) -> float:
+    """The median time of three runs, after a warm-up."""
     times = []
     for _ in range(4):
         begin = time.perf_counter()
-        export.translate_batch(
-            pieces, beam_size=beam, max_decoding_length=length, min_decoding_length=length, max_input_length=0,
-            max_batch_size=100_000 // beam, batch_type="tokens",
-        )  # fmt: skip
+        work()
         times.append(time.perf_counter() - begin)
     return float(np.median(times[1:]))
+
+
+def decode_by_ctranslate2(export: Any, sources: list[list[int]], beam: int, length: int) -> None:
+    """Translate as `decode` does."""
+    export.translate_batch(
+        [[f"p{token}" for token in source[:-1]] for source in sources], beam_size=beam, max_decoding_length=length,
+        min_decoding_length=length, max_input_length=0, max_batch_size=100_000 // beam, batch_type="tokens",
+    )  # fmt: skip
 
 
 def decode(plan: Plan, model: Transformer, sources: list[list[int]], beam: int, length: int) -> None:

@@ -1,4 +1,4 @@
-"""Devices, dtypes, threads and memory; the only module that knows kinds of GPUs by name.
+"""Devices, dtypes, threads and memory; the only module that knows kinds of GPUs by name, but for `nmt.training.graphs`.
 
 A GPU is what `torch.accelerator` offers: CUDA (and ROCm, which torch calls cuda, too), XPU or MPS.
 """

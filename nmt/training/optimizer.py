@@ -104,7 +104,7 @@ class Gradient:
 
     def discard(self) -> None:
         """Forget what was collected, apart from buckets that are on their way already, which are complete."""
-        self.collected, self._awaited = False, []
+        self._awaited = []
         for bucket in self._buckets:
             for parameter in bucket.parameters:
                 parameter.grad = None
